@@ -1,0 +1,1 @@
+"""Every event of the system, one module per owner."""

@@ -1,0 +1,112 @@
+"""Events of a case at a specialised service. Assistance and child welfare share the shape, not the topic."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from onedoor.contracts.core import Classification, Event, Urgency
+from pydantic import Field
+
+ASSISTANCE = "assistance.case"
+CHILD_WELFARE = "child-welfare.case"
+
+
+class CaseEvent(Event):
+    """What every case event says: whose case it is, and of which help chain."""
+
+    topics: ClassVar[tuple[str, ...]] = (ASSISTANCE, CHILD_WELFARE)
+
+    service: Literal["assistance", "child-welfare"]
+    case_id: UUID
+    chain_id: UUID
+    application_id: UUID
+    child: bool = False
+
+    def topic(self) -> str:
+        return f"{self.service}.case"
+
+    def classification(self) -> Classification:
+        return "child" if self.child or self.service == "child-welfare" else "internal"
+
+
+class CaseOpened(CaseEvent):
+    type = "case.opened"
+
+    urgency: Urgency
+    opened_at: datetime
+    programmes: tuple[str, ...] = ()
+    subjects: tuple[UUID, ...] = ()
+    division: str | None = None
+
+
+class CaseUrgencyRaised(CaseEvent):
+    """A supplement made it more urgent than it was."""
+
+    type = "case.urgency_raised"
+
+    urgency: Urgency
+
+
+class CaseTakenUp(CaseEvent):
+    """Somebody works on it now."""
+
+    type = "case.taken_up"
+
+    worker: str
+
+
+class CaseDecided(CaseEvent):
+    """An outcome with its coded reason; `outcome`: helped, not_eligible, plan_made, no_need."""
+
+    type = "case.decided"
+
+    outcome: str
+    reason: str
+
+
+class CaseClosed(CaseEvent):
+    type = "case.closed"
+
+    reason: str
+
+
+class CaseWithdrawn(CaseEvent):
+    type = "case.withdrawn"
+
+    reason: str | None = None
+
+
+class CaseTransferred(CaseEvent):
+    """Another district's matter from here on."""
+
+    type = "case.transferred"
+
+    to: str
+    reason: str
+
+
+class ReferralRequested(CaseEvent):
+    """A person asks, out of a case, for a referral to another department. `facts` are coded, never prose."""
+
+    type = "referral.requested"
+
+    request_id: UUID
+    rule: str
+    to: str
+    to_division: str | None = None
+    urgency: Urgency
+    requested_at: datetime
+    subjects: tuple[UUID, ...] = ()
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
+EVENTS: tuple[type[Event], ...] = (
+    CaseOpened,
+    CaseUrgencyRaised,
+    CaseTakenUp,
+    CaseDecided,
+    CaseClosed,
+    CaseWithdrawn,
+    CaseTransferred,
+    ReferralRequested,
+)

@@ -1,0 +1,143 @@
+"""Events of intake: applications (the facts, without identity) and people (the identity, apart)."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from onedoor.contracts.core import PERSONAL, Classification, Event
+from onedoor.contracts.plan import Plan
+from pydantic import BaseModel, ConfigDict, Field
+
+APPLICATION = "intake.application"
+ALARM = "intake.alarm"
+PERSON = "intake.person"
+
+
+class Subject(BaseModel):
+    """A person in trouble, by id: age in full years if known, and coded facts only."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    person_id: UUID
+    age: int | None = None
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def minor(self) -> bool:
+        return self.age is not None and self.age < 18
+
+
+class Emergency(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str
+    at: datetime | None = None
+
+
+class _ApplicationFacts(Event):
+    """What both `application.received` and `application.supplemented` carry: the facts and the whole plan."""
+
+    topics = (APPLICATION, ALARM)
+
+    application_id: UUID
+    chain_id: UUID
+    receipt: str
+    kind: Literal["application", "report", "lead"]
+    channel: str
+    caller_role: str
+    reporter: Literal["sealed"] = "sealed"
+    received_at: datetime
+    recorded_at: datetime
+    late_entry: bool = False
+    place_division: str | None = None
+    registered_division: str | None = None
+    household_id: UUID | None = None
+    household_size: int | None = None
+    household_tier: str | None = None
+    consent_financial_check: bool = False
+    consent_charity: bool = False
+    needs: tuple[str, ...] = ()
+    emergency: Emergency | None = None
+    subjects: tuple[Subject, ...] = ()
+    protection: bool = False
+    plan: Plan
+
+    def topic(self) -> str:
+        return ALARM if self.plan.critical else APPLICATION
+
+    def key(self) -> str:
+        return str(self.application_id if self.plan.critical else self.chain_id)
+
+    def classification(self) -> Classification:
+        if any(subject.minor for subject in self.subjects):
+            return "child"
+        return "restricted" if self.protection else "internal"
+
+
+class ApplicationReceived(_ApplicationFacts):
+    """A request for help was taken down (登记), with the plan that triage made of it once."""
+
+    type = "application.received"
+
+
+class ApplicationSupplemented(_ApplicationFacts):
+    """More became known; the plan is the whole plan anew, derived ids make what exists already harmless."""
+
+    type = "application.supplemented"
+
+
+class ApplicationWithdrawn(Event):
+    """The applicant withdrew. A protection duty stands whatever anyone signs."""
+
+    type = "application.withdrawn"
+    topics = (APPLICATION,)
+
+    application_id: UUID
+    chain_id: UUID
+    withdrawn_at: datetime
+    protection_stands: bool = False
+    reason: str | None = None
+
+
+class PersonRecorded(Event):
+    """The present identity of one person; the only event that may identify anybody."""
+
+    type = "person.recorded"
+    topics = (PERSON,)
+
+    person_id: UUID
+    name: Annotated[str | None, PERSONAL] = None
+    id_number: Annotated[str | None, PERSONAL] = None
+    birth: Annotated[date | None, PERSONAL] = None
+    sex: Literal["male", "female"] | None = None
+    phone: Annotated[str | None, PERSONAL] = None
+    address: Annotated[str | None, PERSONAL] = None
+    aliases: Annotated[tuple[str, ...], PERSONAL] = ()
+    minor: bool = False
+
+    def key(self) -> str:
+        return str(self.person_id)
+
+    def classification(self) -> Classification:
+        return "child" if self.minor else "restricted"
+
+
+class PersonErased(Event):
+    """The identity was erased by law or by wish; published as a tombstone for the key."""
+
+    type = "person.erased"
+    topics = (PERSON,)
+
+    person_id: UUID
+
+    def key(self) -> str:
+        return str(self.person_id)
+
+
+EVENTS: tuple[type[Event], ...] = (
+    ApplicationReceived,
+    ApplicationSupplemented,
+    ApplicationWithdrawn,
+    PersonRecorded,
+    PersonErased,
+)

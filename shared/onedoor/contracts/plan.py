@@ -1,0 +1,65 @@
+"""What triage answers: who is concerned, how urgent, by which rule. It travels in the application's events."""
+
+from datetime import date, datetime
+from typing import Literal
+
+from onedoor.contracts.core import Urgency
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class PlannedService(_Part):
+    name: str
+    urgency: Urgency
+
+
+class PlannedReferral(_Part):
+    """One referral per receiver. `drafted`: it may not be sent yet, for the coded reason given."""
+
+    rule: str
+    from_: str = Field(alias="from", serialization_alias="from")
+    to: str
+    to_division: str | None = None
+    urgency: Urgency
+    due_ack: datetime
+    due_action: datetime | None = None
+    due_finish: datetime
+    ground: str = ""
+    drafted: str | None = None
+
+
+class PlannedDuty(_Part):
+    """A statutory limit that already runs: `limit` in the notation of `onedoor due`."""
+
+    id: str
+    due_on: date
+    due_at: datetime
+    started_at: datetime | None = None
+    limit: str = ""
+
+
+class Jurisdiction(_Part):
+    code: str | None = None
+    name: str | None = None
+
+
+class Plan(_Part):
+    services: tuple[PlannedService, ...] = ()
+    referrals: tuple[PlannedReferral, ...] = ()
+    duties: tuple[PlannedDuty, ...] = ()
+    suggested_programmes: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    jurisdiction: Jurisdiction | None = None
+    manual: Literal["township"] | None = None
+    rules_version: str = ""
+
+    @property
+    def critical(self) -> bool:
+        """Whether anything in it is critical: then it travels on the alarm topic."""
+        return any(service.urgency == "critical" for service in self.services) or any(
+            referral.urgency == "critical" for referral in self.referrals
+        )

@@ -1,0 +1,264 @@
+"""The unit of work: for one command or for a batch, decide in memory, write as sets, in one transaction."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import asyncpg
+from onedoor.contracts.core import Actor, Command, Context, Decider, Envelope, Event, Refusal
+from onedoor.runtime import store
+from onedoor.runtime.service import Connection, Saved, Service, Store
+from uuid_utils.compat import uuid7
+
+DEPTH = 5
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Business time, aware."""
+
+
+class StaleVersion(Exception):
+    """The caller's If-Match names another version than the stored one."""
+
+    def __init__(self, target: UUID, expected: int, version: int, state: object) -> None:
+        super().__init__(f"expected version {expected}, stored is {version}")
+        self.target = target
+        self.expected = expected
+        self.version = version
+        self.state = state
+
+
+class TooDeep(RuntimeError):
+    """Reactions to reactions did not come to an end: an error in `react`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """Commands with the circumstances in which they are given."""
+
+    commands: tuple[Command, ...]
+    context: Context
+    cause: UUID | None = None
+    traceparent: str | None = None
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one command led to. events: its own, then those that followed by `react`.
+
+    refusals: of commands that followed; state and version: of its target, afterwards.
+    """
+
+    target: UUID
+    events: tuple[Envelope, ...]
+    refusal: Refusal | None
+    version: int
+    state: Any
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def last_published(self) -> UUID | None:
+        """The id of the last event that goes to a topic."""
+        return next((event.id for event in reversed(self.events) if event.data.topic()), None)
+
+
+class _Missing(Exception):
+    """A pass met aggregates that are not loaded yet."""
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One run of all decisions over what is loaded. Pure: throwing it away costs nothing but time."""
+
+    unit: "Unit"
+    loaded: Mapping[tuple[str, UUID], tuple[Any, int]]
+    states: dict[tuple[str, UUID], tuple[Any, int]] = field(default_factory=dict)
+    appended: list[tuple[str, int, Envelope]] = field(default_factory=list)
+    missing: dict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
+
+    def state(self, decider: Decider[Any], target: UUID) -> tuple[Any, int]:
+        key = (decider.name, target)
+        if key in self.states:
+            return self.states[key]
+        if key not in self.loaded:
+            self.missing[decider.name].add(target)
+            raise _Missing
+        return self.loaded[key]
+
+    def follow(
+        self,
+        directive: Directive,
+        command: Command,
+        depth: int,
+        events: list[Envelope],
+        refusals: list[Refusal],
+    ) -> None:
+        """Decide one command and everything that follows from its events."""
+        if depth > DEPTH:
+            raise TooDeep(f"{type(command).__name__} came at depth {depth}")
+        decider = self.unit.decider_of(command)
+        state, version = self.state(decider, command.target)
+        if depth == 0 and directive.expected_version not in (None, version):
+            assert directive.expected_version is not None
+            raise StaleVersion(command.target, directive.expected_version, version, state)
+        decided = decider.decide(state, command, directive.context)
+        if isinstance(decided, Refusal):
+            refusals.append(decided)
+            return
+        happened = [self.envelope(directive, command.target, event) for event in decided]
+        for envelope in happened:
+            version += 1
+            state = decider.evolve(state, envelope.data)
+            self.appended.append((decider.name, version, envelope))
+        if happened:
+            self.states[decider.name, command.target] = (state, version)
+        events.extend(happened)
+        for envelope in happened:
+            following = replace(directive, cause=envelope.id, expected_version=None)
+            for further in self.unit.service.react(envelope):
+                self.follow(following, further, depth + 1, events, refusals)
+
+    def envelope(self, directive: Directive, target: UUID, event: Event) -> Envelope:
+        return Envelope(
+            id=uuid7(),
+            source=self.unit.service.name,
+            subject=target,
+            time=directive.context.now,
+            key=event.key(),
+            data=event,
+            classification=event.classification(),
+            actor=directive.context.actor,
+            cause=directive.cause,
+            traceparent=directive.traceparent,
+        )
+
+    def outcome(self, directive: Directive, command: Command) -> Outcome:
+        events: list[Envelope] = []
+        refusals: list[Refusal] = []
+        before = len(self.appended)
+        self.follow(directive, command, 0, events, refusals)
+        state, version = self.state(self.unit.decider_of(command), command.target)
+        own_refusal = refusals[0] if refusals and len(self.appended) == before else None
+        rest = tuple(refusals[1:] if own_refusal else refusals)
+        return Outcome(command.target, tuple(events), own_refusal, version, state, rest)
+
+
+class Unit:
+    """The unit of work of one service, over its writer pool."""
+
+    def __init__(self, service: Service, pool: asyncpg.Pool, clock: Clock) -> None:
+        self.service = service
+        self.pool = pool
+        self.clock = clock
+        self._deciders = {command: decider for decider in service.deciders for command in decider.commands}
+        self._stores: dict[str, Store] = {
+            decider.name: service.stores.get(decider.name) or store.JsonStore(decider)
+            for decider in service.deciders
+        }
+        self._by_name = {decider.name: decider for decider in service.deciders}
+
+    def decider_of(self, command: Command) -> Decider[Any]:
+        return self._deciders[type(command)]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Transaction"]:
+        """One transaction under the writer role; anything raised rolls the whole of it back."""
+        async with self.pool.acquire() as conn, conn.transaction():
+            yield Transaction(self, conn, self.clock.now().astimezone(UTC))
+
+    async def run(self, conn: Connection, directives: Sequence[Directive]) -> list[list[Outcome]]:
+        """Do all directives in order inside the caller's transaction: a list of outcomes for each.
+
+        Raises StaleVersion; asyncpg.UniqueViolationError where another wrote the same version meanwhile
+        (transient: take the whole again).
+        """
+        loaded: dict[tuple[str, UUID], tuple[Any, int]] = {}
+        missing: dict[str, set[UUID]] = defaultdict(set)
+        for directive in directives:
+            for command in directive.commands:
+                missing[self.decider_of(command).name].add(command.target)
+        while True:
+            await self._load(conn, missing, loaded)
+            done = _Pass(self, loaded)
+            outcomes = self._attempt(done, directives)
+            if not done.missing:
+                break
+            missing = done.missing
+        await self._write(conn, done)
+        return outcomes
+
+    def _attempt(self, attempt: _Pass, directives: Sequence[Directive]) -> list[list[Outcome]]:
+        """Decide everything; what needs an aggregate not loaded yet is left out and noted as missing."""
+        outcomes: list[list[Outcome]] = []
+        for directive in directives:
+            done: list[Outcome] = []
+            for command in directive.commands:
+                try:
+                    done.append(attempt.outcome(directive, command))
+                except _Missing:
+                    continue
+            outcomes.append(done)
+        return outcomes
+
+    async def _load(
+        self,
+        conn: Connection,
+        missing: Mapping[str, set[UUID]],
+        loaded: dict[tuple[str, UUID], tuple[Any, int]],
+    ) -> None:
+        for name in sorted(missing):
+            ids = sorted(missing[name])
+            found = await self._stores[name].load(conn, ids)
+            initial = self._by_name[name].initial
+            for id_ in ids:
+                loaded[name, id_] = found.get(id_) or (initial(), 0)
+
+    async def _write(self, conn: Connection, done: _Pass) -> None:
+        if not done.appended:
+            return
+        await store.append(conn, self.service.schema, done.appended)
+        newest = {(kind, envelope.subject): envelope for kind, _, envelope in done.appended}
+        rows: dict[str, list[Saved]] = defaultdict(list)
+        for (name, id_), (state, version) in sorted(done.states.items(), key=lambda item: item[0]):
+            event = newest[name, id_]
+            rows[name].append(
+                Saved(
+                    id=id_,
+                    state=state,
+                    version=version,
+                    previous=done.loaded[name, id_][1],
+                    chain_id=getattr(event.data, "chain_id", None),
+                    classification=event.classification,
+                )
+            )
+        for name in sorted(rows):
+            await self._stores[name].save(conn, rows[name])
+        if self.service.project is not None:
+            await self.service.project(conn, [envelope for _, _, envelope in done.appended])
+
+
+class Transaction:
+    """What a handler has in its hands: the connection, the business time, and `execute`."""
+
+    def __init__(self, unit: Unit, conn: Connection, now: datetime) -> None:
+        self.unit = unit
+        self.conn = conn
+        self.now = now
+
+    async def execute(
+        self,
+        *commands: Command,
+        actor: Actor,
+        expected_version: int | None = None,
+        cause: UUID | None = None,
+        traceparent: str | None = None,
+    ) -> list[Outcome]:
+        """Do the commands in order: one outcome for each. Raises StaleVersion."""
+        directive = Directive(commands, Context(actor, self.now), cause, traceparent, expected_version)
+        return (await self.unit.run(self.conn, [directive]))[0]
