@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -12,9 +12,13 @@ from onedoor.contracts.core import Classification, Command, Decider, Envelope
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
     from onedoor.runtime.app import App
 
-Connection = asyncpg.Connection
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
 Hook = Callable[[Connection, Sequence[Envelope]], Awaitable[None]]
 
 

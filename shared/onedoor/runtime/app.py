@@ -1,0 +1,181 @@
+"""Service defaults in one call: `service_app` makes a running service out of a `Service`.
+
+HTTP and stream fail apart: the stream, the relay and every background task are supervised tasks of the
+lifespan. What ends unexpectedly ends the process, and the process manager starts it again.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import asyncpg
+import uvicorn
+from fastapi import FastAPI
+from onedoor.contracts.events.intake import ALARM
+from onedoor.runtime import database, health, http, letters_api, logs, problems
+from onedoor.runtime.clock import Clock
+from onedoor.runtime.consumer import Consumer
+from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.relay import Relay, kafka_producer
+from onedoor.runtime.service import Service
+from onedoor.runtime.settings import Settings
+from onedoor.runtime.stream import BareReader, FaustReader, Reader, exit_stalled, watch_progress
+from onedoor.runtime.unit import Unit
+
+log = logging.getLogger(__name__)
+
+CRASHED_EXIT = 71
+
+
+@dataclass(slots=True)
+class App:
+    """What a running service is made of; handlers find it as `request.app.state.onedoor`.
+
+    status: what the service adds to `/health/ready`.
+    """
+
+    service: Service
+    settings: Settings
+    writer: asyncpg.Pool
+    reader: asyncpg.Pool
+    unit: Unit
+    clock: Clock
+    metrics: Metrics
+    consumers: tuple[Consumer, ...] = ()
+    status: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stream(self) -> str:
+        """`running`, `waiting` (for the broker) or `stopped` (by the limit): the worst of its consumers."""
+        phases = {consumer.state.phase for consumer in self.consumers}
+        return next((phase for phase in ("stopped", "waiting") if phase in phases), "running")
+
+
+def service_app(service: Service, settings: Settings) -> FastAPI:
+    """The service as an ASGI application. Nothing is opened before its lifespan starts."""
+    logs.configure(service.name, settings)
+
+    @asynccontextmanager
+    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
+        async with _running(service, settings) as app:
+            api.state.onedoor = app
+            yield
+
+    api = FastAPI(
+        title=f"OneDoor {service.name}", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    problems.install(api)
+    http.install(api, service.name)
+    for router in (health.router, *((letters_api.router,) if service.reads else ()), *service.routers):
+        api.include_router(router)
+    return api
+
+
+@asynccontextmanager
+async def _running(service: Service, settings: Settings) -> AsyncIterator[App]:
+    writer = await database.pool(service, settings, "writer")
+    reader = await database.pool(service, settings, "reader")
+    clock, metrics = Clock(settings.environment), Metrics()
+    unit = Unit(service, writer, clock)
+    app = App(service, settings, writer, reader, unit, clock, metrics)
+    readers = _readers(app)
+    app.consumers = tuple(reader.consumer for reader in readers)
+    tasks = [_supervised(name, work) for name, work in _work(app, readers)]
+    try:
+        yield app
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for consumer in app.consumers:
+            await consumer.close()
+        writer.terminate()
+        reader.terminate()
+
+
+def _readers(app: App) -> list[Reader]:
+    """One reader for all ordinary topics, and one of its own for the alarms."""
+    service, settings = app.service, app.settings
+
+    def consumer(group: str, alarm: bool) -> Consumer:
+        return Consumer(
+            service,
+            app.unit,
+            group + settings.topic_suffix,
+            partial(database.connect, service, settings),
+            app.metrics,
+            settings.letters_in_a_row,
+            alarm,
+        )
+
+    ordinary = [topic for topic in service.reads if topic != ALARM]
+    readers: list[Reader] = []
+    if ordinary:
+        kind = BareReader if service.bulk else FaustReader
+        readers.append(kind(consumer(service.name, alarm=False), ordinary, settings))
+    if ALARM in service.reads:
+        readers.append(BareReader(consumer(f"{service.name}-alarm", alarm=True), [ALARM], settings, batch=50))
+    return readers
+
+
+def _work(app: App, readers: list[Reader]) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+    settings = app.settings
+    connect = partial(database.connect, app.service, settings)
+    producer = partial(kafka_producer, settings.kafka)
+    relay = Relay(app.service, connect, producer, app.metrics, settings.topic_suffix)
+    work: list[tuple[str, Coroutine[Any, Any, None]]] = [("clock", app.clock.follow(connect))]
+    if app.service.deciders:
+        work.append(("relay", relay.run()))
+    for reader in readers:
+        work.append((reader.consumer.group, reader.run()))
+        work.append(("watch", watch_progress(reader, app.metrics, settings.stall_seconds, exit_stalled)))
+    work.extend((task.__name__, task(app)) for task in app.service.background)
+    return work
+
+
+def _supervised(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task whose unexpected end is the process's end."""
+    task = asyncio.create_task(work, name=name)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        log.critical("task ended", extra={"task": name}, exc_info=task.exception())
+        os._exit(CRASHED_EXIT)
+
+    task.add_done_callback(ended)
+    return task
+
+
+def main(
+    service: Service, create_app: Callable[[Settings], FastAPI], settings_type: Callable[[], Settings]
+) -> None:
+    """The command line of a service: `run` serves until SIGTERM, `migrate` prepares the database."""
+    parser = argparse.ArgumentParser(prog=f"python -m onedoor.{service.schema}")
+    parser.add_argument("what", choices=["run", "migrate"])
+    what = parser.parse_args().what
+    settings = settings_type()
+    if what == "migrate":
+        from onedoor.runtime.migrate import migrate
+
+        asyncio.run(migrate(service, settings))
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )

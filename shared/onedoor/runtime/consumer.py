@@ -1,0 +1,305 @@
+"""`work(batch)`: what happens to what was read, whoever read it (a Faust agent or a bare aiokafka loop).
+
+The effect and the inbox row are one transaction; the caller acknowledges after `work` has returned. Errors
+that pass by themselves are waited out; an error of one event sets only that event aside.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+from onedoor.contracts import codec
+from onedoor.contracts.core import Context, Envelope
+from onedoor.contracts.registry import LATEST
+from onedoor.runtime import letters, store
+from onedoor.runtime.database import CONFLICTS, UNREACHABLE
+from onedoor.runtime.letters import Record
+from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.service import Connection, Service
+from onedoor.runtime.unit import Directive, Outcome, Unit
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+log = logging.getLogger(__name__)
+
+INBOX = """
+insert into inbox (event_id, topic, partition, "offset", outcome, reason)
+select * from unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[])
+"""
+
+
+@dataclass(slots=True)
+class State:
+    """How the consumer is, for health and the watchdog."""
+
+    phase: str = "waiting"
+    retrying: bool = False
+    stopped: bool = False
+    letters_in_a_row: int = 0
+
+
+class Consumer:
+    """Handles records for one consumer group of one service, over a connection of its own.
+
+    alarm: never parks, never stops; every letter is an emergency of its own.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        unit: Unit,
+        group: str,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        metrics: Metrics,
+        limit: int,
+        alarm: bool = False,
+    ) -> None:
+        self.service = service
+        self.unit = unit
+        self.group = group
+        self.alarm = alarm
+        self.state = State()
+        self._connect = connect
+        self._metrics = metrics
+        self._limit = limit
+        self._conn: asyncpg.Connection | None = None
+
+    async def work(self, records: Sequence[Record]) -> None:
+        """Handle records in order; returns when every one is done, refused, set aside or waiting.
+
+        Raises nothing but cancellation.
+        """
+        await self._until_resumed()
+        wanted = [record for record in records if self._takes(record)]
+        if wanted:
+            try:
+                await self._patiently(wanted)
+            except Exception:
+                for record in wanted:
+                    await self._one(record)
+        self.state.phase = "running"
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        if self._conn is not None and not self._conn.is_closed():
+            await self._conn.close(timeout=2)
+
+    def _takes(self, record: Record) -> bool:
+        takes, type_ = self.service.takes, codec.peek_type(record.headers)
+        return takes is None or type_ in takes or type_ not in LATEST
+
+    async def _one(self, record: Record) -> None:
+        """One record by itself: an error sets it aside with its reason and parks its key."""
+        await self._until_resumed()
+        try:
+            await self._patiently([record])
+        except Exception as error:
+            await self._patiently_set_aside(record, error)
+
+    async def _patiently(self, records: Sequence[Record]) -> None:
+        """Wait out an absent PostgreSQL; meet conflicts with a fresh attempt, three in all."""
+        async for conflict in AsyncRetrying(
+            retry=retry_if_exception_type(CONFLICTS),
+            stop=stop_after_attempt(3),
+            wait=wait_random_exponential(multiplier=0.01, max=0.2),
+            reraise=True,
+        ):
+            with conflict:
+                await self._while_unreachable(lambda conn: self._transaction(conn, records))
+
+    async def _while_unreachable(self, action: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(UNREACHABLE),
+            wait=wait_random_exponential(multiplier=0.1, max=5),
+            before_sleep=self._note_retry,
+            reraise=True,
+        ):
+            with attempt:
+                await action(await self.connection())
+        self.state.retrying = False
+
+    def _note_retry(self, attempt: object) -> None:
+        self.state.retrying = True
+        log.warning("postgres unreachable, waiting", extra={"consumer": self.group})
+
+    async def connection(self) -> asyncpg.Connection:
+        """The consumer's own connection, made anew when it was lost."""
+        if self._conn is None or self._conn.is_closed():
+            self._conn = await self._connect()
+        return self._conn
+
+    async def _transaction(self, conn: asyncpg.Connection, records: Sequence[Record]) -> None:
+        async with conn.transaction():
+            parked = set() if self.alarm else await letters.parked_among(conn, self.group, records)
+            waiting = [record for record in records if (record.topic, record.key) in parked]
+            if waiting:
+                await letters.add(conn, self.group, waiting, "waiter")
+            flowing = [record for record in records if (record.topic, record.key) not in parked]
+            await self.apply(conn, flowing)
+        if flowing:
+            self.state.letters_in_a_row = 0
+
+    async def apply(self, conn: Connection, records: Sequence[Record]) -> None:
+        """Decode, drop what the inbox knows, do the work, write the inbox; in the caller's transaction.
+
+        Raises codec.Undecodable and codec.Unregistered, and whatever the service's own code raises.
+        """
+        read = [(record, codec.decode(record.key, record.value, record.headers)) for record in records]
+        fresh = await self._unknown(conn, read)
+        if not fresh:
+            return
+        events = [event for _, event in fresh]
+        if self.service.absorb is not None:
+            await self.service.absorb(conn, events)
+        outcomes = await self.unit.run(conn, [self._directive(event) for event in events])
+        await self._remember(conn, fresh, outcomes)
+
+    async def _unknown(
+        self, conn: Connection, read: Sequence[tuple[Record, Envelope]]
+    ) -> list[tuple[Record, Envelope]]:
+        by_id = {event.id: (record, event) for record, event in reversed(read)}
+        known: set[UUID] = {row["event_id"] for row in await conn.fetch(store.KNOWN, list(by_id))}
+        fresh = [(record, event) for record, event in read if event.id not in known]
+        once = [pair for pair in fresh if by_id[pair[1].id] == pair]
+        self._metrics.inbox_duplicates_total.labels(self.group).inc(len(read) - len(once))
+        return once
+
+    def _directive(self, event: Envelope) -> Directive:
+        return Directive(
+            commands=tuple(self.service.react(event)),
+            context=Context(event.actor, self.unit.clock.now()),
+            cause=event.id,
+            traceparent=event.traceparent,
+        )
+
+    async def _remember(
+        self,
+        conn: Connection,
+        fresh: Sequence[tuple[Record, Envelope]],
+        outcomes: Sequence[Sequence[Outcome]],
+    ) -> None:
+        reasons = [_refusal(done) for done in outcomes]
+        await conn.execute(
+            INBOX,
+            [event.id for _, event in fresh],
+            [record.topic for record, _ in fresh],
+            [record.partition for record, _ in fresh],
+            [record.offset for record, _ in fresh],
+            ["refused" if reason else "done" for reason in reasons],
+            reasons,
+        )
+        for (_, event), reason in zip(fresh, reasons, strict=True):
+            outcome = "refused" if reason else "done"
+            self._metrics.events_handled_total.labels(self.group, event.type, outcome).inc()
+
+    async def _patiently_set_aside(self, record: Record, error: Exception) -> None:
+        await self._while_unreachable(lambda conn: self._set_aside(conn, record, error))
+
+    async def _set_aside(self, conn: asyncpg.Connection, record: Record, error: Exception) -> None:
+        self.state.letters_in_a_row += 1
+        reason, trace = describe(error)
+        async with conn.transaction():
+            await letters.add(conn, self.group, [record], "letter", reason, trace)
+            if record.key is not None and not self.alarm:
+                await letters.park(conn, self.group, record)
+            if self.state.letters_in_a_row >= self._limit and not self.alarm:
+                await letters.stop(conn, self.group, f"{self._limit} dead letters in a row")
+                self.state.stopped = True
+        self._metrics.dead_letters_total.labels(self.group).inc()
+        level = logging.CRITICAL if self.alarm else logging.ERROR
+        log.log(
+            level,
+            "dead letter",
+            extra={
+                "consumer": self.group,
+                "topic": record.topic,
+                "partition": record.partition,
+                "offset": record.offset,
+                "error": reason,
+            },
+        )
+
+    async def look_whether_stopped(self) -> None:
+        """A restart honours the `stopped` row that an earlier process left."""
+        if not self.alarm:
+            await self._while_unreachable(self._read_stopped)
+
+    async def _read_stopped(self, conn: asyncpg.Connection) -> None:
+        self.state.stopped = await letters.is_stopped(conn, self.group)
+
+    async def _until_resumed(self) -> None:
+        while self.state.stopped:
+            self.state.phase = "stopped"
+            await asyncio.sleep(0.5)
+            await self._while_unreachable(self._read_stopped)
+            self.state.letters_in_a_row = 0
+
+
+def _refusal(outcomes: Sequence[Outcome]) -> str | None:
+    codes = [refusal.code for done in outcomes for refusal in (done.refusal, *done.refusals) if refusal]
+    return ", ".join(codes) or None
+
+
+def describe(error: BaseException) -> tuple[str, str]:
+    """The reason of a dead letter and its traceback, without any input value."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    known = isinstance(error, codec.Undecodable | codec.Unregistered)
+    reason = f"{type(error).__name__}: {error}" if known else type(error).__name__
+    return reason, f"{frames}{reason}"
+
+
+async def replay(
+    consumer: Consumer, pool: asyncpg.Pool, letter_id: int, by: str, discard: bool
+) -> "Replayed":
+    """Work a letter (or discard it) and then everything that waits behind it, in order of arrival.
+
+    Each in a transaction of its own that holds the parked key, so that new events of the key queue up
+    behind; a waiter that fails becomes the letter and the key stays parked. Raises LookupError for a letter
+    that is not open or not this consumer's.
+    """
+    first = await pool.fetchrow("select * from dead_letters where id = $1 and state = 'open'", letter_id)
+    if first is None or first["consumer"] != consumer.group or first["kind"] != "letter":
+        raise LookupError(letter_id)
+    done = 0
+    while True:
+        async with pool.acquire() as conn, conn.transaction():
+            step = await _replay_next(consumer, conn, first, by, discard and done == 0)
+        if step == "failed":
+            return Replayed(done, failed=True)
+        if step == "empty":
+            return Replayed(done, failed=False)
+        done += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many were settled; failed: one behind them could not be and is the letter now."""
+
+    settled: int
+    failed: bool
+
+
+async def _replay_next(
+    consumer: Consumer, conn: Connection, first: asyncpg.Record, by: str, discard: bool
+) -> str:
+    place = (consumer.group, first["topic"], first["key"])
+    if first["key"] is not None:
+        await conn.execute(letters.LOCK_KEY, *place)
+    row = await conn.fetchrow(letters.NEXT, *place, first["id"])
+    if row is None or (first["key"] is None and row["id"] != first["id"]):
+        await conn.execute("delete from parked where consumer = $1 and topic = $2 and key = $3", *place)
+        return "empty"
+    if not discard:
+        try:
+            async with conn.transaction():
+                await consumer.apply(conn, [letters.stored_record(row)])
+        except (*UNREACHABLE, *CONFLICTS):
+            raise
+        except Exception as error:
+            await conn.execute(letters.FAILED_AGAIN, row["id"], *describe(error))
+            return "failed"
+    await conn.execute(letters.SETTLE, row["id"], "discarded" if discard else "replayed", by)
+    return "settled"

@@ -1,0 +1,59 @@
+"""Connections under a service's roles, and which errors of PostgreSQL pass by themselves."""
+
+from typing import Literal
+
+import asyncpg
+from onedoor.runtime.service import Service
+from onedoor.runtime.settings import Settings
+
+Role = Literal["owner", "writer", "reader"]
+
+UNREACHABLE: tuple[type[BaseException], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    OSError,
+    TimeoutError,
+)
+"""PostgreSQL is away, full or restarting: wait and try again, for as long as it takes."""
+
+CONFLICTS: tuple[type[BaseException], ...] = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.UniqueViolationError,
+)
+"""Another transaction was faster: take the whole again, a few times."""
+
+
+def _session(service: Service, role: Role) -> dict[str, str]:
+    return {
+        "role": service.role(role),
+        "search_path": service.schema,
+        "application_name": f"onedoor-{service.name}-{role}",
+    }
+
+
+async def pool(service: Service, settings: Settings, role: Role) -> asyncpg.Pool:
+    """A pool that connects when first used, so that a service starts without its database."""
+    made = asyncpg.create_pool(
+        settings.postgres,
+        min_size=0,
+        max_size=settings.pool_size,
+        server_settings=_session(service, role),
+        timeout=5,
+        command_timeout=30,
+    )
+    return await made
+
+
+async def connect(service: Service, settings: Settings, role: Role = "writer") -> asyncpg.Connection:
+    """A dedicated connection: a consumer's, the relay's, a listener's."""
+    return await asyncpg.connect(
+        settings.postgres, server_settings=_session(service, role), timeout=5, command_timeout=60
+    )

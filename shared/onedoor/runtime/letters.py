@@ -1,0 +1,166 @@
+"""Dead letters, parked keys and the stopping limit: what could not be handled, and what waits behind it.
+
+A letter parks its (consumer, topic, key): later events of that key become waiters, all others flow. Replay
+works the letter and its waiters in order of arrival; only when none is left is the key free again.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from onedoor.runtime.service import Connection
+
+DDL = """
+create table dead_letters (
+  id bigint generated always as identity primary key,
+  consumer text not null,
+  topic text not null,
+  partition integer not null,
+  "offset" bigint not null,
+  key bytea,
+  value bytea,
+  headers jsonb not null,
+  type text,
+  child boolean not null default false,
+  kind text not null check (kind in ('letter', 'waiter')),
+  state text not null default 'open' check (state in ('open', 'replayed', 'discarded')),
+  error text,
+  traceback text,
+  arrived_at timestamptz not null default now(),
+  settled_at timestamptz,
+  settled_by text,
+  unique (consumer, topic, partition, "offset")
+);
+create index dead_letters_open on dead_letters (consumer, topic, key, id) where state = 'open';
+create table parked (
+  consumer text not null,
+  topic text not null,
+  key bytea not null,
+  since timestamptz not null default now(),
+  primary key (consumer, topic, key)
+);
+create table stopped (
+  consumer text primary key,
+  reason text not null,
+  since timestamptz not null default now()
+);
+"""
+
+PARKED = """
+select topic, key from parked
+where consumer = $1 and (topic, key) in (select * from unnest($2::text[], $3::bytea[]))
+for share
+"""
+
+ADD = """
+insert into dead_letters
+  (consumer, topic, partition, "offset", key, value, headers, type, child, kind, error, traceback)
+select $1, topic, partition, "offset", key, value, headers, type, child, $2, $3, $4
+from unnest($5::text[], $6::int[], $7::bigint[], $8::bytea[], $9::bytea[], $10::jsonb[], $11::text[],
+            $12::bool[]) as row (topic, partition, "offset", key, value, headers, type, child)
+on conflict do nothing
+"""
+
+LOCK_KEY = "select 1 from parked where consumer = $1 and topic = $2 and key = $3 for update"
+
+NEXT = """
+select * from dead_letters
+where consumer = $1 and topic = $2 and key is not distinct from $3 and state = 'open' and id >= $4
+order by id limit 1
+"""
+
+SETTLE = """
+update dead_letters set state = $2, settled_at = now(), settled_by = $3 where id = $1
+"""
+
+FAILED_AGAIN = """
+update dead_letters set kind = 'letter', error = $2, traceback = $3 where id = $1
+"""
+
+
+class Record(NamedTuple):
+    """One message as it lay on the topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+    def header(self, name: str) -> str | None:
+        found = next((value for header, value in self.headers if header == name), None)
+        return None if found is None else found.decode("utf-8", "replace")
+
+
+def _stored_headers(record: Record) -> str:
+    return json.dumps([[name, b64encode(value).decode()] for name, value in record.headers])
+
+
+def stored_record(row: Any) -> Record:
+    """The record of a stored letter, byte for byte."""
+    headers = [(name, b64decode(value)) for name, value in json.loads(row["headers"])]
+    return Record(row["topic"], row["partition"], row["offset"], row["key"], row["value"], headers)
+
+
+async def parked_among(conn: Connection, consumer: str, records: Iterable[Record]) -> set[tuple[str, bytes]]:
+    """Which (topic, key) of these are parked; locked for share, so that a replay cannot end meanwhile."""
+    keys = {(record.topic, record.key) for record in records if record.key is not None}
+    if not keys:
+        return set()
+    rows = await conn.fetch(PARKED, consumer, [topic for topic, _ in keys], [key for _, key in keys])
+    return {(row["topic"], row["key"]) for row in rows}
+
+
+async def add(
+    conn: Connection,
+    consumer: str,
+    records: Sequence[Record],
+    kind: str,
+    error: str | None = None,
+    traceback: str | None = None,
+) -> None:
+    """Keep the records with their bytes, in order; one that is kept already stays as it is."""
+    await conn.execute(
+        ADD,
+        consumer,
+        kind,
+        error,
+        traceback,
+        [record.topic for record in records],
+        [record.partition for record in records],
+        [record.offset for record in records],
+        [record.key for record in records],
+        [record.value for record in records],
+        [_stored_headers(record) for record in records],
+        [record.header("ce_type") for record in records],
+        [record.header("ce_dataclassification") == "child" for record in records],
+    )
+
+
+async def park(conn: Connection, consumer: str, record: Record) -> None:
+    """From now on events of this key wait."""
+    await conn.execute(
+        "insert into parked (consumer, topic, key) values ($1, $2, $3) on conflict do nothing",
+        consumer,
+        record.topic,
+        record.key,
+    )
+
+
+async def stop(conn: Connection, consumer: str, reason: str) -> None:
+    """The consumer takes nothing more, over restarts too, until an operator resumes it."""
+    await conn.execute(
+        "insert into stopped (consumer, reason) values ($1, $2) on conflict do nothing", consumer, reason
+    )
+
+
+async def is_stopped(conn: Connection, consumer: str) -> bool:
+    return bool(await conn.fetchval("select 1 from stopped where consumer = $1", consumer))
+
+
+async def resume(conn: Connection, consumer: str) -> bool:
+    """Let a stopped consumer go on; False: it was not stopped."""
+    done = await conn.execute("delete from stopped where consumer = $1", consumer)
+    return bool(done.endswith(" 1"))

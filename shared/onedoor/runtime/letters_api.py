@@ -1,0 +1,177 @@
+"""What operators see and do about dead letters: reasons and masked payloads, replay, discard, resume."""
+
+import json
+from typing import Annotated, Any
+
+import asyncpg
+from fastapi import APIRouter, Depends, Request
+from onedoor.contracts.core import Actor
+from onedoor.runtime import letters
+from onedoor.runtime.consumer import Consumer, replay
+from onedoor.runtime.http import allow, not_found
+from pydantic import BaseModel
+
+router = APIRouter(prefix="/v1", tags=["stream"])
+
+Looker = Annotated[Actor, Depends(allow("letters.read"))]
+Handler = Annotated[Actor, Depends(allow("letters.handle"))]
+
+OPEN = """
+select l.*, (select count(*) from dead_letters w
+             where w.consumer = l.consumer and w.topic = l.topic and w.key = l.key
+               and w.state = 'open' and w.kind = 'waiter') as waiting
+from dead_letters l
+where l.kind = 'letter' and l.state = 'open' order by l.child desc, l.id limit 200
+"""
+
+
+class Letter(BaseModel):
+    """A dead letter as an operator may see it: no key and no offset where a child is concerned."""
+
+    id: int
+    consumer: str
+    topic: str
+    type: str | None
+    key: str | None
+    child: bool
+    error: str | None
+    traceback: str | None
+    arrived_at: str
+    waiting: int
+    shape: Any
+
+
+class Settled(BaseModel):
+    settled: int
+    failed: bool
+
+
+class ConsumerView(BaseModel):
+    name: str
+    phase: str
+    stopped: str | None
+    parked: int
+    waiting: int
+    parked_children: int
+
+
+class StreamView(BaseModel):
+    """How a service's streams are: consumers, and the oldest event that Kafka does not have yet."""
+
+    consumers: list[ConsumerView]
+    pending: int
+    oldest_pending_seconds: float
+    unpublishable: int
+
+
+@router.get("/dead-letters")
+async def dead_letters(request: Request, actor: Looker) -> list[Letter]:
+    """The open letters, children first."""
+    rows = await request.app.state.onedoor.writer.fetch(OPEN)
+    return [_letter(row) for row in rows]
+
+
+@router.post("/dead-letters/{letter_id}/replay")
+async def replay_letter(request: Request, letter_id: int, actor: Handler) -> Settled:
+    """Work the letter again, then what waits behind it, in order."""
+    return await _settle(request, letter_id, actor, discard=False)
+
+
+@router.post("/dead-letters/{letter_id}/discard")
+async def discard_letter(request: Request, letter_id: int, actor: Handler) -> Settled:
+    """Give the letter up, then work what waits behind it, in order."""
+    return await _settle(request, letter_id, actor, discard=True)
+
+
+@router.get("/streams")
+async def streams(request: Request, actor: Annotated[Actor, Depends(allow("stream.read"))]) -> StreamView:
+    """Consumers, parked keys and the outbox, in figures."""
+    app = request.app.state.onedoor
+    counts = await app.writer.fetch(
+        """select l.consumer, count(distinct (l.topic, l.key)) filter (where l.kind = 'letter') as parked,
+                  count(distinct (l.topic, l.key)) filter (where l.kind = 'letter' and l.child) as children,
+                  count(*) filter (where l.kind = 'waiter') as waiting
+           from dead_letters l where l.state = 'open' group by l.consumer"""
+    )
+    by_consumer = {row["consumer"]: row for row in counts}
+    stopped = dict(await app.writer.fetch("select consumer, reason from stopped"))
+    outbox = await app.writer.fetchrow(
+        """select count(*) as pending, count(p.failed) as failed,
+                  coalesce(extract(epoch from clock_timestamp() - min(e.recorded_at)
+                    filter (where p.failed is null)), 0)::float as oldest
+           from pending p join events e using (position)"""
+    )
+    return StreamView(
+        consumers=[_consumer(consumer, by_consumer, stopped) for consumer in app.consumers],
+        pending=outbox["pending"],
+        oldest_pending_seconds=outbox["oldest"],
+        unpublishable=outbox["failed"],
+    )
+
+
+@router.post("/consumers/{name}/resume")
+async def resume(request: Request, name: str, actor: Handler) -> ConsumerView:
+    """Let a stopped consumer go on."""
+    app = request.app.state.onedoor
+    consumer = next((consumer for consumer in app.consumers if consumer.group == name), None)
+    if consumer is None or not await letters.resume(app.writer, name):
+        raise not_found()
+    return _consumer(consumer, {}, {})
+
+
+def _consumer(consumer: Consumer, counts: dict[str, asyncpg.Record], stopped: dict[str, str]) -> ConsumerView:
+    row = counts.get(consumer.group)
+    return ConsumerView(
+        name=consumer.group,
+        phase=consumer.state.phase,
+        stopped=stopped.get(consumer.group),
+        parked=row["parked"] if row else 0,
+        waiting=row["waiting"] if row else 0,
+        parked_children=row["children"] if row else 0,
+    )
+
+
+async def _settle(request: Request, letter_id: int, actor: Actor, discard: bool) -> Settled:
+    app = request.app.state.onedoor
+    group = await app.writer.fetchval("select consumer from dead_letters where id = $1", letter_id)
+    consumer = next((consumer for consumer in app.consumers if consumer.group == group), None)
+    if consumer is None:
+        raise not_found()
+    try:
+        done = await replay(consumer, app.writer, letter_id, str(actor), discard)
+    except LookupError:
+        raise not_found() from None
+    return Settled(settled=done.settled, failed=done.failed)
+
+
+def _letter(row: asyncpg.Record) -> Letter:
+    key = (row["key"] or b"").decode("utf-8", "replace")
+    return Letter(
+        id=row["id"],
+        consumer=row["consumer"],
+        topic=row["topic"],
+        type=row["type"],
+        key=None if row["child"] else key,
+        child=row["child"],
+        error=row["error"],
+        traceback=row["traceback"],
+        arrived_at=row["arrived_at"].isoformat(),
+        waiting=row["waiting"],
+        shape=_shape(row["value"]),
+    )
+
+
+def _shape(value: bytes | None) -> Any:
+    """The payload with every value replaced by its type."""
+    try:
+        return _masked(json.loads(value or b"null"))
+    except (ValueError, RecursionError):
+        return f"{len(value or b'')} bytes, not JSON"
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(inner) for inner in value[:3]]
+    return type(value).__name__

@@ -1,0 +1,235 @@
+"""How events come in: a Faust agent with its collector, or a bare aiokafka reader; both call `work(batch)`.
+
+Ordinary topics are read by Faust (or, for a projection, by the bulk reader). `intake.alarm` has a bare reader
+of its own in a group of its own: Faust's agents share one buffer, and an alarm must never stand behind it.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from faust.contrib.asgi import faust_app_running
+from mode.supervisors import CrashingSupervisor
+from onedoor.runtime.consumer import Consumer
+from onedoor.runtime.letters import Record
+from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.settings import Settings
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+log = logging.getLogger(__name__)
+
+QUEUE = 400
+SESSION_SECONDS = 10.0
+HEARTBEAT_SECONDS = 1.0
+STALLED_EXIT = 70
+
+
+def faust_app(name: str, settings: Settings) -> faust.App:
+    """A Faust app with the settings that keep the house's rules of the stream true."""
+    return faust.App(
+        name,
+        broker=f"kafka://{settings.kafka}",
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        agent_supervisor=CrashingSupervisor,
+        stream_wait_empty=False,
+        stream_publish_on_commit=False,
+        stream_buffer_maxsize=512,
+        broker_commit_interval=1.0,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=HEARTBEAT_SECONDS,
+        broker_max_poll_records=500,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=f"{name}-{settings.instance}",
+        key_serializer="raw",
+        value_serializer="raw",
+        loghandlers=[],
+    )
+
+
+class FaustReader:
+    """Reads topics with one Faust agent that only hands over; its collector works and acknowledges."""
+
+    def __init__(self, consumer: Consumer, topics: Sequence[str], settings: Settings) -> None:
+        self.consumer = consumer
+        self._settings = settings
+        self._app = faust_app(consumer.group, settings)
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
+        channel = self._app.topic(
+            *(topic + settings.topic_suffix for topic in topics), key_type=bytes, value_type=bytes
+        )
+        self._app.agent(channel, name="collect", concurrency=1)(self._hand_over)
+
+    async def _hand_over(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            await self._queue.put(event)
+
+    async def run(self) -> None:
+        """Read until cancelled; an unreachable broker is tried again, a crashed app ends in an exception."""
+        await self.consumer.look_whether_stopped()
+        await wait_for_broker(self._settings.kafka)
+        async with faust_app_running(self._app, stop_timeout=10):
+            watch = asyncio.create_task(self._crashed())
+            collect = asyncio.create_task(self._collect())
+            try:
+                done, _ = await asyncio.wait({watch, collect}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in (watch, collect):
+                    task.cancel()
+                await asyncio.gather(watch, collect, return_exceptions=True)
+
+    async def _crashed(self) -> None:
+        """Faust keeps its crash to itself; here it becomes an exception."""
+        await self._app.wait_until_stopped()
+        raise RuntimeError(f"the Faust app has ended: {self._app.crash_reason!r}")
+
+    async def _collect(self) -> None:
+        while True:
+            events = [await self._queue.get()]
+            while len(events) < self._settings.batch_size and not self._queue.empty():
+                events.append(self._queue.get_nowait())
+            await self.consumer.work([_record(event.message) for event in events])
+            for event in events:
+                event.ack()
+
+    async def position(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """For each partition in hand: what is committed or worked off, and the end of the log."""
+        consumer = self._app.consumer
+        partitions = list(consumer.assignment())
+        ends = await consumer.highwaters(*partitions) if partitions else {}
+        committed = consumer._committed_offset
+        return {(tp.topic, tp.partition): (max(committed.get(tp) or 0, 0), ends[tp]) for tp in partitions}
+
+
+class BareReader:
+    """Reads topics with aiokafka: larger batches for a projection, or the alarm's own way."""
+
+    def __init__(
+        self, consumer: Consumer, topics: Sequence[str], settings: Settings, batch: int = 500
+    ) -> None:
+        self.consumer = consumer
+        self._topics = [topic + settings.topic_suffix for topic in topics]
+        self._settings = settings
+        self._batch = batch
+        self._reader: AIOKafkaConsumer | None = None
+
+    async def run(self) -> None:
+        """Read until cancelled; a broker that is away is tried again."""
+        await self.consumer.look_whether_stopped()
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type((KafkaError, OSError)),
+            wait=wait_random_exponential(multiplier=0.2, max=3),
+        ):
+            with attempt:
+                await self._read()
+
+    async def _read(self) -> None:
+        reader = AIOKafkaConsumer(
+            *self._topics,
+            bootstrap_servers=self._settings.kafka,
+            group_id=self.consumer.group,
+            group_instance_id=f"{self.consumer.group}-{self._settings.instance}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=int(SESSION_SECONDS * 1000),
+            heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
+            max_poll_records=self._batch,
+        )
+        try:
+            await reader.start()
+            self._reader = reader
+            while True:
+                found = await reader.getmany(timeout_ms=1000, max_records=self._batch)
+                records = [_record(message) for messages in found.values() for message in messages]
+                if records:
+                    await self.consumer.work(records)
+                    await self._commit(reader, found)
+                elif self.consumer.state.phase == "waiting":
+                    self.consumer.state.phase = "running"
+        finally:
+            self._reader = None
+            self.consumer.state.phase = "waiting"
+            with suppress(Exception):
+                await asyncio.wait_for(reader.stop(), 5)
+
+    async def _commit(self, reader: AIOKafkaConsumer, found: dict[TopicPartition, Sequence[Any]]) -> None:
+        """Commit what was worked off; after a rebalance somebody else does, and the inbox knows it."""
+        assigned = reader.assignment()
+        offsets = {tp: messages[-1].offset + 1 for tp, messages in found.items() if tp in assigned}
+        with suppress(KafkaError):
+            await reader.commit(offsets)
+
+    async def position(self) -> dict[tuple[str, int], tuple[int, int]]:
+        reader = self._reader
+        if reader is None:
+            return {}
+        partitions = list(reader.assignment())
+        ends = await reader.end_offsets(partitions)
+        return {(tp.topic, tp.partition): (await reader.position(tp), ends[tp]) for tp in partitions}
+
+
+Reader = FaustReader | BareReader
+
+
+def _record(message: Any) -> Record:
+    return Record(
+        message.topic, message.partition, message.offset, message.key, message.value, message.headers or ()
+    )
+
+
+async def wait_for_broker(bootstrap: str) -> None:
+    """Until one metadata request is answered. Never raises but on cancellation."""
+    while True:
+        probe = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+        try:
+            await probe.start()
+            return
+        except (KafkaError, OSError) as error:
+            log.warning("kafka unreachable, waiting", extra={"error": type(error).__name__})
+            await asyncio.sleep(1)
+        finally:
+            with suppress(Exception):
+                await probe.stop()
+
+
+async def watch_progress(
+    reader: Reader, metrics: Metrics, limit: float, give_up: Callable[[], Awaitable[None]]
+) -> None:
+    """End the process when there is lag without progress for `limit` seconds and nothing is being retried."""
+    before: dict[tuple[str, int], tuple[int, int]] = {}
+    since = time.monotonic()
+    while True:
+        await asyncio.sleep(5)
+        try:
+            async with asyncio.timeout(5):
+                now = await reader.position()
+        except (KafkaError, OSError, TimeoutError, RuntimeError, AttributeError):
+            since = time.monotonic()
+            continue
+        state = reader.consumer.state
+        lag = sum(max(end - done, 0) for done, end in now.values())
+        metrics.consumer_lag.labels(reader.consumer.group).set(lag)
+        moved = any(before.get(place, (done, 0))[0] != done for place, (done, _) in now.items())
+        if moved or not lag or state.retrying or state.stopped or now.keys() != before.keys():
+            since = time.monotonic()
+        before = now
+        if time.monotonic() - since > limit:
+            log.critical("no progress", extra={"consumer": reader.consumer.group})
+            await give_up()
+
+
+async def exit_stalled() -> None:
+    """Leave at once; the process manager starts the service again."""
+    os._exit(STALLED_EXIT)
