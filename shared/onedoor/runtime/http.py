@@ -1,0 +1,252 @@
+"""HTTP conventions of every service: who asks, what they may, how they read, how a command is answered."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, NoReturn
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Request
+from fastapi.responses import Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from onedoor.contracts.core import PERSONAL, Actor, Refusal
+from onedoor.contracts.events.notify import OnBehalf
+from onedoor.runtime.access import ACTIONS, Grant, listed, may, reach
+from onedoor.runtime.idempotency import Answer, Handler, idempotent
+from onedoor.runtime.problems import FieldProblem, Problem, for_status
+from onedoor.runtime.service import Connection
+from onedoor.runtime.tokens import BadToken, verify
+from onedoor.runtime.unit import Outcome
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = [
+    "ACCESS_LOG_DDL",
+    "Answer",
+    "CommandBody",
+    "Handler",
+    "OnBehalfBody",
+    "Reading",
+    "Staff",
+    "allow",
+    "answer",
+    "etag",
+    "expected_version",
+    "granted",
+    "idempotent",
+    "not_found",
+    "note_view",
+    "outcome_headers",
+    "reading",
+    "refused",
+    "signed_in",
+]
+
+ACCESS_LOG_DDL = """
+create table if not exists access_log (
+  id bigint generated always as identity primary key,
+  at timestamptz not null,
+  person text not null,
+  role text not null,
+  department text,
+  division text,
+  what text not null,
+  subject text not null,
+  purpose text not null
+);
+create index if not exists access_log_subject on access_log (what, subject, at);
+"""
+
+_NOTE = """
+insert into access_log (at, person, role, department, division, what, subject, purpose)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+_CLEARANCE = """
+select set_config('onedoor.role', $1, true), set_config('onedoor.clearance', $2, true),
+       set_config('onedoor.person', $3, true), set_config('onedoor.department', $4, true),
+       set_config('onedoor.division', $5, true), set_config('onedoor.own_department', $6, true),
+       set_config('onedoor.own_division', $7, true)
+"""
+
+_POOL_WAIT = 5.0
+_BEARER = HTTPBearer(auto_error=False, description="`onedoor token --role ROLE` in development")
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+async def signed_in(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+) -> Actor:
+    """Who asks, by bearer token. Raises a 401 problem."""
+    if credentials is None:
+        raise for_status(401, {"WWW-Authenticate": "Bearer"})
+    try:
+        return verify(credentials.credentials, request.app.state.onedoor.settings)
+    except BadToken:
+        raise for_status(401, {"WWW-Authenticate": 'Bearer error="invalid_token"'}) from None
+
+
+Staff = Annotated[Actor, Depends(signed_in)]
+
+
+def allow(action: str) -> Callable[..., Awaitable[Actor]]:
+    """A dependency that answers who asks, if their role may do the action at all; else a 403 problem.
+
+    How far it reaches stands in `granted(request)` afterwards, and clears what a `Reading` declared after it
+    sees. Raises ValueError at import for an action that access.py does not name.
+    """
+    if action not in ACTIONS:
+        raise ValueError(f"unknown action: {action}")
+
+    async def allowed(request: Request, actor: Staff) -> Actor:
+        grant = may(actor, action)
+        if grant is None:
+            raise for_status(403)
+        request.state.grant = grant
+        return actor
+
+    return allowed
+
+
+def granted(request: Request, actor: Actor) -> Grant:
+    """How far the action of `allow` reaches; without one, what all grants of the role have in common."""
+    grant: Grant | None = getattr(request.state, "grant", None)
+    return grant if grant is not None else reach(actor)
+
+
+async def reading(request: Request, actor: Staff) -> AsyncIterator[Connection]:
+    """A connection under the reader role, in a transaction that sees only what the actor is cleared for.
+
+    It ends with the path operation, before the answer is sent. The role itself can write nothing but the
+    access log. Declare the `allow` of the endpoint before it.
+    """
+    pool = request.app.state.onedoor.reader
+    async with pool.acquire(timeout=_POOL_WAIT) as conn, conn.transaction():
+        await clear(conn, actor, granted(request, actor))
+        yield conn
+
+
+async def clear(conn: Connection, actor: Actor, grant: Grant) -> None:
+    """Set the transaction's clearance, which the row-level policies read and the commit forgets."""
+    await conn.execute(
+        _CLEARANCE,
+        actor.role,
+        listed(grant.classifications),
+        actor.person,
+        actor.department or "",
+        actor.division or "",
+        "1" if grant.own_department else "",
+        "1" if grant.own_division else "",
+    )
+
+
+Reading = Annotated[Connection, Depends(reading, scope="function")]
+
+
+async def note_view(conn: Connection, actor: Actor, what: str, subject: UUID | str, purpose: str) -> None:
+    """Record that the actor saw a personal file, and why (system clock); in the reader's own transaction."""
+    await conn.execute(
+        _NOTE,
+        datetime.now(UTC),
+        actor.person,
+        actor.role,
+        actor.department,
+        actor.division,
+        what,
+        str(subject),
+        purpose,
+    )
+
+
+def not_found() -> NoReturn:
+    """Raise the 404 problem, the same for what does not exist and for what one may not see."""
+    raise for_status(404)
+
+
+def expected_version(request: Request) -> int | None:
+    """The version in If-Match; None without the header or for `*`. Raises a 400 problem if malformed."""
+    text = request.headers.get("if-match")
+    if text is None or text.strip() == "*":
+        return None
+    number = text.strip().removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise Problem(
+            400,
+            "if-match-malformed",
+            "If-Match is not a version",
+            "Send the ETag as it was given.",
+            "If-Match 无效，请原样使用收到的 ETag。",
+        )
+    return int(number)
+
+
+def etag(version: int) -> dict[str, str]:
+    """The header that says which version this is."""
+    return {"ETag": f'"{version}"'}
+
+
+def outcome_headers(outcome: Outcome) -> dict[str, str]:
+    """ETag, and the id of the last published event, for which the desk waits."""
+    event = outcome.last_published
+    return etag(outcome.version) | ({"Onedoor-Event": str(event)} if event else {})
+
+
+def refused(refusal: Refusal) -> Problem:
+    """A refusal as a problem: 422 where a field is at fault, else 409."""
+    errors = []
+    if refusal.field:
+        errors = [
+            FieldProblem(
+                field=refusal.field,
+                problem=refusal.reason,
+                remedy=refusal.reason,
+                problem_zh=refusal.reason_zh,
+                remedy_zh=refusal.reason_zh,
+            )
+        ]
+    status = 422 if refusal.field else 409
+    return Problem(
+        status,
+        refusal.code,
+        "Refused",
+        refusal.reason,
+        refusal.reason_zh,
+        errors,
+        extra={"reason": refusal.reason, "reason_zh": refusal.reason_zh},
+    )
+
+
+def answer(
+    outcome: Outcome,
+    status: int = 200,
+    body: BaseModel | Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The response to a command: its body with ETag and Onedoor-Event, or the refusal as a problem."""
+    if outcome.refusal is not None:
+        return refused(outcome.refusal).response()
+    all_headers = outcome_headers(outcome) | dict(headers or {})
+    return Answer(status, {} if body is None else body, all_headers).response()
+
+
+class OnBehalfBody(OnBehalf):
+    """代签收 as a request carries it: the contract's, with its texts limited."""
+
+    person: Annotated[str, PERSONAL] = Field(min_length=1, max_length=80)
+    means: str = Field(min_length=1, max_length=80)
+    document: str | None = Field(default=None, max_length=200)
+
+
+class CommandBody(BaseModel):
+    """The body of every command. `until` without an offset is Asia/Shanghai, a date alone 00:00 of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    note: Annotated[str | None, PERSONAL] = Field(default=None, max_length=2000)
+    reason: Annotated[str | None, PERSONAL] = Field(default=None, max_length=2000)
+    until: datetime | None = None
+    feedback: Annotated[str | None, PERSONAL] = Field(default=None, max_length=4000)
+    on_behalf_of: OnBehalfBody | None = None
+
+    @field_validator("until")
+    @classmethod
+    def _aware(cls, until: datetime | None) -> datetime | None:
+        return until.replace(tzinfo=_SHANGHAI) if until is not None and until.tzinfo is None else until
