@@ -127,6 +127,7 @@ S = TypeVar("S")
 class Decider(Generic[S]):
     """One kind of aggregate: its name, its empty state, how it decides and how events fold into state.
 
+    `internal` are its events that concern nobody outside: they have no topic and stand in no registry.
     `fold` is the fold's own version: raise it when `evolve` or the state's shape changes, and `migrate`
     folds every stored aggregate anew.
     """
@@ -137,6 +138,7 @@ class Decider(Generic[S]):
     decide: "Callable[[S, Any, Context], Sequence[Event] | Refusal]"
     evolve: Callable[[S, Event], S]
     commands: tuple[type[Command], ...]
+    internal: tuple[type[Event], ...] = ()
     fold: int = 1
 
 

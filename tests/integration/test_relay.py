@@ -1,0 +1,168 @@
+"""The relay keeps order per key and completeness whatever fails, at least once."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from onedoor.contracts.core import SYSTEM
+from onedoor.runtime import database as db
+from onedoor.runtime.clock import Clock
+from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.migrate import migrate
+from onedoor.runtime.relay import Relay
+from onedoor.runtime.unit import Unit
+
+from tests.harness import eventually
+from tests.integration.toy import TOY, CountIt, Settings
+
+
+class Kafka:
+    """A log per key that fails when told: the sends it took, in order."""
+
+    def __init__(self) -> None:
+        self.log: dict[str, list[str]] = defaultdict(list)
+        self.failures: list[tuple[str, Exception]] = []
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def send(
+        self, topic: str, value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> Any:
+        name, id_ = (key or b"").decode(), dict(headers)["ce_id"].decode()
+
+        async def delivered() -> None:
+            await asyncio.sleep(0)
+            for failure in self.failures:
+                if failure[0] == name:
+                    self.failures.remove(failure)
+                    raise failure[1]
+            self.log[name].append(id_)
+
+        return delivered()
+
+
+@pytest.fixture
+async def kafka() -> Kafka:
+    return Kafka()
+
+
+@pytest.fixture
+async def toy_unit(database: str) -> AsyncIterator[tuple[Unit, Settings]]:
+    settings = Settings(environment="test", postgres=database)
+    await migrate(TOY, settings)
+    pool = await db.pool(TOY, settings, "writer")
+    yield Unit(TOY, pool, Clock("test")), settings
+    await pool.close()
+
+
+async def append(unit: Unit, chains: Sequence[UUID], each: int) -> dict[str, list[str]]:
+    """Events of several chains interleaved; their ids per key in order."""
+    ids: dict[str, list[str]] = defaultdict(list)
+    for number in range(each):
+        async with unit.transaction() as tx:
+            commands = [
+                CountIt(target=chain, application_id=chain, chain_id=chain, reason=str(number))
+                for chain in chains
+            ]
+            for outcome in await tx.execute(*commands, actor=SYSTEM):
+                ids[str(outcome.target)] += [str(event.id) for event in outcome.events]
+    return ids
+
+
+def relay(settings: Settings, kafka: Kafka) -> Relay:
+    return Relay(TOY, lambda: db.connect(TOY, settings), lambda: kafka, Metrics())
+
+
+async def test_the_first_of_two_sends_of_a_key_fails_and_order_holds(
+    toy_unit: tuple[Unit, Settings], kafka: Kafka
+) -> None:
+    unit, settings = toy_unit
+    chains = [UUID(int=number) for number in (1, 2, 3)]
+    expected = await append(unit, chains, each=5)
+    kafka.failures = [(str(chains[0]), KafkaTimeoutError()), (str(chains[1]), KafkaTimeoutError())]
+    task = asyncio.create_task(relay(settings, kafka).run())
+    try:
+        await eventually(lambda: _empty(unit.pool), 20)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert kafka.log == expected
+
+
+async def test_the_connection_is_killed_in_mid_page_and_nothing_is_lost(
+    toy_unit: tuple[Unit, Settings], kafka: Kafka
+) -> None:
+    unit, settings = toy_unit
+    chains = [UUID(int=number) for number in range(1, 11)]
+    expected = await append(unit, chains, each=20)
+    working = relay(settings, kafka)
+    sending = working._send
+    killed = asyncio.Event()
+
+    async def kill_while_sending(*args: Any) -> Any:
+        done = await sending(*args)
+        if not killed.is_set():
+            killed.set()
+            await _kill_relay(settings)
+        return done
+
+    working._send = kill_while_sending  # type: ignore[method-assign]
+    task = asyncio.create_task(working.run())
+    try:
+        await eventually(lambda: _empty(unit.pool), 20)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert killed.is_set()
+    for key, ids in expected.items():
+        first_seen = list(dict.fromkeys(kafka.log[key]))
+        assert first_seen == ids
+        assert len(kafka.log[key]) > len(ids), "the page killed after its sends is published again"
+
+
+async def test_what_can_never_be_published_parks_its_key_visibly_and_the_others_flow(
+    toy_unit: tuple[Unit, Settings], kafka: Kafka
+) -> None:
+    unit, settings = toy_unit
+    chains = [UUID(int=1), UUID(int=2)]
+    expected = await append(unit, chains, each=3)
+    kafka.failures = [(str(chains[0]), MessageSizeTooLargeError())]
+    task = asyncio.create_task(relay(settings, kafka).run())
+
+    async def other_flowed() -> bool:
+        return kafka.log[str(chains[1])] == expected[str(chains[1])]
+
+    async def parked() -> bool:
+        found = await unit.pool.fetch("select failed from pending order by position")
+        return [row["failed"] for row in found] == ["MessageSizeTooLargeError", None, None]
+
+    try:
+        await eventually(other_flowed, 20)
+        await eventually(parked, 20)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert kafka.log[str(chains[0])] == []
+
+
+async def _empty(pool: asyncpg.Pool) -> bool:
+    return not await pool.fetchval("select count(*) from pending")
+
+
+async def _kill_relay(settings: Settings) -> None:
+    conn = await asyncpg.connect(settings.postgres)
+    try:
+        await conn.execute(
+            """select pg_terminate_backend(pid) from pg_locks
+               where locktype = 'advisory' and pid <> pg_backend_pid()
+                 and database = (select oid from pg_database where datname = current_database())"""
+        )
+    finally:
+        await conn.close()

@@ -1,0 +1,88 @@
+"""The whole system as processes against one database and one broker, as `make up` would run it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from onedoor.runtime.access import dev_token
+
+from tests.harness import Process, free_port
+
+SERVICES = {
+    "intake": "onedoor.intake",
+    "assistance": "onedoor.assistance",
+    "child-welfare": "onedoor.child_welfare",
+    "notify": "onedoor.notify",
+    "desk": "onedoor.desk",
+}
+
+
+class System:
+    """The running services by name, and how to speak to them."""
+
+    def __init__(self, kafka: str, postgres: str, suffix: str, folder: Path, **settings: str) -> None:
+        self.kafka = kafka
+        self.postgres = postgres
+        self.suffix = suffix
+        self.key = folder / "dev.key"
+        ports = {name: free_port() for name in SERVICES}
+        self.environment = {
+            "ONEDOOR_ENVIRONMENT": "test",
+            "ONEDOOR_KAFKA": kafka,
+            "ONEDOOR_POSTGRES": postgres,
+            "ONEDOOR_TOPIC_SUFFIX": suffix,
+            "ONEDOOR_DEV_KEY": str(self.key),
+            **{
+                f"ONEDOOR_{n.replace('-', '_').upper()}_URL": f"http://127.0.0.1:{p}"
+                for n, p in ports.items()
+            },
+            **settings,
+        }
+        self.processes = {
+            name: Process(
+                module, self.environment | {"ONEDOOR_PORT": str(ports[name])}, folder / f"{name}.log"
+            )
+            for name, module in SERVICES.items()
+        }
+
+    def token(self, role: str, department: str | None = None, division: str | None = None) -> str:
+        return dev_token(self.key, role, department, division)
+
+    def client(
+        self,
+        service: str,
+        role: str = "everything",
+        department: str | None = None,
+        division: str | None = None,
+    ) -> httpx.AsyncClient:
+        """A client with a bearer token of that role."""
+        return httpx.AsyncClient(
+            base_url=self.processes[service].url,
+            headers={"Authorization": f"Bearer {self.token(role, department, division)}"},
+            timeout=20,
+        )
+
+    async def ready(self, timeout: float = 90) -> None:
+        """Every service answers and its stream runs."""
+        await asyncio.gather(*(process.ready(timeout) for process in self.processes.values()))
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {name}\n{process.tail()}" for name, process in self.processes.items())
+
+
+@asynccontextmanager
+async def running_system(
+    kafka: str, postgres: str, suffix: str, folder: Path, **settings: str
+) -> AsyncIterator[System]:
+    """All services, started and ready; stopped at the end."""
+    system = System(kafka, postgres, suffix, folder, **settings)
+    dev_token(system.key, "everything")
+    for process in system.processes.values():
+        process.start()
+    try:
+        await system.ready()
+        yield system
+    finally:
+        await asyncio.gather(*(process.stop() for process in system.processes.values()))
