@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from onedoor.contracts.core import Actor, Classification
+from onedoor.runtime.roles import HOME, ROLES
 from onedoor.runtime.tokens import dev_token
 
 __all__ = ["ACTIONS", "HOME", "NOTHING", "ROLES", "Grant", "clearance", "dev_token", "may", "reach"]
@@ -166,26 +167,6 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
     "everything": dict.fromkeys(ACTIONS, _anyone(ALL)),
     "system": dict.fromkeys(ACTIONS, _anyone(ALL)),
 }
-
-ROLES: tuple[str, ...] = tuple(_TABLE)
-"""All roles. `everything` exists in development only, `system` never signs in."""
-
-HOME: Mapping[str, str] = {
-    "hotline": "hotline-12345",
-    "window": "township",
-    "village": "village",
-    "caseworker": "township",
-    "reviewer": "civil-affairs",
-    "district": "civil-affairs",
-    "finance": "civil-affairs",
-    "child-worker": "township",
-    "child-duty": "minor-protection-centre",
-    "station": "relief-station",
-    "charity": "charity-federation",
-    "social-worker": "social-work-station",
-    "leader": "civil-affairs",
-}
-"""The department that a role works in where none is named."""
 
 
 def may(actor: Actor, action: str) -> Grant | None:

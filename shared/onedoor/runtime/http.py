@@ -6,11 +6,12 @@ from typing import Annotated, Any, NoReturn
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from onedoor.contracts.core import PERSONAL, Actor, Refusal
 from onedoor.contracts.events.notify import OnBehalf
+from onedoor.runtime import logs, metrics
 from onedoor.runtime.access import ACTIONS, Grant, listed, may, reach
 from onedoor.runtime.idempotency import Answer, Handler, idempotent
 from onedoor.runtime.problems import FieldProblem, Problem, for_status
@@ -18,6 +19,7 @@ from onedoor.runtime.service import Connection
 from onedoor.runtime.tokens import BadToken, verify
 from onedoor.runtime.unit import Outcome
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = [
     "ACCESS_LOG_DDL",
@@ -33,6 +35,7 @@ __all__ = [
     "expected_version",
     "granted",
     "idempotent",
+    "install",
     "not_found",
     "note_view",
     "outcome_headers",
@@ -250,3 +253,30 @@ class CommandBody(BaseModel):
     @classmethod
     def _aware(cls, until: datetime | None) -> datetime | None:
         return until.replace(tzinfo=_SHANGHAI) if until is not None and until.tzinfo is None else until
+
+
+class Tracing:
+    """ASGI middleware: every log line of a request carries the trace id of its `traceparent`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trace_id = logs.trace_id(_header(scope, b"traceparent")) if scope["type"] == "http" else None
+        if trace_id is None:
+            await self.app(scope, receive, send)
+            return
+        with logs.bound(trace_id=trace_id):
+            await self.app(scope, receive, send)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    found = next((value for header, value in scope["headers"] if header == name), None)
+    return None if found is None else found.decode("latin-1")
+
+
+def install(app: FastAPI, service: str) -> None:
+    """Give the application its metrics, its tracing and the route /metrics."""
+    app.add_middleware(metrics.HttpMetrics)
+    app.add_middleware(Tracing)
+    app.include_router(metrics.router)

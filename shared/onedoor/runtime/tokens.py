@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from onedoor.contracts.core import Actor
+from onedoor.runtime.roles import HOME, ROLES
 from onedoor.runtime.settings import Settings
 
 ISSUER = "onedoor-dev"
@@ -73,10 +74,8 @@ def dev_token(
     Without a department the role's usual one is taken. Raises ValueError for an unknown role or a
     department, division or person that no token could carry.
     """
-    from onedoor.runtime.access import HOME, ROLES
-
-    if role not in ROLES or role == "system":
-        raise ValueError(f"unknown role; known are {', '.join(name for name in ROLES if name != 'system')}")
+    if role not in ROLES:
+        raise ValueError(f"unknown role; known are {', '.join(ROLES)}")
     now = int(time.time())
     claims = {
         "iss": ISSUER,
@@ -111,8 +110,6 @@ def verify(token: str, settings: Settings) -> Actor:
 
 
 def _actor(claims: dict[str, object]) -> Actor:
-    from onedoor.runtime.access import ROLES
-
     actor = Actor.model_validate(
         {
             "person": claims["sub"],
@@ -121,6 +118,6 @@ def _actor(claims: dict[str, object]) -> Actor:
             "division": claims.get("division"),
         }
     )
-    if actor.role not in ROLES or actor.role == "system":
+    if actor.role not in ROLES:
         raise ValueError("a role that cannot sign in")
     return actor
