@@ -73,7 +73,7 @@ def service_app(service: Service, settings: Settings) -> FastAPI:
         title=f"OneDoor {service.name}", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
     )
     problems.install(api)
-    http.install(api, service.name)
+    http.install(api)
     for router in (health.router, *((letters_api.router,) if service.reads else ()), *service.routers):
         api.include_router(router)
     return api

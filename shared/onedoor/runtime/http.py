@@ -275,7 +275,7 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return None if found is None else found.decode("latin-1")
 
 
-def install(app: FastAPI, service: str) -> None:
+def install(app: FastAPI) -> None:
     """Give the application its metrics, its tracing and the route /metrics."""
     app.add_middleware(metrics.HttpMetrics)
     app.add_middleware(Tracing)
