@@ -75,7 +75,7 @@ def missing_in_chain(accepted: Accepted, chain: Mapping[str, Any]) -> list[str]:
 
 
 def doubled_on_topics(events: Iterable[Envelope]) -> list[str]:
-    """Facts that may happen once and stand under two event ids. (The same id twice is a repeated delivery.)"""
+    """Facts that may happen once and stand under two event ids; one id twice is only delivered twice."""
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
     for event in events:
         if field := ONCE.get(event.type):
