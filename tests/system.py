@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 from onedoor.runtime.access import dev_token
+from onedoor.runtime.tokens import ensure_dev_key
 
 from tests.harness import Process, free_port
 
@@ -78,7 +79,7 @@ async def running_system(
 ) -> AsyncIterator[System]:
     """All services, started and ready; stopped at the end."""
     system = System(kafka, postgres, suffix, folder, **settings)
-    dev_token(system.key, "everything")
+    ensure_dev_key(system.key)
     for process in system.processes.values():
         process.start()
     try:

@@ -12,6 +12,7 @@ from onedoor.contracts import codec
 from onedoor.contracts.core import Envelope
 from onedoor.runtime.access import dev_token
 from onedoor.runtime.migrate import migrate
+from onedoor.runtime.tokens import ensure_dev_key
 from tests.servers import Servers
 
 from tests.harness import Process, eventually, publish, publish_raw, running
@@ -61,6 +62,7 @@ async def start_toy(
 ) -> AsyncIterator[Callable[[str], Awaitable[Toy]]]:
     await migrate(TOY, Settings(environment="test", postgres=database, kafka=servers.kafka))
     key = tmp_path / "dev.key"
+    ensure_dev_key(key)
     token = dev_token(key, "everything")
     made: list[Toy] = []
 

@@ -115,7 +115,7 @@ async def resume(request: Request, name: str, actor: Handler) -> ConsumerView:
     app = request.app.state.onedoor
     consumer = next((consumer for consumer in app.consumers if consumer.group == name), None)
     if consumer is None or not await letters.resume(app.writer, name):
-        raise not_found()
+        not_found()
     return _consumer(consumer, {}, {})
 
 
@@ -136,11 +136,11 @@ async def _settle(request: Request, letter_id: int, actor: Actor, discard: bool)
     group = await app.writer.fetchval("select consumer from dead_letters where id = $1", letter_id)
     consumer = next((consumer for consumer in app.consumers if consumer.group == group), None)
     if consumer is None:
-        raise not_found()
+        not_found()
     try:
         done = await replay(consumer, app.writer, letter_id, str(actor), discard)
     except LookupError:
-        raise not_found() from None
+        not_found()
     return Settled(settled=done.settled, failed=done.failed)
 
 

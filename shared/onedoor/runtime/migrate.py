@@ -109,7 +109,7 @@ def _protection(schema: str, table: str, using: str = "true") -> str:
 def _run(connection: SyncConnection, statements: str) -> None:
     raw = connection.connection.dbapi_connection
     assert raw is not None
-    raw.run_async(lambda conn: conn.execute(statements))  # type: ignore[attr-defined]
+    raw.run_async(lambda conn: conn.execute(statements))
 
 
 async def migrate(service: Service, settings: Settings) -> None:

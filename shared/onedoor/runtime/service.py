@@ -1,6 +1,6 @@
 """A service as a value: what it is called, decides, reads, keeps and answers. `app.service_app` runs it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -71,7 +71,7 @@ class Service:
     absorb: Hook | None = None
     project: Hook | None = None
     routers: tuple[APIRouter, ...] = ()
-    background: tuple[Callable[["App"], Awaitable[None]], ...] = ()
+    background: tuple[Callable[["App"], Coroutine[Any, Any, None]], ...] = ()
     bulk: bool = False
 
     @property

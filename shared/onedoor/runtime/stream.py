@@ -106,7 +106,7 @@ class FaustReader:
 
     async def position(self) -> dict[tuple[str, int], tuple[int, int]]:
         """For each partition in hand: what is committed or worked off, and the end of the log."""
-        consumer = self._app.consumer
+        consumer: Any = self._app.consumer
         partitions = list(consumer.assignment())
         ends = await consumer.highwaters(*partitions) if partitions else {}
         committed = consumer._committed_offset
