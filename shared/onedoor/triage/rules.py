@@ -1,0 +1,225 @@
+"""The triage rules, read from data once and checked: conditions exist, departments are known."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import yaml
+from onedoor.calendar import Limit
+from onedoor.contracts.core import Urgency
+from onedoor.triage.conditions import CONDITIONS, Condition
+
+STATUTE = "statute"
+DISTRICT_RULE = "district rule, assumed"
+URGENCIES: tuple[Urgency, ...] = ("critical", "urgent", "ordinary")
+"""From the most urgent down."""
+
+
+class RulesProblem(ValueError):
+    """The rules' data contradicts itself; the message names the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Limits of one urgency: to acknowledge, to act (critical only) and to finish."""
+
+    ack: Limit
+    finish: Limit
+    action: Limit | None = None
+    ack_round_the_clock: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """A service is concerned."""
+
+    name: str
+    when: str
+    urgency: Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralRow:
+    """A department is asked. `by_place`: its unit is found by place, else by registration.
+
+    drafted: the coded reason for which it may not be sent yet.
+    """
+
+    rule: str
+    when: str
+    from_: str
+    to: tuple[str, ...]
+    urgency: Urgency
+    by_place: bool
+    ground: str
+    source: str
+    drafted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DutyRow:
+    """A statutory limit that a stage of the file (or an emergency, or a police report) starts."""
+
+    id: str
+    start: str
+    limit: Limit
+    source: str
+    programme: str | None = None
+    when: str | None = None
+    after: str | None = None
+    limit_if: Mapping[str, Limit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Programmes that the condition suggests, or rules out."""
+
+    when: str
+    programmes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """A mark for those who work on the file."""
+
+    flag: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class JurisdictionRow:
+    """Whose district a division is, from a day (included) until a day (excluded)."""
+
+    divisions: tuple[str, ...]
+    code: str | None
+    name: str | None
+    from_: date = date.min
+    until: date = date.max
+
+    def fits(self, division: str, day: date) -> bool:
+        return self.from_ <= day < self.until and division.startswith(self.divisions)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All rules of one version. `conditions`: those that a row names, with their functions."""
+
+    version: str
+    clocks: Mapping[Urgency, Clocks]
+    round_the_clock: frozenset[str]
+    roles: Mapping[str, str]
+    channels: Mapping[str, str]
+    services: tuple[ServiceRow, ...]
+    referrals: tuple[ReferralRow, ...]
+    duties: Mapping[str, tuple[DutyRow, ...]]
+    suggested: tuple[Suggestion, ...]
+    never_suggested: tuple[Suggestion, ...]
+    flags: tuple[FlagRow, ...]
+    home: str
+    jurisdictions: tuple[JurisdictionRow, ...]
+    conditions: tuple[tuple[str, Condition], ...]
+
+
+@cache
+def packaged_rules() -> Rules:
+    """The rules that came with the package, read at the first use."""
+    return parse_rules((files(__package__) / "rules.yaml").read_text("utf-8"))
+
+
+def parse_rules(text: str) -> Rules:
+    """Rules from the text of a rules file. Raises RulesProblem naming the row at fault."""
+    raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
+    duties = _rows(raw["duties"], _duty)
+    jurisdiction = raw["jurisdiction"]
+    services = _rows(raw["services"], lambda row: ServiceRow(**row))
+    referrals = _rows(raw["referrals"], _referral)
+    suggested = _rows(raw["suggested"], _suggestion)
+    never = _rows(raw["never_suggested"], _suggestion)
+    flags = _rows(raw["flags"], lambda row: FlagRow(**row))
+    named = [row.when for rows in (services, referrals, suggested, never, flags) for row in rows]
+    named += [row.when for row in duties if row.when]
+    rules = Rules(
+        version=str(raw["version"]),
+        clocks={urgency: _clocks(raw["clocks"][urgency]) for urgency in URGENCIES},
+        round_the_clock=frozenset(raw["round_the_clock"]),
+        roles=raw["origins"]["roles"],
+        channels=raw["origins"]["channels"],
+        services=services,
+        referrals=referrals,
+        duties={start: tuple(row for row in duties if row.start == start) for start in _starts(duties)},
+        suggested=suggested,
+        never_suggested=never,
+        flags=flags,
+        home=jurisdiction["home"],
+        jurisdictions=_rows(jurisdiction["rows"], _jurisdiction),
+        conditions=tuple((name, _condition(name)) for name in dict.fromkeys(named)),
+    )
+    _check(rules, frozenset(raw["departments"]))
+    return rules
+
+
+Row = TypeVar("Row")
+
+
+def _rows(raw: Iterable[dict[str, Any]], make: Callable[[dict[str, Any]], Row]) -> tuple[Row, ...]:
+    rows = []
+    for row in raw:
+        try:
+            rows.append(make(dict(row)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RulesProblem(f"{row}: {error}") from error
+    return tuple(rows)
+
+
+def _clocks(raw: Mapping[str, str]) -> Clocks:
+    return Clocks(**{name: Limit.parse(limit) for name, limit in raw.items()})
+
+
+def _referral(row: dict[str, Any]) -> ReferralRow:
+    by_place = {"place": True, "registered": False}[row.pop("division")]
+    return ReferralRow(from_=row.pop("from"), to=tuple(row.pop("to")), by_place=by_place, **row)
+
+
+def _duty(row: dict[str, Any]) -> DutyRow:
+    limit_if = {mark: Limit.parse(limit) for mark, limit in row.pop("limit_if", {}).items()}
+    return DutyRow(limit=Limit.parse(row.pop("limit")), limit_if=limit_if, **row)
+
+
+def _suggestion(row: dict[str, Any]) -> Suggestion:
+    return Suggestion(row["when"], tuple(row["programmes"]))
+
+
+def _jurisdiction(row: dict[str, Any]) -> JurisdictionRow:
+    return JurisdictionRow(
+        divisions=tuple(row["divisions"]),
+        code=row["code"],
+        name=row["name"],
+        from_=date.fromisoformat(row["from"]) if "from" in row else date.min,
+        until=date.fromisoformat(row["until"]) if "until" in row else date.max,
+    )
+
+
+def _starts(duties: Iterable[DutyRow]) -> list[str]:
+    return list(dict.fromkeys(row.start for row in duties))
+
+
+def _condition(name: str) -> Condition:
+    try:
+        return CONDITIONS[name]
+    except KeyError:
+        raise RulesProblem(f"no condition is called {name}") from None
+
+
+def _check(rules: Rules, departments: frozenset[str]) -> None:
+    for row in rules.referrals:
+        if unknown := {*row.to, row.from_} - departments - {"origin"}:
+            raise RulesProblem(f"{row.rule}: unknown department {', '.join(sorted(unknown))}")
+        if row.ground not in (STATUTE, DISTRICT_RULE):
+            raise RulesProblem(f"{row.rule}: ground is neither {STATUTE} nor {DISTRICT_RULE}")
+        if row.urgency not in URGENCIES:
+            raise RulesProblem(f"{row.rule}: unknown urgency {row.urgency}")
+    if unknown := {*rules.roles.values(), *rules.channels.values(), *rules.round_the_clock} - departments:
+        raise RulesProblem(f"unknown department {', '.join(sorted(unknown))}")
