@@ -32,7 +32,7 @@ def _configured() -> Iterator[None]:
 
 
 def configured(log_format: str = "json") -> None:
-    logs.configure("toy", Settings(log_format=log_format, instance="2"))  # type: ignore[arg-type]
+    logs.configure("toy", Settings(log_format=log_format, instance="2"))
 
 
 def clean(text: str) -> list[str]:

@@ -20,7 +20,7 @@ import asyncpg
 import uvicorn
 from fastapi import FastAPI
 from onedoor.contracts.events.intake import ALARM
-from onedoor.runtime import database, health, http, letters_api, logs, problems
+from onedoor.runtime import database, health, http, idempotency, letters_api, logs, problems
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.consumer import Consumer
 from onedoor.runtime.metrics import Metrics
@@ -131,7 +131,10 @@ def _work(app: App, readers: list[Reader]) -> list[tuple[str, Coroutine[Any, Any
     connect = partial(database.connect, app.service, settings)
     producer = partial(kafka_producer, settings.kafka)
     relay = Relay(app.service, connect, producer, app.metrics, settings.topic_suffix)
-    work: list[tuple[str, Coroutine[Any, Any, None]]] = [("clock", app.clock.follow(connect))]
+    work: list[tuple[str, Coroutine[Any, Any, None]]] = [
+        ("clock", app.clock.follow(connect)),
+        ("idempotency", idempotency.keep_tidy(app.writer)),
+    ]
     if app.service.deciders:
         work.append(("relay", relay.run()))
     for reader in readers:

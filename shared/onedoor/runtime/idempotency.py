@@ -5,18 +5,21 @@ PostgreSQL for the first one's end: after its commit the twin reads the stored a
 twin is the first.
 """
 
+import asyncio
 import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 from fastapi import Request
 from fastapi.responses import Response
 from onedoor.contracts.core import Actor
-from onedoor.runtime.database import CONFLICTS
+from onedoor.runtime.database import CONFLICTS, UNREACHABLE
 from onedoor.runtime.problems import FieldProblem, Problem
 from onedoor.runtime.service import Connection
 from onedoor.runtime.unit import Transaction
@@ -39,6 +42,7 @@ create index if not exists idempotency_created_at on idempotency (created_at);
 """
 
 KEEP = timedelta(days=3)
+_TIDY_SECONDS = 3600
 ATTEMPTS = 3
 
 _CLAIM = """
@@ -157,10 +161,18 @@ def _stored_form(response: Response) -> tuple[int, str, bytes]:
     return response.status_code, json.dumps(headers), bytes(response.body)
 
 
-async def forget(conn: Connection, before: datetime | None = None) -> int:
+async def forget(pool: asyncpg.Pool) -> int:
     """Delete answers older than three days (system clock); how many went."""
-    done = await conn.execute(_FORGET, before or datetime.now(UTC) - KEEP)
+    done = await pool.execute(_FORGET, datetime.now(UTC) - KEEP)
     return int(done.split()[-1])
+
+
+async def keep_tidy(pool: asyncpg.Pool) -> None:
+    """Forget old answers once an hour, until cancelled."""
+    while True:
+        with suppress(*UNREACHABLE):
+            await forget(pool)
+        await asyncio.sleep(_TIDY_SECONDS)
 
 
 def _malformed() -> Problem:
