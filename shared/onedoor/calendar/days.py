@@ -5,7 +5,7 @@ The n-th working day after another is found by looking up two numbers, without a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import MAXYEAR, date
 from enum import StrEnum
 from itertools import accumulate
 
@@ -70,9 +70,11 @@ class Calendar:
         return Calendar(lambda year: notice if year == notice.year else known(year))
 
     def table(self, year: int) -> YearTable:
-        """The table of a year, built once."""
+        """The table of a year, built once. Raises OverflowError beyond the year 9999."""
         table = self._tables.get(year)
         if table is None:
+            if year > MAXYEAR:
+                raise OverflowError(f"year {year}")
             table = self._tables[year] = self._build(year)
         return table
 
