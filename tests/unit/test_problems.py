@@ -203,3 +203,12 @@ def test_a_moment_without_offset_is_meant_in_shanghai() -> None:
         str(CommandBody.model_validate({"until": "2026-02-13T01:00:00Z"}).until)
         == "2026-02-13 01:00:00+00:00"
     )
+
+
+async def test_openapi_documents_problems_and_resolves(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    responses = document["paths"]["/things/{number}"]["post"]["responses"]
+    assert set(responses) == {"200", "default"}
+    schema = responses["default"]["content"]["application/problem+json"]["schema"]
+    assert schema["properties"]["errors"]["items"]["properties"]["remedy_zh"]
+    assert "$defs" not in str(document)

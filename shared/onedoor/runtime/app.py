@@ -70,7 +70,12 @@ def service_app(service: Service, settings: Settings) -> FastAPI:
             yield
 
     api = FastAPI(
-        title=f"OneDoor {service.name}", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
+        title=f"OneDoor {service.name}",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=problems.RESPONSES,
     )
     problems.install(api)
     http.install(api)

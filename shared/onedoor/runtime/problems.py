@@ -46,11 +46,15 @@ class ProblemBody(BaseModel):
     errors: list[FieldProblem] = []
 
 
+def _schema() -> dict[str, Any]:
+    """ProblemBody's schema in one piece: references into itself would not hold inside an OpenAPI document."""
+    schema = ProblemBody.model_json_schema()
+    schema["properties"]["errors"]["items"] = schema.pop("$defs")["FieldProblem"]
+    return schema
+
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "A problem (RFC 9457)",
-        "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
-    }
+    "default": {"description": "A problem (RFC 9457)", "content": {MEDIA_TYPE: {"schema": _schema()}}}
 }
 """For `FastAPI(responses=...)`: every operation may answer with a problem."""
 
