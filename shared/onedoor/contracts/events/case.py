@@ -22,7 +22,7 @@ class CaseEvent(Event):
     application_id: UUID
     child: bool = False
 
-    def topic(self) -> str:
+    def topic(self) -> str | None:
         return f"{self.service}.case"
 
     def classification(self) -> Classification:
@@ -85,6 +85,14 @@ class CaseTransferred(CaseEvent):
     reason: str
 
 
+class CaseReopened(CaseEvent):
+    """It goes on: an objection, new facts, or a supplement that made an ended case more urgent."""
+
+    type = "case.reopened"
+
+    reason: str
+
+
 class ReferralRequested(CaseEvent):
     """A person asks, out of a case, for a referral to another department. `facts` are coded, never prose."""
 
@@ -108,5 +116,6 @@ EVENTS: tuple[type[Event], ...] = (
     CaseClosed,
     CaseWithdrawn,
     CaseTransferred,
+    CaseReopened,
     ReferralRequested,
 )

@@ -1,0 +1,107 @@
+"""The tables beside the events of a service that works on cases: its work list, and the people it may name.
+
+`cases` is written from the folded states, as one set per batch; `people` from the topic `intake.person`.
+Both lie in the service's own schema (its migration makes them) behind row-level security.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from onedoor.contracts.case import CaseState
+from onedoor.contracts.core import Envelope, Urgency
+from onedoor.contracts.events.intake import PersonErased, PersonRecorded
+from onedoor.runtime.service import Connection
+
+_PROJECT = """
+insert into cases (id, chain_id, application_id, state, urgency, rank, division, worker, opened_at, subjects,
+                   sealed, body, version, classification)
+select id, chain_id, (state->>'application_id')::uuid, state->>'state', state->>'urgency',
+       array_position(array['critical', 'urgent', 'ordinary'], state->>'urgency'),
+       state->>'division', state->>'worker', (state->>'opened_at')::timestamptz,
+       array(select value::uuid from jsonb_array_elements_text(state->'subjects')),
+       (state->>'sealed')::boolean, state, version, classification
+from aggregates
+where kind = 'case' and id = any($1::uuid[]) and state->>'state' is not null
+order by id
+on conflict (id) do update
+set state = excluded.state, urgency = excluded.urgency, rank = excluded.rank, division = excluded.division,
+    worker = excluded.worker, subjects = excluded.subjects, sealed = excluded.sealed, body = excluded.body,
+    version = excluded.version, classification = excluded.classification
+"""
+
+_RECORD = """
+insert into people (person_id, name, birth, sex, phone, classification)
+select * from unnest($1::uuid[], $2::text[], $3::date[], $4::text[], $5::text[], $6::text[])
+on conflict (person_id) do update
+set name = excluded.name, birth = excluded.birth, sex = excluded.sex, phone = excluded.phone,
+    classification = excluded.classification
+"""
+
+_ERASE = "delete from people where person_id = any($1::uuid[])"
+
+_LIST = """
+select id, body, version, rank, opened_at from cases
+where ($1::text is null or state = $1) and ($2::text is null or urgency = $2)
+  and ($3::text is null or division = $3) and ($4::text is null or worker = $4)
+  and ($5::smallint is null or (rank, opened_at, id) > ($5, $6::timestamptz, $7::uuid))
+order by rank, opened_at, id limit $8
+"""
+
+_FIND = "select id, body, version from cases where id = $1"
+
+_PEOPLE = "select person_id, name, birth, sex, phone from people where person_id = any($1::uuid[])"
+
+
+async def project(conn: Connection, events: Sequence[Envelope]) -> None:
+    """Bring the work list to the folded states of the cases that these events are about."""
+    await conn.execute(_PROJECT, sorted({event.subject for event in events}))
+
+
+async def absorb(conn: Connection, events: Sequence[Envelope]) -> None:
+    """Keep the present identity of people, and forget who was erased; other events say nothing of it."""
+    latest = {
+        event.data.person_id: event.data
+        for event in events
+        if isinstance(event.data, PersonRecorded | PersonErased)
+    }
+    people = [person for _, person in sorted(latest.items()) if isinstance(person, PersonRecorded)]
+    erased = [id_ for id_, person in sorted(latest.items()) if isinstance(person, PersonErased)]
+    if people:
+        await conn.execute(
+            _RECORD,
+            [person.person_id for person in people],
+            [person.name for person in people],
+            [person.birth for person in people],
+            [person.sex for person in people],
+            [person.phone for person in people],
+            [person.classification() for person in people],
+        )
+    if erased:
+        await conn.execute(_ERASE, erased)
+
+
+async def listed(
+    conn: Connection,
+    *,
+    state: CaseState | None,
+    urgency: Urgency | None,
+    division: str | None,
+    worker: str | None,
+    after: tuple[int, datetime, UUID] | None,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """The cases that the connection may see, most urgent and oldest first; one more than `limit`."""
+    place = after or (None, None, None)
+    return await conn.fetch(_LIST, state, urgency, division, worker, *place, limit + 1)
+
+
+async def found(conn: Connection, case_id: UUID) -> asyncpg.Record | None:
+    """One case, if the connection's clearance shows it."""
+    return await conn.fetchrow(_FIND, case_id)
+
+
+async def people(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
+    """Who these people are, as far as the connection's clearance shows them."""
+    return {row["person_id"]: row for row in await conn.fetch(_PEOPLE, ids)}

@@ -1,0 +1,356 @@
+"""HTTP for a service that works on cases: its work list, one case, and the commands that any case knows.
+
+A service makes its router with `case_router` and adds what only its own cases know.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from onedoor.contracts.case import (
+    Case,
+    CaseState,
+    Close,
+    Decide,
+    ReferralState,
+    Reopen,
+    RequestReferral,
+    ServiceName,
+    TakeUp,
+    Transfer,
+    WithdrawCase,
+)
+from onedoor.contracts.core import PERSONAL, Actor, Command, Urgency, derived_id
+from onedoor.runtime import casework, pages
+from onedoor.runtime.access import may
+from onedoor.runtime.http import (
+    Reading,
+    allow,
+    answer,
+    etag,
+    expected_version,
+    idempotent,
+    not_found,
+    note_view,
+)
+from onedoor.runtime.problems import for_status
+from onedoor.runtime.service import Connection
+from onedoor.runtime.unit import Outcome, Transaction
+from pydantic import BaseModel, ConfigDict, Field
+
+Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$", description="a code, never prose")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$", description="code of a rule or department")]
+Division = Annotated[str, Field(pattern=r"^[0-9]{6,12}$", description="division code, 6 to 12 digits")]
+Worker = Annotated[str, Field(pattern=r"^[\w.@:-]{1,80}$", description="id of a member of staff")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TakeUpBody(_Body):
+    """`worker` is who works on it from now on; without it, who asks."""
+
+    worker: Worker | None = None
+
+
+class DecideBody(_Body):
+    outcome: Code
+    reason: Code
+
+
+class ReasonBody(_Body):
+    reason: Code
+
+
+class WithdrawBody(_Body):
+    reason: Code | None = None
+
+
+class TransferBody(_Body):
+    to: Division
+    reason: Code
+
+
+class ReferralBody(_Body):
+    """`subjects` are people of the case, all if left out; which facts may travel depends on the rule."""
+
+    rule: Name
+    to: Name
+    to_division: Division | None = None
+    urgency: Urgency = "ordinary"
+    subjects: tuple[UUID, ...] | None = Field(default=None, max_length=50)
+    facts: dict[str, bool | int | str] = Field(default_factory=dict, max_length=20)
+
+
+class Answered(BaseModel):
+    """What a command led to; `request_id` only of a referral."""
+
+    case_id: UUID
+    state: CaseState
+    urgency: Urgency
+    worker: str | None
+    version: int
+    request_id: UUID | None = None
+
+
+class CaseItem(BaseModel):
+    """A line of the work list. `open_referrals` still wait for an answer."""
+
+    case_id: UUID
+    state: CaseState
+    urgency: Urgency
+    chain_id: UUID
+    application_id: UUID
+    division: str | None
+    worker: str | None
+    opened_at: datetime
+    programmes: tuple[str, ...]
+    open_referrals: int
+    version: int
+
+
+class Person(BaseModel):
+    """One of the people whom a case is about; only the id where the rest is not known or not to be seen."""
+
+    person_id: UUID
+    name: Annotated[str | None, PERSONAL] = None
+    birth: Annotated[date | None, PERSONAL] = None
+    sex: str | None = None
+    phone: Annotated[str | None, PERSONAL] = None
+
+
+class Referral(BaseModel):
+    referral_id: UUID
+    rule: str
+    to: str
+    urgency: Urgency
+    state: ReferralState
+
+
+class CaseView(CaseItem):
+    """One case as its staff see it."""
+
+    service: ServiceName
+    subjects: list[Person]
+    outcome: str | None
+    reason: str | None
+    transferred_to: str | None
+    referrals: list[Referral]
+
+
+def allow_here(action: str, roles: frozenset[str]) -> Callable[..., Awaitable[Actor]]:
+    """Like `allow`, for those roles alone that work at this service. Raises a 403 problem."""
+
+    async def allowed(actor: Annotated[Actor, Depends(allow(action))]) -> Actor:
+        if actor.role not in roles:
+            raise for_status(403)
+        return actor
+
+    return allowed
+
+
+async def carry_out(
+    request: Request,
+    actor: Actor,
+    conn: Connection,
+    case_id: UUID,
+    command: Callable[[Case], Command],
+    status: int = 200,
+    **more: object,
+) -> Response:
+    """Give a case the command, if the actor can see the case at all; else the 404 problem."""
+    row = await casework.found(conn, case_id)
+    if row is None:
+        not_found()
+    version = expected_version(request)
+    wish = command(Case.model_validate_json(row["body"]))
+
+    async def handler(tx: Transaction) -> Response:
+        outcome = (await tx.execute(wish, actor=actor, expected_version=version))[0]
+        return answer(outcome, status, _answered(outcome, more))
+
+    return await idempotent(request, actor, handler)
+
+
+def _answered(outcome: Outcome, more: Mapping[str, object]) -> dict[str, Any]:
+    case: Case = outcome.state
+    body = Answered(
+        case_id=outcome.target,
+        state=case.state or "opened",
+        urgency=case.urgency,
+        worker=case.worker,
+        version=outcome.version,
+    )
+    return body.model_dump(mode="json", exclude_none=True) | dict(more)
+
+
+def case_router(service: ServiceName, roles: frozenset[str], view: type[CaseView] = CaseView) -> APIRouter:
+    """All routes of a case; `roles` work at this service, `view` is how it shows one case."""
+    router = APIRouter(prefix="/v1/cases", tags=["cases"])
+    _add_queries(router, service, roles, view)
+    _add_work(router, roles)
+    _add_decisions(router, roles)
+    return router
+
+
+def _add_queries(
+    router: APIRouter, service: ServiceName, roles: frozenset[str], view: type[CaseView]
+) -> None:
+    reader = Depends(allow_here("case.read", roles))
+
+    @router.get("")
+    async def cases(
+        actor: Annotated[Actor, reader],
+        conn: Reading,
+        state: CaseState | None = None,
+        urgency: Urgency | None = None,
+        division: Annotated[str | None, Query(max_length=12)] = None,
+        worker: Annotated[str | None, Query(max_length=80)] = None,
+        after: pages.After = None,
+        limit: pages.Limit = 50,
+    ) -> pages.Page[CaseItem]:
+        """The work list: the most urgent and oldest first."""
+        rows = await casework.listed(
+            conn,
+            state=state,
+            urgency=urgency,
+            division=division,
+            worker=worker,
+            after=pages.after(after, int, datetime, UUID),
+            limit=limit,
+        )
+        return pages.page(
+            rows, limit, _item, lambda row: (row["rank"], row["opened_at"].isoformat(), str(row["id"]))
+        )
+
+    @router.get("/{case_id}", response_model=view)
+    async def case(
+        case_id: UUID,
+        actor: Annotated[Actor, reader],
+        conn: Reading,
+        response: Response,
+        purpose: Annotated[str, Query(max_length=80, description="why the file is read")] = "casework",
+    ) -> CaseView:
+        """One case; that it was read, by whom and for what is recorded."""
+        row = await casework.found(conn, case_id)
+        if row is None:
+            not_found()
+        await note_view(conn, actor, "case", case_id, purpose)
+        response.headers.update(etag(row["version"]))
+        return await _view(conn, actor, service, view, row)
+
+
+def _facts(row: asyncpg.Record) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(row["body"])
+    case = Case.model_validate(body)
+    waiting = sum(part.open for part in case.referrals.values())
+    return body | {"case_id": row["id"], "version": row["version"], "open_referrals": waiting}
+
+
+def _item(row: asyncpg.Record) -> CaseItem:
+    return CaseItem.model_validate(_facts(row))
+
+
+async def _view(
+    conn: Connection, actor: Actor, service: ServiceName, view: type[CaseView], row: asyncpg.Record
+) -> CaseView:
+    facts = _facts(row)
+    ids = [UUID(each) for each in facts["subjects"]]
+    known = await casework.people(conn, ids) if may(actor, "person.read") else {}
+    return view.model_validate(
+        facts
+        | {
+            "service": service,
+            "subjects": [dict(known.get(id_) or {"person_id": id_}) for id_ in ids],
+            "referrals": [{"referral_id": id_, **part} for id_, part in facts["referrals"].items()],
+        }
+    )
+
+
+def _add_work(router: APIRouter, roles: frozenset[str]) -> None:
+    worker = Depends(allow_here("case.work", roles))
+
+    @router.post("/{case_id}/take-up", response_model=Answered)
+    async def take_up(
+        case_id: UUID, body: TakeUpBody, request: Request, actor: Annotated[Actor, worker], conn: Reading
+    ) -> Response:
+        """Work on it from now on. To name another worker takes the right to decide."""
+        name = body.worker or actor.person
+        if name != actor.person and may(actor, "case.decide") is None:
+            raise for_status(403)
+        return await carry_out(request, actor, conn, case_id, lambda _: TakeUp(target=case_id, worker=name))
+
+    @router.post("/{case_id}/withdraw", response_model=Answered)
+    async def withdraw(
+        case_id: UUID, body: WithdrawBody, request: Request, actor: Annotated[Actor, worker], conn: Reading
+    ) -> Response:
+        """The applicant withdraws. A protection case stands: the answer is a refusal."""
+
+        def command(case: Case) -> Command:
+            return WithdrawCase.model_validate(
+                {
+                    "target": case_id,
+                    "application_id": case.application_id,
+                    "chain_id": case.chain_id,
+                    "reason": body.reason,
+                }
+            )
+
+        return await carry_out(request, actor, conn, case_id, command)
+
+    @router.post("/{case_id}/referrals", response_model=Answered, status_code=201)
+    async def refer(
+        case_id: UUID, body: ReferralBody, request: Request, actor: Annotated[Actor, worker], conn: Reading
+    ) -> Response:
+        """Ask for a further referral. The same Idempotency-Key is the same wish: one referral."""
+        key = request.headers.get("idempotency-key")
+        request_id = derived_id("referral-request", case_id, actor.person, key) if key else uuid4()
+
+        def command(case: Case) -> Command:
+            subjects = case.subjects if body.subjects is None else body.subjects
+            wish = body.model_dump() | {"subjects": subjects}
+            return RequestReferral(target=case_id, request_id=request_id, **wish)
+
+        return await carry_out(request, actor, conn, case_id, command, 201, request_id=str(request_id))
+
+
+def _add_decisions(router: APIRouter, roles: frozenset[str]) -> None:
+    decider = Depends(allow_here("case.decide", roles))
+
+    @router.post("/{case_id}/decide", response_model=Answered)
+    async def decide(
+        case_id: UUID, body: DecideBody, request: Request, actor: Annotated[Actor, decider], conn: Reading
+    ) -> Response:
+        """An outcome with its coded reason."""
+        command = Decide(target=case_id, outcome=body.outcome, reason=body.reason)
+        return await carry_out(request, actor, conn, case_id, lambda _: command)
+
+    @router.post("/{case_id}/close", response_model=Answered)
+    async def close(
+        case_id: UUID, body: ReasonBody, request: Request, actor: Annotated[Actor, decider], conn: Reading
+    ) -> Response:
+        """Nothing more is to be done."""
+        command = Close(target=case_id, reason=body.reason)
+        return await carry_out(request, actor, conn, case_id, lambda _: command)
+
+    @router.post("/{case_id}/transfer", response_model=Answered)
+    async def transfer(
+        case_id: UUID, body: TransferBody, request: Request, actor: Annotated[Actor, decider], conn: Reading
+    ) -> Response:
+        """Another district's matter from here on."""
+        command = Transfer(target=case_id, to=body.to, reason=body.reason)
+        return await carry_out(request, actor, conn, case_id, lambda _: command)
+
+    @router.post("/{case_id}/reopen", response_model=Answered)
+    async def reopen(
+        case_id: UUID, body: ReasonBody, request: Request, actor: Annotated[Actor, decider], conn: Reading
+    ) -> Response:
+        """It goes on: an objection, new facts, a court's ruling."""
+        command = Reopen(target=case_id, reason=body.reason)
+        return await carry_out(request, actor, conn, case_id, lambda _: command)
