@@ -3,7 +3,7 @@
 from datetime import datetime, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onedoor.calendar import (
     OFFICE_HOURS,
@@ -19,6 +19,8 @@ from onedoor.calendar import (
     warn_at,
 )
 
+# The machine may be busy: how long one example takes says nothing about the rule.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2027, 3, 1), timezones=st.just(SHANGHAI))
 spans = st.integers(0, 60 * 24 * 40).map(lambda minutes: timedelta(minutes=minutes))
 
@@ -40,6 +42,7 @@ def test_office_minutes(start: str, end: str, minutes: int) -> None:
     assert office_minutes(moment(start), moment(end)) == minutes
 
 
+@patient
 @given(moments, spans, spans)
 def test_office_time_adds_up(start: datetime, first: timedelta, second: timedelta) -> None:
     middle, end = start + first, start + first + second
@@ -66,6 +69,7 @@ def test_the_moment_of_warning(start: str, limit: str, pauses: list[str], warn: 
     assert warn_at(from_, parsed, due(from_, parsed, stood), pauses=stood) == moment(warn)
 
 
+@patient
 @given(
     moments,
     st.sampled_from(["30m", "2h", "1wd", "3wd", "10wd", "45wd", "7cd", "3cd!", "6mo"]),
