@@ -82,7 +82,17 @@ def test_due_refuses_what_it_cannot_use(arguments: tuple[str, ...], says: str) -
     assert says in refused("due", *arguments)
 
 
-@pytest.mark.parametrize("text", ["[]", "vectors: 5", "vectors: [5]", "vectors: [{limit: 5wd}]", "a: ["])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "vectors: 5",
+        "vectors: [5]",
+        "vectors: [{limit: 5wd}]",
+        "vectors: [{from: 20260706, limit: 5wd}]",
+        "a: [",
+    ],
+)
 def test_a_batch_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     assert refused("due", "--batch", written(tmp_path, "v.yaml", text))
 

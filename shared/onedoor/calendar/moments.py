@@ -22,7 +22,7 @@ def midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
 
 
-def moment(text: str | date | datetime, field: str = "moment") -> datetime:
+def moment(text: object, field: str = "moment") -> datetime:
     """ISO 8601 text (or what a YAML reader made of it) as an aware moment in Asia/Shanghai.
 
     Without an offset it is Asia/Shanghai already; a date alone is 00:00 of it.
@@ -30,6 +30,8 @@ def moment(text: str | date | datetime, field: str = "moment") -> datetime:
     """
     if isinstance(text, str):
         text = _parse(text.strip(), field)
+    if not isinstance(text, date):
+        raise CalendarProblem(field, "is not a date or moment", "write it as quoted text")
     if not isinstance(text, datetime):
         return midnight(text)
     return text.replace(tzinfo=SHANGHAI) if text.tzinfo is None else text.astimezone(SHANGHAI)

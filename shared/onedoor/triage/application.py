@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from onedoor.calendar import CalendarProblem, moment
+from onedoor.calendar import moment
 from onedoor.contracts.core import PERSONAL
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -88,20 +88,14 @@ IGNORED = ("id", "title", "note", "expect")
 """Keys at the top of a case file that are for its reader."""
 
 
-def _moment(value: object) -> datetime:
-    if not isinstance(value, str | date):
-        raise CalendarProblem("moment", "is not a date or moment", "write it as quoted text")
-    return moment(value)
-
-
 def _number(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("is not a number")
     return value
 
 
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-Day = Annotated[date, BeforeValidator(lambda value: _moment(value).date())]
+Moment = Annotated[datetime, BeforeValidator(lambda value: moment(value))]
+Day = Annotated[date, BeforeValidator(lambda value: moment(value).date())]
 Age = Annotated[int, BeforeValidator(_number), Field(ge=0, le=150)]
 Division = Annotated[str, Field(pattern=r"^[0-9]{6,12}$", description="division code, 6 to 12 digits")]
 Words = Annotated[str, Field(max_length=20_000)]

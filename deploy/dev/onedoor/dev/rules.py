@@ -69,7 +69,8 @@ def _due_of(vector: Mapping[str, Any]) -> dict[str, Any]:
         if key not in vector:
             raise CalendarProblem(key, "is missing", "give from and limit")
     pauses = vector.get("pause") or []
-    pauses = [pauses] if isinstance(pauses, str) else pauses
+    if not isinstance(pauses, list):
+        pauses = [pauses]
     start, limit = moment(vector["from"], "from"), Limit.parse(vector["limit"])
     return _due_json(due(start, limit, [Pause.parse(text) for text in pauses]))
 
