@@ -98,6 +98,7 @@ async def _running(service: Service, settings: Settings) -> AsyncIterator[App]:
         yield app
     finally:
         for task in tasks:
+            task.remove_done_callback(_end_process)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for consumer in app.consumers:
@@ -152,15 +153,14 @@ def _work(app: App, readers: list[Reader]) -> list[tuple[str, Coroutine[Any, Any
 def _supervised(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """A task whose unexpected end is the process's end."""
     task = asyncio.create_task(work, name=name)
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            return
-        log.critical("task ended", extra={"task": name}, exc_info=task.exception())
-        os._exit(CRASHED_EXIT)
-
-    task.add_done_callback(ended)
+    task.add_done_callback(_end_process)
     return task
+
+
+def _end_process(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    log.critical("task ended", extra={"task": task.get_name()}, exc_info=error)
+    os._exit(CRASHED_EXIT)
 
 
 def main(

@@ -14,8 +14,10 @@ from typing import Any
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faust.contrib.asgi import faust_app_running
+from faust.exceptions import ConsumerNotStarted
 from mode.supervisors import CrashingSupervisor
 from onedoor.runtime.consumer import Consumer
 from onedoor.runtime.letters import Record
@@ -192,16 +194,15 @@ def _record(message: Any) -> Record:
 async def wait_for_broker(bootstrap: str) -> None:
     """Until one metadata request is answered. Never raises but on cancellation."""
     while True:
-        probe = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+        probe = AIOKafkaClient(bootstrap_servers=bootstrap)
         try:
-            await probe.start()
+            await probe.bootstrap()
             return
         except (KafkaError, OSError) as error:
             log.warning("kafka unreachable, waiting", extra={"error": type(error).__name__})
             await asyncio.sleep(1)
         finally:
-            with suppress(Exception):
-                await probe.stop()
+            await probe.close()
 
 
 async def watch_progress(
@@ -215,7 +216,7 @@ async def watch_progress(
         try:
             async with asyncio.timeout(5):
                 now = await reader.position()
-        except (KafkaError, OSError, TimeoutError, RuntimeError, AttributeError):
+        except (KafkaError, OSError, TimeoutError, ConsumerNotStarted):
             since = time.monotonic()
             continue
         state = reader.consumer.state

@@ -1,0 +1,9 @@
+"""Temporary until deploy/dev's resolver lands."""
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Servers:
+    kafka: str
+    postgres: str
