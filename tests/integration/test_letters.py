@@ -8,15 +8,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
+
 from onedoor.contracts import codec
 from onedoor.contracts.core import Envelope
 from onedoor.runtime.access import dev_token
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.tokens import ensure_dev_key
-from tests.servers import Servers
-
 from tests.harness import Process, eventually, publish, publish_raw, running
 from tests.integration.toy import TOY, Settings, withdrawal
+from tests.servers import Servers
 
 CHAIN = [UUID(int=number) for number in range(1, 20)]
 
@@ -146,7 +146,7 @@ async def test_poison_is_kept_byte_for_byte_and_nothing_behind_it_is_lost(
         [
             codec.Message(b"a", b"\xff\x00 rubbish", []),
             good._replace(key=b"c", value=b"{not json"),
-            codec.Message(None, None, []),
+            codec.Message(None, b"no key, no headers", []),
             unregistered,
             good,
         ],

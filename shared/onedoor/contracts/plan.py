@@ -1,10 +1,11 @@
-"""What triage answers: who is concerned, how urgent, by which rule. It travels in the application's events."""
+"""What triage answers: who is concerned, how urgent, by which rule. Applications' events carry it."""
 
 from datetime import date, datetime
 from typing import Literal
 
-from onedoor.contracts.core import Urgency
 from pydantic import BaseModel, ConfigDict, Field
+
+from onedoor.contracts.core import Urgency
 
 
 class _Part(BaseModel):

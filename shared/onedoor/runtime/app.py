@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,8 +19,18 @@ from typing import Any
 import asyncpg
 import uvicorn
 from fastapi import FastAPI
+
 from onedoor.contracts.events.intake import ALARM
-from onedoor.runtime import database, health, http, idempotency, letters_api, logs, problems
+from onedoor.runtime import (
+    database,
+    health,
+    http,
+    idempotency,
+    letters,
+    letters_api,
+    logs,
+    problems,
+)
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.consumer import Consumer
 from onedoor.runtime.metrics import Metrics
@@ -140,6 +150,7 @@ def _work(app: App, readers: list[Reader]) -> list[tuple[str, Coroutine[Any, Any
     work: list[tuple[str, Coroutine[Any, Any, None]]] = [
         ("clock", app.clock.follow(connect)),
         ("idempotency", idempotency.keep_tidy(app.writer)),
+        ("observe", _observe(app)),
     ]
     if app.service.deciders:
         work.append(("relay", relay.run()))
@@ -148,6 +159,18 @@ def _work(app: App, readers: list[Reader]) -> list[tuple[str, Coroutine[Any, Any
         work.append(("watch", watch_progress(reader, app.metrics, settings.stall_seconds, exit_stalled)))
     work.extend((task.__name__, task(app)) for task in app.service.background)
     return work
+
+
+async def _observe(app: App) -> None:
+    """Keep the gauges that only the database knows, every ten seconds."""
+    while True:
+        with suppress(*database.UNREACHABLE):
+            outbox = await app.writer.fetchrow(letters.OUTBOX)
+            app.metrics.oldest_pending_seconds.set(outbox["oldest"])
+            parked = {row["consumer"]: row["parked"] for row in await app.writer.fetch(letters.COUNTS)}
+            for consumer in app.consumers:
+                app.metrics.parked_keys.labels(consumer.group).set(parked.get(consumer.group, 0))
+        await asyncio.sleep(10)
 
 
 def _supervised(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+
 from onedoor.contracts.case import CaseState
 from onedoor.contracts.core import Envelope, Urgency
 from onedoor.contracts.events.intake import PersonErased, PersonRecorded

@@ -12,6 +12,8 @@ from uuid import UUID, uuid4
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
 from onedoor.contracts.case import (
     Case,
     CaseState,
@@ -41,7 +43,6 @@ from onedoor.runtime.http import (
 from onedoor.runtime.problems import for_status
 from onedoor.runtime.service import Connection
 from onedoor.runtime.unit import Outcome, Transaction
-from pydantic import BaseModel, ConfigDict, Field
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$", description="a code, never prose")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$", description="code of a rule or department")]

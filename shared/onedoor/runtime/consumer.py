@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
 from onedoor.contracts import codec
 from onedoor.contracts.core import Context, Envelope
 from onedoor.contracts.registry import LATEST
@@ -21,7 +23,6 @@ from onedoor.runtime.letters import Record
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.service import Connection, Service
 from onedoor.runtime.unit import Directive, Outcome, Unit
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +76,18 @@ class Consumer:
         await self._until_resumed()
         wanted = [record for record in records if self._takes(record)]
         if wanted:
-            try:
-                await self._patiently(wanted)
-            except Exception:
-                for record in wanted:
-                    await self._one(record)
+            self._metrics.batch_size.labels(self.group).observe(len(wanted))
+            with self._metrics.batch_seconds.labels(self.group).time():
+                await self._all(wanted)
         self.state.phase = "running"
+
+    async def _all(self, records: Sequence[Record]) -> None:
+        """All in one transaction; if that fails, each in one of its own."""
+        try:
+            await self._patiently(records)
+        except Exception:
+            for record in records:
+                await self._one(record)
 
     async def close(self) -> None:
         """Give the connection back."""

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import asyncpg
+
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings
 

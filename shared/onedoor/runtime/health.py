@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
+
 from onedoor.runtime.problems import out_of_reach, unreachable
 
 router = APIRouter(prefix="/health", tags=["health"])

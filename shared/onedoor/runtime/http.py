@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from onedoor.contracts.core import PERSONAL, Actor, Refusal
 from onedoor.contracts.events.notify import OnBehalf
 from onedoor.runtime import logs, metrics
@@ -18,8 +21,6 @@ from onedoor.runtime.problems import FieldProblem, Problem, for_status
 from onedoor.runtime.service import Connection
 from onedoor.runtime.tokens import BadToken, verify
 from onedoor.runtime.unit import Outcome
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = [
     "ACCESS_LOG_DDL",

@@ -18,13 +18,14 @@ from typing import Any
 import asyncpg
 from fastapi import Request
 from fastapi.responses import Response
+from pydantic import BaseModel
+from pydantic_core import to_json
+
 from onedoor.contracts.core import Actor
 from onedoor.runtime.database import CONFLICTS, UNREACHABLE
 from onedoor.runtime.problems import FieldProblem, Problem
 from onedoor.runtime.service import Connection
 from onedoor.runtime.unit import Transaction
-from pydantic import BaseModel
-from pydantic_core import to_json
 
 DDL = """
 create table if not exists idempotency (

@@ -149,6 +149,21 @@ async def park(conn: Connection, consumer: str, record: Record) -> None:
     )
 
 
+OUTBOX = """
+select count(*) as pending, count(p.failed) as failed,
+       coalesce(extract(epoch from clock_timestamp() - min(e.recorded_at) filter (where p.failed is null)), 0)
+         ::float as oldest
+from pending p join events e using (position)
+"""
+
+COUNTS = """
+select consumer, count(distinct (topic, key)) filter (where kind = 'letter') as parked,
+       count(distinct (topic, key)) filter (where kind = 'letter' and child) as children,
+       count(*) filter (where kind = 'waiter') as waiting
+from dead_letters where state = 'open' group by consumer
+"""
+
+
 async def stop(conn: Connection, consumer: str, reason: str) -> None:
     """The consumer takes nothing more, over restarts too, until an operator resumes it."""
     await conn.execute(

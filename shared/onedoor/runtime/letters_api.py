@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import asyncpg
 from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+
 from onedoor.contracts.core import Actor
 from onedoor.runtime import letters
 from onedoor.runtime.consumer import Consumer, replay
 from onedoor.runtime.http import allow, not_found
-from pydantic import BaseModel
 
 router = APIRouter(prefix="/v1", tags=["stream"])
 
@@ -87,20 +88,10 @@ async def discard_letter(request: Request, letter_id: int, actor: Handler) -> Se
 async def streams(request: Request, actor: Annotated[Actor, Depends(allow("stream.read"))]) -> StreamView:
     """Consumers, parked keys and the outbox, in figures."""
     app = request.app.state.onedoor
-    counts = await app.writer.fetch(
-        """select l.consumer, count(distinct (l.topic, l.key)) filter (where l.kind = 'letter') as parked,
-                  count(distinct (l.topic, l.key)) filter (where l.kind = 'letter' and l.child) as children,
-                  count(*) filter (where l.kind = 'waiter') as waiting
-           from dead_letters l where l.state = 'open' group by l.consumer"""
-    )
+    counts = await app.writer.fetch(letters.COUNTS)
     by_consumer = {row["consumer"]: row for row in counts}
     stopped = dict(await app.writer.fetch("select consumer, reason from stopped"))
-    outbox = await app.writer.fetchrow(
-        """select count(*) as pending, count(p.failed) as failed,
-                  coalesce(extract(epoch from clock_timestamp() - min(e.recorded_at)
-                    filter (where p.failed is null)), 0)::float as oldest
-           from pending p join events e using (position)"""
-    )
+    outbox = await app.writer.fetchrow(letters.OUTBOX)
     return StreamView(
         consumers=[_consumer(consumer, by_consumer, stopped) for consumer in app.consumers],
         pending=outbox["pending"],

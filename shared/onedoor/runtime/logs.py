@@ -17,6 +17,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
+
 from onedoor.contracts.core import Personal
 from onedoor.contracts.registry import EVENTS
 from onedoor.runtime.settings import Settings

@@ -12,15 +12,16 @@ import asyncpg
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection as SyncConnection
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
 from onedoor.contracts.core import Decider
 from onedoor.contracts.registry import model_for
 from onedoor.runtime import clock, http, idempotency, letters, store
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings
-from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Query
-from onedoor.runtime.problems import FieldProblem, invalid
 from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from onedoor.runtime.problems import FieldProblem, invalid
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -10,11 +10,12 @@ import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from onedoor.runtime.database import UNREACHABLE
-from onedoor.runtime.unit import StaleVersion
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from onedoor.runtime.database import UNREACHABLE
+from onedoor.runtime.unit import StaleVersion
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "5"

@@ -14,11 +14,12 @@ from typing import Any, Protocol
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
 from onedoor.contracts import codec
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.service import Service
 from onedoor.runtime.store import pending_channel
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,13 @@ from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter
-from onedoor.contracts.core import Classification, Command, Decider, Envelope
 from pydantic import BaseModel
+
+from onedoor.contracts.core import Classification, Command, Decider, Envelope
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
+
     from onedoor.runtime.app import App
 
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]

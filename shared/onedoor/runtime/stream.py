@@ -19,11 +19,12 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import faust_app_running
 from faust.exceptions import ConsumerNotStarted
 from mode.supervisors import CrashingSupervisor
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
 from onedoor.runtime.consumer import Consumer
 from onedoor.runtime.letters import Record
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.settings import Settings
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 log = logging.getLogger(__name__)
 

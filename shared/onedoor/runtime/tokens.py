@@ -14,6 +14,7 @@ from secrets import token_urlsafe
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
+
 from onedoor.contracts.core import Actor
 from onedoor.runtime.roles import HOME, ROLES
 from onedoor.runtime.settings import Settings

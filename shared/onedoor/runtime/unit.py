@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
+from uuid_utils.compat import uuid7
+
 from onedoor.contracts.core import Actor, Command, Context, Decider, Envelope, Event, Refusal
 from onedoor.runtime import store
 from onedoor.runtime.service import Connection, Saved, Service, Store
-from uuid_utils.compat import uuid7
 
 DEPTH = 5
 
