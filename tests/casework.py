@@ -17,7 +17,13 @@ from onedoor.contracts.core import (
     Urgency,
     derived_id,
 )
-from onedoor.contracts.events.intake import ApplicationReceived, ApplicationSupplemented, ApplicationWithdrawn
+from onedoor.contracts.events.intake import (
+    ApplicationReceived,
+    ApplicationSupplemented,
+    ApplicationWithdrawn,
+    PersonErased,
+    PersonRecorded,
+)
 from onedoor.contracts.events.intake import Subject as PersonInTrouble
 from onedoor.contracts.events.notify import ReferralAnswered, ReferralEvent, ReferralSent
 from onedoor.contracts.plan import Plan, PlannedService
@@ -91,10 +97,11 @@ def referral(
     return model.model_validate(facts | more)
 
 
-def envelope(data: Event, subject: UUID = APPLICATION) -> Envelope:
+def envelope(data: Event) -> Envelope:
     """The event as it would be read from its topic."""
+    subject = data.person_id if isinstance(data, PersonRecorded | PersonErased) else APPLICATION
     return Envelope(
-        id=derived_id("test-event", data.model_dump_json()),
+        id=derived_id("test-event", data.type, data.model_dump_json()),
         source="intake",
         subject=subject,
         time=NOW,

@@ -1,7 +1,11 @@
-import os, uuid
+import os
+import uuid
 from collections.abc import AsyncIterator
-import asyncpg, pytest
+
+import asyncpg
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from onedoor.contracts.registry import TOPICS
 from tests.servers import Servers
 

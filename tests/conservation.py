@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
 from onedoor.contracts.core import Envelope
 from onedoor.contracts.plan import Plan
-
 from tests.harness import eventually, read_topic
 
 CASE_SERVICES = ("assistance", "child-welfare")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
 from onedoor.contracts import codec
 from onedoor.contracts.core import Envelope
 

@@ -1,5 +1,4 @@
 """Temporary until deploy/dev's resolver lands."""
-import os
 from dataclasses import dataclass
 
 

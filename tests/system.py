@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+
 from onedoor.runtime.access import dev_token
 from onedoor.runtime.tokens import ensure_dev_key
-
 from tests.harness import Process, free_port
 
 SERVICES = {

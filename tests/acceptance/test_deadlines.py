@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from typer.testing import CliRunner
+
 from onedoor.calendar import announced, describe, is_working
 from onedoor.dev.rules import register
-from typer.testing import CliRunner
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 VECTORS = SHARED / "cases" / "deadlines.yaml"

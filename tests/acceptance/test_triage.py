@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from onedoor.dev.rules import register
 from typer.testing import CliRunner
+
+from onedoor.dev.rules import register
 
 CASES = Path(__file__).resolve().parents[2].parent / "shared" / "cases" / "applications"
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+
 from onedoor.runtime import clock as clocks
 from onedoor.runtime.clock import Clock, ClockRefused
-
 from tests.harness import eventually
 
 

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from onedoor.runtime.migrate import migrate
-from tests.servers import Servers
 
+from onedoor.runtime.migrate import migrate
 from tests.harness import Process, eventually, publish, read_topic
 from tests.integration.toy import TOY, Settings, withdrawal
+from tests.servers import Servers
 
 STEPS = ["effect-inbox", "inbox-commit", "commit-acknowledge", "before-publish", "publish-delete"]
 EVENTS = 300

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+
 from onedoor.runtime import database as db
 from onedoor.runtime import idempotency, problems
 from onedoor.runtime.clock import Clock
@@ -20,7 +21,6 @@ from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import dev_token, ensure_dev_key
 from onedoor.runtime.unit import Transaction, Unit
-
 from tests.integration.toy import TOY, CountIt
 
 CHAIN = UUID(int=1)

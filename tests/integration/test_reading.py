@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
+
 from onedoor.contracts.core import Actor
 from onedoor.runtime import database as db
 from onedoor.runtime import problems
@@ -18,7 +19,6 @@ from onedoor.runtime.http import Reading, Staff, allow, not_found, note_view
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import dev_token, ensure_dev_key
-
 from tests.integration.toy import TOY
 
 CLASSES = ("child", "internal", "public", "restricted")

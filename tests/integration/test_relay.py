@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+
 from onedoor.contracts.core import SYSTEM
 from onedoor.runtime import database as db
 from onedoor.runtime.clock import Clock
@@ -16,7 +17,6 @@ from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.relay import Relay
 from onedoor.runtime.unit import Unit
-
 from tests.harness import eventually
 from tests.integration.toy import TOY, CountIt, Settings
 

@@ -14,13 +14,14 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict
+
 from onedoor.contracts.core import Command, Context, Decider, Envelope, Event, Refusal, derived_id
 from onedoor.contracts.events.case import CaseWithdrawn
 from onedoor.contracts.events.intake import ApplicationWithdrawn
 from onedoor.runtime.app import main, service_app
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings as BaseSettings
-from pydantic import BaseModel, ConfigDict
 
 MIGRATIONS = Path(__file__).parent / "toy_migrations"
 

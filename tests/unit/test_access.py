@@ -4,6 +4,7 @@ from itertools import product
 from typing import get_args
 
 import pytest
+
 from onedoor.contracts.core import SYSTEM, Actor, Classification
 from onedoor.runtime.access import _TABLE, ACTIONS, HOME, ROLES, Grant, clearance, may, reach
 from onedoor.runtime.people import BY_ID, PEOPLE

@@ -1,11 +1,13 @@
 """Assistance: every state with every command, what is repeated, what is refused."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from onedoor.assistance.domain import DECIDER, OUTCOMES, REASONS, RULES
 from onedoor.assistance.stream import react, responsible_division
 from onedoor.contracts.case import (
@@ -24,7 +26,6 @@ from onedoor.contracts.core import Command, Refusal, derived_id
 from onedoor.contracts.events.case import CaseOpened, CaseWithdrawn, ReferralRequested
 from onedoor.contracts.events.intake import Emergency
 from onedoor.contracts.events.notify import ReferralAnswered
-
 from tests.casework import (
     ADULT,
     APPLICATION,
@@ -78,7 +79,7 @@ def asking(case: Bench[Case], **more: Any) -> RequestReferral:
 
 
 def command_named(case: Bench[Case], name: str) -> Command:
-    return {
+    commands: dict[str, Callable[[], Command]] = {
         "open": lambda: opening(case),
         "raise": lambda: opening(case, "critical"),
         "take up": lambda: TakeUp(target=case.id, worker="worker-2"),
@@ -88,7 +89,8 @@ def command_named(case: Bench[Case], name: str) -> Command:
         "transfer": lambda: Transfer(target=case.id, to="500109", reason="boundary_change"),
         "reopen": lambda: Reopen(target=case.id, reason="objection"),
         "refer": lambda: asking(case),
-    }[name]()
+    }
+    return commands[name]()
 
 
 TABLE = {

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import chinese_calendar
 import pytest
+
 from onedoor.calendar import (
     CHINA,
     Calendar,

@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from onedoor.calendar import (
     OFFICE_HOURS,
     SHANGHAI,

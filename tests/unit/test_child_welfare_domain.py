@@ -1,11 +1,13 @@
 """Child welfare: every state with every command, the protection chain, and what no signature ends."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from onedoor.child_welfare.domain import (
     DECIDER,
     GROUNDS,
@@ -21,7 +23,6 @@ from onedoor.contracts.case import Close, Decide, OpenCase, Reopen, RequestRefer
 from onedoor.contracts.core import Command, derived_id
 from onedoor.contracts.events.case import CaseOpened
 from onedoor.contracts.events.notify import ReferralAnswered
-
 from tests.casework import CHILD, OTHER, WORKER, Bench, application, envelope, referral, withdrawal
 
 STATES = ("none", "opened", "in_work", "assessed", "decided", "closed", "transferred")
@@ -55,7 +56,7 @@ def step(case: Bench[ProtectionCase], name: Any, **more: Any) -> TakeStep:
 
 
 def command_named(case: Bench[ProtectionCase], name: str) -> Command:
-    return {
+    commands: dict[str, Callable[[], Command]] = {
         "open": lambda: opening(),
         "raise": lambda: opening("critical"),
         "take up": lambda: TakeUp(target=case.id, worker="worker-2"),
@@ -72,7 +73,8 @@ def command_named(case: Bench[ProtectionCase], name: str) -> Command:
         "refer": lambda: RequestReferral(
             target=case.id, request_id=derived_id("wish"), rule="R4", to="education", urgency="ordinary"
         ),
-    }[name]()
+    }
+    return commands[name]()
 
 
 ENDED = ("case.ended", "case.ended")

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from onedoor.runtime.clock import Adjustment, Clock, parse_delta, parse_moment
 
 

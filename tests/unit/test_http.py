@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import Depends, FastAPI, Request
+
 from onedoor.contracts.core import Actor
 from onedoor.runtime import health, http, problems
 from onedoor.runtime.clock import Clock

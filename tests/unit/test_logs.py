@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 import structlog
+
 from onedoor.runtime import logs
 from onedoor.runtime.settings import Settings
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+
 from onedoor.runtime.pages import after, cursor, page
 from onedoor.runtime.problems import Problem
 

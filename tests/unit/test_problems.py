@@ -7,12 +7,13 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI, HTTPException
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
 from onedoor.contracts.core import Refusal
 from onedoor.runtime import problems
 from onedoor.runtime.http import CommandBody, answer, not_found
 from onedoor.runtime.problems import FieldFault, Problem
 from onedoor.runtime.unit import Outcome, StaleVersion
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 PLANTED = "张铁柱500112199001011234"
 

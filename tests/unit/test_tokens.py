@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+
 from onedoor.contracts.core import Actor
 from onedoor.runtime.roles import ROLES
 from onedoor.runtime.settings import Settings

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import typer
-from onedoor.dev.rules import register
 from typer.testing import CliRunner
+
+from onedoor.dev.rules import register
 
 app = typer.Typer()
 register(app)

@@ -6,12 +6,13 @@ from typing import Any, get_args
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
+
 from onedoor.calendar import moment
 from onedoor.contracts.core import Personal
 from onedoor.triage import ApplicationForm, FormProblems, evaluate, parse_form
 from onedoor.triage.application import Part
 from onedoor.triage.form import reports_danger
-from pydantic import BaseModel
 
 # The machine may be busy: how long one example takes says nothing about the rule.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

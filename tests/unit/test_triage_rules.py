@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+
 from onedoor.calendar import moment
 from onedoor.contracts.plan import Plan
 from onedoor.triage import evaluate, packaged_rules, parse_form

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from onedoor.contracts import referral_rules
 from onedoor.contracts.core import Command, Context, Event, Refusal, Urgency, derived_id
 from onedoor.contracts.events.case import (
@@ -26,7 +28,6 @@ from onedoor.contracts.events.case import (
 )
 from onedoor.contracts.events.notify import ReferralEvent
 from onedoor.contracts.plan import Plan
-from pydantic import BaseModel, ConfigDict, Field
 
 ServiceName = Literal["assistance", "child-welfare"]
 CaseState = Literal["opened", "in_work", "decided", "closed", "withdrawn", "transferred"]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from onedoor.contracts.core import Refusal, Urgency
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
+
+from onedoor.contracts.core import Refusal, Urgency
 
 RANK: Mapping[Urgency, int] = {"ordinary": 0, "urgent": 1, "critical": 2}
 

@@ -165,7 +165,7 @@ async def _observe(app: App) -> None:
     """Keep the gauges that only the database knows, every ten seconds."""
     while True:
         with suppress(*database.UNREACHABLE):
-            outbox = await app.writer.fetchrow(letters.OUTBOX)
+            (outbox,) = await app.writer.fetch(letters.OUTBOX)
             app.metrics.oldest_pending_seconds.set(outbox["oldest"])
             parked = {row["consumer"]: row["parked"] for row in await app.writer.fetch(letters.COUNTS)}
             for consumer in app.consumers:

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from onedoor.contracts.core import Classification, Event, Urgency
 from pydantic import Field
+
+from onedoor.contracts.core import Classification, Event, Urgency
 
 ASSISTANCE = "assistance.case"
 CHILD_WELFARE = "child-welfare.case"

@@ -4,9 +4,10 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from onedoor.contracts.core import PERSONAL, Classification, Event
 from onedoor.contracts.plan import Plan
-from pydantic import BaseModel, ConfigDict, Field
 
 APPLICATION = "intake.application"
 ALARM = "intake.alarm"

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from onedoor.contracts.core import Classification, Event, Urgency
 from pydantic import BaseModel, ConfigDict, Field
+
+from onedoor.contracts.core import Classification, Event, Urgency
 
 REFERRAL = "notify.referral"
 CLOCK = "notify.clock"
@@ -50,6 +51,8 @@ class ReferralDrafted(ReferralEvent):
 
 
 class ReferralSent(ReferralEvent):
+    """It stands on the receiver's list. Sent a second time only where a supplement raised its urgency."""
+
     type = "referral.sent"
 
     sent_at: datetime
@@ -59,6 +62,7 @@ class ReferralSent(ReferralEvent):
     ground: str = ""
     subjects: tuple[UUID, ...] = ()
     facts: dict[str, Any] = Field(default_factory=dict)
+    late_entry: bool = False
 
 
 class ReferralAcknowledged(ReferralEvent):
@@ -148,6 +152,7 @@ class ClockStarted(ClockEvent):
     source: Literal["statutory", "local", "default"]
     certainty: Literal["confirmed", "assumed"]
     late_entry: bool = False
+    urgency: Urgency | None = None
 
 
 class ClockPaused(ClockEvent):
@@ -156,6 +161,7 @@ class ClockPaused(ClockEvent):
     reason: str
     approver: str
     until: datetime | None = None
+    paused_at: datetime | None = None
 
 
 class ClockResumed(ClockEvent):
@@ -163,10 +169,15 @@ class ClockResumed(ClockEvent):
 
     due_at: datetime
     warn_at: datetime
+    resumed_at: datetime | None = None
+    provisional: bool = False
 
 
 class ClockRescheduled(ClockEvent):
-    """A new due moment: an extension or a reopening. Both values stay in the trail."""
+    """A new due moment, and the clock runs again. Both values stay in the trail.
+
+    `started_at` is given where it is counted anew (reopened, urgency_raised), `limit` wherever it is another.
+    """
 
     type = "clock.rescheduled"
 
@@ -175,6 +186,9 @@ class ClockRescheduled(ClockEvent):
     warn_at: datetime
     provisional: bool
     reason: str
+    started_at: datetime | None = None
+    limit: str | None = None
+    urgency: Urgency | None = None
 
 
 class ClockWarned(ClockEvent):
@@ -213,6 +227,7 @@ class ClockCancelled(ClockEvent):
     type = "clock.cancelled"
 
     reason: str
+    cancelled_at: datetime | None = None
 
 
 class AlertEscalated(ClockEvent):
