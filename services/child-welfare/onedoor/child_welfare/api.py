@@ -5,11 +5,12 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
+
 from onedoor.child_welfare.domain import NAME, Step, TakeStep
 from onedoor.contracts.core import Actor
 from onedoor.runtime.casework_api import Answered, CaseView, Code, allow_here, carry_out, case_router
 from onedoor.runtime.http import Reading
-from pydantic import BaseModel, ConfigDict
 
 ROLES: frozenset[str] = frozenset({"child-worker", "child-duty", "everything"})
 """Who works here; a child-worker sees what is assigned to them, child-duty the district's."""

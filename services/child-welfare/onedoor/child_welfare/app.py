@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fastapi import FastAPI
+
 from onedoor.child_welfare import api, domain, stream, views
 from onedoor.runtime.app import service_app
 from onedoor.runtime.service import Service

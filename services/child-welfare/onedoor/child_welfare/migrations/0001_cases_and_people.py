@@ -1,6 +1,7 @@
 """The work list of cases and the people whom it may name, behind row-level security."""
 
 from alembic import op
+
 from onedoor.runtime.migrate import protect, sql
 
 revision = "0001"
