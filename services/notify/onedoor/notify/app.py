@@ -1,0 +1,30 @@
+"""The notify service: wiring, nothing else."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from onedoor.contracts.events.case import ASSISTANCE, CHILD_WELFARE
+from onedoor.contracts.events.intake import ALARM, APPLICATION
+from onedoor.notify import api, stream, sweep, views
+from onedoor.notify.domain import CLOCK, DECIDERS, REFERRAL
+from onedoor.notify.settings import Settings
+from onedoor.runtime.app import service_app
+from onedoor.runtime.service import Service
+from onedoor.runtime.settings import Settings as BaseSettings
+
+SERVICE = Service(
+    name="notify",
+    migrations=Path(__file__).parent / "migrations",
+    deciders=DECIDERS,
+    reads=(APPLICATION, ALARM, ASSISTANCE, CHILD_WELFARE),
+    takes=stream.TAKES,
+    react=stream.react,
+    stores={REFERRAL.name: views.REFERRALS, CLOCK.name: views.CLOCKS},
+    routers=(api.router,),
+    background=(sweep.keep_sweeping,),
+)
+
+
+def create_app(settings: BaseSettings | None = None) -> FastAPI:
+    """The service as an ASGI application."""
+    return service_app(SERVICE, settings or Settings())

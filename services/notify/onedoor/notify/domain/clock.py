@@ -1,0 +1,612 @@
+"""A clock: one duty of one subject, from its start to its end, and what happens on the way.
+
+Order-free: a start, a meeting and a cancelling count at their own times, whatever the order of arrival. Of
+several ends the earliest counts (a meeting before a cancelling of the same moment). A breach is recorded at
+the due moment, once per round; a reopened referral or a raised urgency begins a new round.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any, Literal
+from uuid import UUID
+
+from onedoor.calendar import CHINA, OFFICE_HOURS, Limit, Pause, Unit, due, local, warn_at
+from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency, derived_id
+from onedoor.contracts.events.notify import (
+    AlertEscalated,
+    ClockBreached,
+    ClockCancelled,
+    ClockCorrected,
+    ClockMet,
+    ClockPaused,
+    ClockRescheduled,
+    ClockResumed,
+    ClockStarted,
+    ClockWarned,
+)
+from onedoor.notify.domain import duties
+from onedoor.notify.domain.duties import Certainty, Rung, Source
+from pydantic import BaseModel, ConfigDict
+
+State = Literal["running", "paused", "warned", "breached", "met", "met_late", "cancelled"]
+Ending = Literal["met", "cancelled"]
+OPEN: frozenset[State] = frozenset({"running", "paused", "warned", "breached"})
+
+LONGEST_PAUSE = timedelta(days=30)
+"""A pause ends by itself after thirty days: assumed, nothing says so."""
+
+
+def clock_id(duty: str, subject: UUID) -> UUID:
+    """The one clock that a duty of a subject (a referral, an application) can have."""
+    return derived_id("clock", duty, subject)
+
+
+class Standstill(BaseModel):
+    """A pause: `until` is when it ends by itself, `end` when it did end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: datetime
+    until: datetime
+    end: datetime | None = None
+    reason: str
+    approver: str
+    warned_before: bool = False
+
+
+class End(BaseModel):
+    """How and when a clock came to its end, at that event's own time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ending: Ending
+    at: datetime
+    reason: str = ""
+
+    def before(self, other: "End") -> bool:
+        """Whether this end counts and not the other one."""
+        return (self.at, self.ending == "cancelled") < (other.at, other.ending == "cancelled")
+
+
+class Clock(BaseModel):
+    """The folded state. `state` is None while only a mark is there: an end that came before the start.
+
+    next_at: when the next step falls due; step: rungs of the ladder climbed; round: 1, and one more for each
+    reopening or raised urgency.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    clock_id: UUID | None = None
+    chain_id: UUID | None = None
+    duty: str = ""
+    subject: UUID | None = None
+    owner: str = ""
+    owner_division: str | None = None
+    referral_id: UUID | None = None
+    child: bool = False
+    state: State | None = None
+    started_at: datetime | None = None
+    limit: str = ""
+    due_at: datetime | None = None
+    warn_at: datetime | None = None
+    next_at: datetime | None = None
+    provisional: bool = False
+    source: Source = "default"
+    certainty: Certainty = "assumed"
+    urgency: Urgency | None = None
+    late_entry: bool = False
+    pauses: tuple[Standstill, ...] = ()
+    extended: str | None = None
+    step: int = 0
+    round: int = 0
+    end: End | None = None
+    breached_at: datetime | None = None
+    late_seconds: int = 0
+
+
+class _OfClock(Command):
+    """A command that may come before the clock's start, and so says which clock it means."""
+
+    chain_id: UUID
+    duty: str
+    subject: UUID
+
+
+class StartClock(_OfClock):
+    """Open the clock. `anew`: if it is open already, count it anew from `started_at`, for this reason."""
+
+    owner: str
+    owner_division: str | None = None
+    referral_id: UUID | None = None
+    child: bool = False
+    started_at: datetime
+    limit: str
+    urgency: Urgency | None = None
+    late_entry: bool = False
+    anew: Literal["reopened", "urgency_raised"] | None = None
+
+
+class MeetClock(_OfClock):
+    """The duty was done at `at`. `mark`: keep it if the clock has not been started yet."""
+
+    at: datetime
+    mark: bool = False
+
+
+class CancelClock(_OfClock):
+    """The duty fell away at `at`. `mark`: keep it if the clock has not been started yet."""
+
+    at: datetime
+    reason: str
+    mark: bool = False
+
+
+class ExtendClock(Command):
+    """More working days, up to the day of `due_at`."""
+
+    due_at: datetime
+    reason: str
+
+
+class PauseClock(Command):
+    """Stand still from now, by decision of whoever asks. `until`: at the latest; at most thirty days."""
+
+    reason: str | None = None
+    until: datetime | None = None
+
+
+class ResumeClock(Command):
+    """Run on from now."""
+
+
+class Strike(Command):
+    """Take the step that falls due at the context's moment: warn, breach, tell the next rung, end a pause."""
+
+
+COMMANDS: tuple[type[Command], ...] = (
+    StartClock,
+    MeetClock,
+    CancelClock,
+    ExtendClock,
+    PauseClock,
+    ResumeClock,
+    Strike,
+)
+
+
+class EndNoted(Event):
+    """An end that came before its clock's start. Concerns nobody outside."""
+
+    type = "clock.end_noted"
+
+    clock_id: UUID
+    chain_id: UUID
+    duty: str
+    subject: UUID
+    end: End
+
+
+INTERNAL: tuple[type[Event], ...] = (EndNoted,)
+
+Decided = Sequence[Event] | Refusal
+
+
+def decide(clock: Clock, command: Command, context: Context) -> Decided:
+    """The events of a command, or why not. What is done already, or no longer due, gives no event."""
+    match command:
+        case StartClock():
+            return _start(clock, command)
+        case MeetClock():
+            return _end(clock, command, End(ending="met", at=command.at))
+        case CancelClock():
+            return _end(clock, command, End(ending="cancelled", at=command.at, reason=command.reason))
+        case Strike():
+            return _strike(clock, context.now)
+        case ExtendClock():
+            return _extend(clock, command)
+        case PauseClock():
+            return _pause(clock, command, context)
+        case ResumeClock():
+            return _resume(clock, context.now)
+    raise TypeError(type(command).__name__)
+
+
+def _start(clock: Clock, command: StartClock) -> Decided:
+    if clock.state is None:
+        started = _started(command)
+        opened = evolve(clock, started)
+        return (started, *(() if clock.end is None else _ended(opened, clock.end)))
+    same = (clock.started_at, clock.limit) == (command.started_at, command.limit)
+    if command.anew is None or same:
+        return ()
+    at, warn, provisional = _moments(command.started_at, command.limit, ())
+    assert clock.due_at is not None
+    return (
+        ClockRescheduled(
+            **identity(clock),
+            due_at=at,
+            previous_due_at=clock.due_at,
+            warn_at=warn,
+            provisional=provisional,
+            reason=command.anew,
+            started_at=command.started_at,
+            limit=command.limit,
+            urgency=command.urgency,
+        ),
+    )
+
+
+def _started(command: StartClock) -> ClockStarted:
+    at, warn, provisional = _moments(command.started_at, command.limit, ())
+    known = duties.duty(command.duty)
+    return ClockStarted(
+        clock_id=command.target,
+        chain_id=command.chain_id,
+        duty=command.duty,
+        subject=command.subject,
+        owner=command.owner,
+        owner_division=command.owner_division,
+        referral_id=command.referral_id,
+        child=command.child,
+        started_at=command.started_at,
+        limit=command.limit,
+        due_at=at,
+        warn_at=warn,
+        provisional=provisional,
+        source=known.source,
+        certainty=known.certainty,
+        late_entry=command.late_entry,
+        urgency=command.urgency,
+    )
+
+
+def _end(clock: Clock, command: MeetClock | CancelClock, end: End) -> Decided:
+    if clock.end is not None and not end.before(clock.end):
+        return ()
+    if clock.state is not None:
+        return _ended(clock, end)
+    if not command.mark:
+        return ()
+    return (
+        EndNoted(
+            clock_id=command.target,
+            chain_id=command.chain_id,
+            duty=command.duty,
+            subject=command.subject,
+            end=end,
+        ),
+    )
+
+
+def _ended(clock: Clock, end: End) -> Sequence[Event]:
+    """The events of an end, with the breach that nobody had recorded yet, or the correction of one."""
+    assert clock.due_at is not None
+    assert clock.started_at is not None
+    if clock.round > 1 and end.at < clock.started_at:
+        return ()
+    late = end.at > clock.due_at and not _stood_still(clock, end.at)
+    if late and duties.duty(clock.duty).keep:
+        return (_met(clock, clock.due_at),)
+    events: list[Event] = []
+    if late and clock.breached_at is None:
+        events.append(_breached(clock))
+    if end.ending == "cancelled":
+        events.append(ClockCancelled(**identity(clock), reason=end.reason, cancelled_at=end.at))
+        return events
+    if not late and clock.breached_at is not None:
+        events.append(ClockCorrected(**identity(clock), met_at=end.at, breached_at=clock.breached_at))
+    events.append(_met(clock, end.at, late))
+    return events
+
+
+def _stood_still(clock: Clock, at: datetime) -> bool:
+    return clock.state == "paused" and at >= clock.pauses[-1].start
+
+
+def _met(clock: Clock, at: datetime, late: bool = False) -> ClockMet:
+    assert clock.due_at is not None
+    seconds = ceil((at - clock.due_at).total_seconds()) if late else 0
+    return ClockMet(**identity(clock), met_at=at, late_seconds=seconds)
+
+
+def _breached(clock: Clock) -> ClockBreached:
+    assert clock.due_at is not None
+    return ClockBreached(**identity(clock), due_at=clock.due_at)
+
+
+def _strike(clock: Clock, now: datetime) -> Decided:
+    """One step. Another process may have taken it already: then nothing is due and nothing happens."""
+    if clock.next_at is None or clock.next_at > now:
+        return ()
+    assert clock.due_at is not None
+    if clock.state == "paused":
+        return _resume(clock, clock.next_at)
+    if clock.state == "running" and not duties.duty(clock.duty).keep:
+        return (ClockWarned(**identity(clock), due_at=clock.due_at),)
+    if clock.state == "breached":
+        return (_escalated(clock, clock.step + 1),)
+    if duties.duty(clock.duty).keep:
+        return (_met(clock, clock.due_at),)
+    rungs = _ladder(clock)
+    at_once = [_escalated(clock, step) for step, rung in enumerate(rungs, 1) if rung.working_days == 0]
+    return (_breached(clock), *at_once)
+
+
+def strikes(clock: Clock, until: datetime) -> Sequence[datetime]:
+    """The moments of all steps that fall due up to `until`, in order, if nothing else happens."""
+    moments: list[datetime] = []
+    while clock.next_at is not None and clock.next_at <= until:
+        moments.append(clock.next_at)
+        step = _strike(clock, clock.next_at)
+        assert not isinstance(step, Refusal)
+        for event in step:
+            clock = evolve(clock, event)
+    return moments
+
+
+def _escalated(clock: Clock, step: int) -> AlertEscalated:
+    rung = _ladder(clock)[step - 1]
+    assert clock.due_at is not None
+    return AlertEscalated(**identity(clock), step=step, to=rung.to, at=_rung_at(clock.due_at, rung))
+
+
+def _ladder(clock: Clock) -> tuple[Rung, ...]:
+    return duties.ladder(clock.duty, clock.urgency, clock.late_entry)
+
+
+def _rung_at(due_at: datetime, rung: Rung) -> datetime:
+    """A rung is told when offices open on its working day; the first of a critical clock at once."""
+    if rung.working_days == 0:
+        return due_at
+    day = due(last_moment(due_at), Limit(rung.working_days, Unit.WORKING_DAYS)).due_on
+    return next(OFFICE_HOURS.on(day))[0]
+
+
+def last_moment(due_at: datetime) -> datetime:
+    """The last moment that still counts as in time by days: 24:00 of a day belongs to that day."""
+    return due_at - timedelta(microseconds=1)
+
+
+def _extend(clock: Clock, command: ExtendClock) -> Decided:
+    if refusal := _not_open(clock):
+        return refusal
+    assert clock.due_at is not None
+    assert clock.started_at is not None
+    last, new = (local(last_moment(at)).toordinal() for at in (clock.due_at, command.due_at))
+    more = CHINA.count_working(last, new) if new > last else 0
+    limit = Limit.parse(clock.limit)
+    if more == 0 or limit.unit is not Unit.WORKING_DAYS:
+        return Refusal(
+            "clock.not_longer",
+            "Name a later working day; only limits in working days are extended.",
+            "请填写更晚的工作日；只有按工作日计算的时限可以延期。",
+            "until",
+        )
+    longer = str(Limit(limit.amount + more, Unit.WORKING_DAYS))
+    at, warn, provisional = _moments(clock.started_at, longer, clock.pauses)
+    return (
+        ClockRescheduled(
+            **identity(clock),
+            due_at=at,
+            previous_due_at=clock.due_at,
+            warn_at=warn,
+            provisional=provisional,
+            reason=command.reason,
+            limit=longer,
+        ),
+    )
+
+
+def _pause(clock: Clock, command: PauseClock, context: Context) -> Decided:
+    if refusal := _not_open(clock) or _not_pausable(clock):
+        return refusal
+    if not command.reason:
+        return Refusal("clock.reason", "Say why the clock stands still.", "请填写暂停原因。", "reason")
+    until = command.until or context.now + LONGEST_PAUSE
+    if not context.now < until <= context.now + LONGEST_PAUSE:
+        return Refusal(
+            "clock.until",
+            "A pause ends later than now and within thirty days.",
+            "暂停的截止时间应晚于现在，且不超过三十日。",
+            "until",
+        )
+    approver = context.actor.person
+    return (
+        ClockPaused(
+            **identity(clock), reason=command.reason, approver=approver, until=until, paused_at=context.now
+        ),
+    )
+
+
+def _not_open(clock: Clock) -> Refusal | None:
+    if clock.state in OPEN:
+        return None
+    return Refusal("clock.ended", "The clock has ended; nothing moves it.", "该时钟已结束，不能再变更。")
+
+
+def _not_pausable(clock: Clock) -> Refusal | None:
+    if clock.urgency == "critical":
+        return Refusal(
+            "clock.critical",
+            "A critical clock is never paused: act, or hand the matter to the unit head on duty.",
+            "特急时钟不得暂停：请立即处置，或报值班负责人。",
+        )
+    if clock.state == "breached":
+        return Refusal(
+            "clock.breached",
+            "The clock is overdue and is not paused any more: answer the referral.",
+            "时限已超期，不能再暂停：请尽快反馈。",
+        )
+    if clock.state == "paused":
+        return Refusal("clock.paused", "The clock is paused already.", "该时钟已处于暂停状态。")
+    if duties.duty(clock.duty).keep:
+        return Refusal(
+            "clock.keep",
+            "This time must be kept in full; it cannot be paused.",
+            "该期间须足额保持，不能暂停。",
+        )
+    return None
+
+
+def _resume(clock: Clock, at: datetime) -> Decided:
+    if clock.state != "paused":
+        return _not_open(clock) or Refusal(
+            "clock.not_paused", "The clock is not paused.", "该时钟未处于暂停状态。"
+        )
+    assert clock.started_at is not None
+    ended = clock.pauses[-1].model_copy(update={"end": at})
+    due_at, warn, provisional = _moments(clock.started_at, clock.limit, (*clock.pauses[:-1], ended))
+    return (
+        ClockResumed(**identity(clock), due_at=due_at, warn_at=warn, resumed_at=at, provisional=provisional),
+    )
+
+
+def _moments(
+    started_at: datetime, limit: str, pauses: Sequence[Standstill]
+) -> tuple[datetime, datetime, bool]:
+    """Due moment, warning moment, and whether they are provisional."""
+    parsed, stood = Limit.parse(limit), standstills(pauses)
+    result = due(started_at, parsed, stood)
+    warn = warn_at(started_at, parsed, result, duties.WARN_FRACTION, pauses=stood)
+    return result.due_at, warn, result.provisional
+
+
+def standstills(pauses: Sequence[Standstill]) -> tuple[Pause, ...]:
+    """The pauses that are over, as the calendar takes them."""
+    return tuple(Pause(pause.start, pause.end) for pause in pauses if pause.end is not None)
+
+
+def identity(clock: Clock) -> dict[str, Any]:
+    """What every event of this clock says."""
+    return {
+        "clock_id": clock.clock_id,
+        "chain_id": clock.chain_id,
+        "duty": clock.duty,
+        "subject": clock.subject,
+        "owner": clock.owner,
+        "owner_division": clock.owner_division,
+        "referral_id": clock.referral_id,
+        "child": clock.child,
+    }
+
+
+def evolve(clock: Clock, event: Event) -> Clock:
+    """The state after the event."""
+    changed = clock.model_copy(update=dict(_changes(clock, event)))
+    return changed.model_copy(update={"next_at": _next_at(changed)})
+
+
+def _changes(clock: Clock, event: Event) -> Mapping[str, Any]:
+    match event:
+        case EndNoted():
+            known = {"clock_id", "chain_id", "duty", "subject", "end"}
+            return {name: getattr(event, name) for name in known}
+        case ClockStarted():
+            fields = {name: getattr(event, name) for name in ClockStarted.model_fields}
+            return fields | {"state": "running", "round": 1, "end": None}
+        case ClockWarned():
+            return {"state": "warned"}
+        case ClockBreached():
+            return {"state": "breached", "breached_at": event.due_at}
+        case AlertEscalated():
+            return {"step": event.step}
+        case ClockCorrected():
+            return {"breached_at": None, "step": 0}
+        case ClockMet():
+            end = End(ending="met", at=event.met_at)
+            state = "met_late" if event.late_seconds else "met"
+            return {"state": state, "end": end, "late_seconds": event.late_seconds}
+        case ClockCancelled():
+            return _cancelled(clock, event)
+        case ClockPaused():
+            return _paused(clock, event)
+        case ClockResumed():
+            return _resumed(clock, event)
+        case ClockRescheduled():
+            return _rescheduled(clock, event)
+    return {}
+
+
+def _cancelled(clock: Clock, event: ClockCancelled) -> Mapping[str, Any]:
+    assert event.cancelled_at is not None
+    assert clock.due_at is not None
+    end = End(ending="cancelled", at=event.cancelled_at, reason=event.reason)
+    changes: dict[str, Any] = {"state": "cancelled", "end": end, "late_seconds": 0}
+    in_time = event.cancelled_at <= clock.due_at
+    return changes | ({"breached_at": None, "step": 0} if in_time else {})
+
+
+def _paused(clock: Clock, event: ClockPaused) -> Mapping[str, Any]:
+    assert event.until is not None
+    assert event.paused_at is not None
+    pause = Standstill(
+        start=event.paused_at,
+        until=event.until,
+        reason=event.reason,
+        approver=event.approver,
+        warned_before=clock.state == "warned",
+    )
+    return {"state": "paused", "pauses": (*clock.pauses, pause)}
+
+
+def _resumed(clock: Clock, event: ClockResumed) -> Mapping[str, Any]:
+    pause = clock.pauses[-1].model_copy(update={"end": event.resumed_at})
+    warned = pause.warned_before and event.resumed_at is not None and event.warn_at <= event.resumed_at
+    return {
+        "state": "warned" if warned else "running",
+        "pauses": (*clock.pauses[:-1], pause),
+        "due_at": event.due_at,
+        "warn_at": event.warn_at,
+        "provisional": event.provisional,
+    }
+
+
+def _rescheduled(clock: Clock, event: ClockRescheduled) -> Mapping[str, Any]:
+    changes: dict[str, Any] = {
+        "state": "running" if event.started_at or clock.state != "paused" else "paused",
+        "due_at": event.due_at,
+        "warn_at": event.warn_at,
+        "provisional": event.provisional,
+        "limit": event.limit or clock.limit,
+    }
+    if event.started_at is None:
+        return changes | {"extended": event.reason}
+    return changes | {
+        "started_at": event.started_at,
+        "urgency": event.urgency,
+        "round": clock.round + 1,
+        "pauses": (),
+        "extended": None,
+        "late_entry": False,
+        "step": 0,
+        "end": None,
+        "breached_at": None,
+        "late_seconds": 0,
+    }
+
+
+def _next_at(clock: Clock) -> datetime | None:
+    match clock.state:
+        case "running":
+            return clock.due_at if duties.duty(clock.duty).keep else clock.warn_at
+        case "warned":
+            return clock.due_at
+        case "paused":
+            return clock.pauses[-1].until
+        case "breached":
+            rungs = _ladder(clock)[clock.step :]
+            return _rung_at(clock.due_at, rungs[0]) if rungs and clock.due_at else None
+    return None
+
+
+CLOCK: Decider[Clock] = Decider(
+    name="clock",
+    state=Clock,
+    initial=Clock,
+    decide=decide,
+    evolve=evolve,
+    commands=COMMANDS,
+    internal=INTERNAL,
+)

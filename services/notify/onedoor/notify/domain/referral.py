@@ -1,0 +1,625 @@
+"""A referral: what one department asks of another, and what may follow what.
+
+A critical referral is never extended; returned, it stays with its first receiver until the next one
+acknowledges (首接负责). Nobody closes a protection duty by revoking its referral.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from onedoor.calendar import CHINA, Limit, Unit, due, local
+from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency
+from onedoor.contracts.events.notify import (
+    OnBehalf,
+    ReferralAcknowledged,
+    ReferralActed,
+    ReferralAnswered,
+    ReferralClosed,
+    ReferralDrafted,
+    ReferralExtended,
+    ReferralReopened,
+    ReferralReturned,
+    ReferralRevoked,
+    ReferralSent,
+    ReferralVerified,
+)
+from onedoor.contracts.referral_rules import RANK
+from onedoor.notify.domain import duties
+from pydantic import BaseModel, ConfigDict, Field
+
+State = Literal[
+    "drafted",
+    "sent",
+    "acknowledged",
+    "acted",
+    "returned",
+    "extended",
+    "answered",
+    "verified",
+    "closed",
+    "reopened",
+    "revoked",
+]
+
+RETURN_REASONS = ("not_our_matter", "wrong_division", "duplicate", "person_not_found", "other")
+EXTENSION_REASONS = ("waiting_for_others", "person_unreachable", "more_facts_needed", "other")
+REOPENING_REASONS = ("need_remains", "answer_incomplete", "new_facts", "other")
+REVOCATION_REASONS = ("no_longer_needed", "sent_in_error", "other")
+OUTCOMES = ("helped", "partly_helped", "not_eligible", "declined", "not_found", "no_need", "other")
+"""The codes that travel; the words that go with them stay in notify."""
+
+LONGEST_EXTENSION = Limit(5, Unit.WORKING_DAYS)
+
+
+class Wanted(BaseModel):
+    """A referral as it is asked for: by the plan of an application, or by a person out of a case.
+
+    drafted: the coded reason for which it may not be sent yet; facts: codes that may travel by its rule;
+    replaces: the returned critical referral that its acknowledgement relieves.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    from_: str
+    to: str
+    to_division: str | None = None
+    urgency: Urgency
+    sent_at: datetime
+    ground: str = ""
+    drafted: str | None = None
+    case_id: UUID | None = None
+    subjects: tuple[UUID, ...] = ()
+    facts: dict[str, Any] = Field(default_factory=dict)
+    late_entry: bool = False
+    child: bool = False
+    replaces: UUID | None = None
+
+
+class Referral(BaseModel):
+    """The folded state; `state` is None before it was opened.
+
+    acknowledged, acted, extended: whether that has happened since it was last sent; released: after a return
+    the next receiver has taken over.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    referral_id: UUID | None = None
+    chain_id: UUID | None = None
+    application_id: UUID | None = None
+    wanted: Wanted | None = None
+    state: State | None = None
+    sent_at: datetime | None = None
+    due_ack: datetime | None = None
+    due_action: datetime | None = None
+    due_finish: datetime | None = None
+    acknowledged: bool = False
+    acted: bool = False
+    extended: bool = False
+    released: bool = False
+
+    @property
+    def critical(self) -> bool:
+        return self.wanted is not None and self.wanted.urgency == "critical"
+
+    @property
+    def protection(self) -> bool:
+        """Whether its duty stands whatever anyone signs."""
+        return self.wanted is not None and self.wanted.rule in duties.PROTECTION
+
+    @property
+    def held(self) -> bool:
+        """Returned, but still the first receiver's (首接负责)."""
+        return self.state == "returned" and self.critical and not self.released
+
+
+class OpenReferral(Command):
+    """Open it; where it is open: raise its urgency, or send the draft, if that is what is wanted now."""
+
+    chain_id: UUID
+    application_id: UUID
+    wanted: Wanted
+
+
+class Release(Command):
+    """The application was withdrawn: revoke what is still open and no protection."""
+
+
+class TakeOver(Command):
+    """The next receiver has acknowledged: a held referral leaves its first receiver."""
+
+
+class ByPerson(Command):
+    """`on_behalf_of`: 代签收, recorded for a unit without an account."""
+
+    on_behalf_of: OnBehalf | None = None
+
+
+class Send(ByPerson):
+    """Send a draft, now that what it waited for stands."""
+
+
+class Acknowledge(ByPerson):
+    """签收"""
+
+
+class Act(ByPerson):
+    """处置"""
+
+
+class Return(ByPerson):
+    """退回"""
+
+    reason: str | None = None
+
+
+class Extend(ByPerson):
+    """延期: at most five working days, once, before it is due. Without `until`: the whole five."""
+
+    reason: str | None = None
+    until: datetime | None = None
+
+
+class Answer(ByPerson):
+    """反馈: `told` says whether words of feedback were given; they stay outside events and state."""
+
+    outcome: str | None = None
+    told: bool = False
+
+
+class Verify(ByPerson):
+    """The sender has seen that the answer holds."""
+
+
+class Close(ByPerson):
+    """办结"""
+
+
+class Reopen(ByPerson):
+    reason: str | None = None
+
+
+class Revoke(ByPerson):
+    reason: str | None = None
+
+
+COMMANDS: tuple[type[Command], ...] = (
+    OpenReferral,
+    Release,
+    TakeOver,
+    Send,
+    Acknowledge,
+    Act,
+    Return,
+    Extend,
+    Answer,
+    Verify,
+    Close,
+    Reopen,
+    Revoke,
+)
+
+FOLLOWS: Mapping[type[Command], frozenset[State]] = {
+    Send: frozenset({"drafted"}),
+    Acknowledge: frozenset({"sent", "reopened"}),
+    Act: frozenset({"acknowledged", "extended", "reopened"}),
+    Return: frozenset({"sent", "acknowledged", "reopened"}),
+    Extend: frozenset({"acknowledged", "acted", "reopened"}),
+    Answer: frozenset({"acknowledged", "acted", "extended", "reopened"}),
+    Verify: frozenset({"answered"}),
+    Close: frozenset({"verified", "returned"}),
+    Reopen: frozenset({"answered", "verified", "closed", "returned"}),
+    Revoke: frozenset({"drafted", "sent", "acknowledged", "acted", "returned", "extended", "reopened"}),
+}
+"""In which states a command may be given. A held referral also takes acknowledge, act and answer."""
+
+HELD_TAKES: frozenset[type[Command]] = frozenset({Acknowledge, Act, Answer})
+RECEIVERS: frozenset[type[Command]] = frozenset({Acknowledge, Act, Return, Extend, Answer})
+VERBS: Mapping[type[Command], tuple[str, str]] = {
+    Send: ("sent", "发送"),
+    Acknowledge: ("acknowledged", "签收"),
+    Act: ("acted upon", "处置"),
+    Return: ("returned", "退回"),
+    Extend: ("extended", "延期"),
+    Answer: ("answered", "反馈"),
+    Verify: ("verified", "核实"),
+    Close: ("closed", "办结"),
+    Reopen: ("reopened", "重新办理"),
+    Revoke: ("revoked", "撤回"),
+}
+STATES_ZH: Mapping[State, str] = {
+    "drafted": "待发送",
+    "sent": "已发送",
+    "acknowledged": "已签收",
+    "acted": "已处置",
+    "returned": "已退回",
+    "extended": "已延期",
+    "answered": "已反馈",
+    "verified": "已核实",
+    "closed": "已办结",
+    "reopened": "重新办理",
+    "revoked": "已撤回",
+}
+
+
+class ReferralOpened(Event):
+    """It exists, with all that it carries. Concerns nobody outside until it is sent."""
+
+    type = "referral.opened"
+
+    referral_id: UUID
+    chain_id: UUID
+    application_id: UUID
+    wanted: Wanted
+
+    def classification(self) -> Literal["child", "internal"]:
+        return "child" if self.wanted.child else "internal"
+
+
+class Kept(Event):
+    """An event of a referral that concerns nobody outside."""
+
+    referral_id: UUID
+    chain_id: UUID
+    child: bool = False
+
+    def classification(self) -> Literal["child", "internal"]:
+        return "child" if self.child else "internal"
+
+
+class ReferralTookOver(Kept):
+    """Acknowledged in place of another receiver, whose referral this relieves."""
+
+    type = "referral.took_over"
+
+    relieved: UUID
+
+
+class ReferralTakenOver(Kept):
+    """The next receiver has acknowledged; nothing is expected of this one any more."""
+
+    type = "referral.taken_over"
+
+
+INTERNAL: tuple[type[Event], ...] = (ReferralOpened, ReferralTookOver, ReferralTakenOver)
+
+Decided = Sequence[Event] | Refusal
+
+
+def decide(referral: Referral, command: Command, context: Context) -> Decided:
+    """The events of a command, or why not."""
+    match command:
+        case OpenReferral():
+            return _open(referral, command)
+        case Release():
+            return _release(referral)
+        case TakeOver():
+            return (ReferralTakenOver(**_kept(referral)),) if referral.held else ()
+        case ByPerson():
+            return _refused(referral, command, context) or _by_person(referral, command, context)
+    raise TypeError(type(command).__name__)
+
+
+def _open(referral: Referral, command: OpenReferral) -> Decided:
+    known, wanted = referral.wanted, command.wanted
+    if known is None:
+        return _opened(command, wanted)
+    if RANK[wanted.urgency] > RANK[known.urgency] and referral.state != "revoked":
+        return _opened(command, wanted.model_copy(update={"drafted": _still_drafted(referral, wanted)}))
+    if referral.state == "drafted" and wanted.drafted is None:
+        return _opened(command, wanted.model_copy(update={"urgency": known.urgency}))
+    return ()
+
+
+def _still_drafted(referral: Referral, wanted: Wanted) -> str | None:
+    return wanted.drafted if referral.state == "drafted" else None
+
+
+def _opened(command: OpenReferral, wanted: Wanted) -> Sequence[Event]:
+    opened = ReferralOpened(
+        referral_id=command.target,
+        chain_id=command.chain_id,
+        application_id=command.application_id,
+        wanted=wanted,
+    )
+    referral = evolve(Referral(), opened)
+    if wanted.drafted is not None:
+        return (opened, ReferralDrafted(**identity(referral), reason=wanted.drafted))
+    return (opened, _sent(referral, wanted.sent_at))
+
+
+def _sent(referral: Referral, at: datetime) -> ReferralSent:
+    wanted = referral.wanted
+    assert wanted is not None
+    limits = duties.limits(wanted.urgency, wanted.to)
+    ends = {duty: due(at, limit).due_at for duty, limit in limits.items()}
+    return ReferralSent(
+        **identity(referral),
+        sent_at=at,
+        due_ack=ends["ack"],
+        due_action=ends.get("action"),
+        due_finish=ends["finish"],
+        ground=wanted.ground,
+        subjects=wanted.subjects,
+        facts=wanted.facts,
+        late_entry=wanted.late_entry,
+    )
+
+
+def _release(referral: Referral) -> Decided:
+    if referral.state not in FOLLOWS[Revoke] or referral.protection:
+        return ()
+    return (ReferralRevoked(**identity(referral), reason="withdrawn"),)
+
+
+def _refused(referral: Referral, command: ByPerson, context: Context) -> Refusal | None:
+    kind = type(command)
+    if referral.state is None:
+        return Refusal("referral.unknown", "There is no such referral.", "没有这条转介。")
+    if refusal := _wrong_side(referral, command, context):
+        return refusal
+    if referral.state in FOLLOWS[kind] or (referral.held and kind in HELD_TAKES):
+        return _not_yet(referral, command)
+    verb, verb_zh = VERBS[kind]
+    return Refusal(
+        "referral.state",
+        f"A referral that is {referral.state} cannot be {verb}; read it again to see what happened.",
+        f"该转介{STATES_ZH[referral.state]}，不能{verb_zh}；请刷新查看最新状态。",
+    )
+
+
+def _wrong_side(referral: Referral, command: ByPerson, context: Context) -> Refusal | None:
+    """Receivers answer, senders verify; whoever records for another unit says for whom."""
+    actor, wanted = context.actor, referral.wanted
+    assert wanted is not None
+    if actor.role in ("system", "everything"):
+        return None
+    mine = actor.department == wanted.to
+    if type(command) in RECEIVERS:
+        if mine or command.on_behalf_of is not None:
+            return None
+        return Refusal(
+            "referral.not_addressed",
+            "It is addressed to another unit: record on whose behalf, or leave it to that unit.",
+            "该转介发给其他单位：请登记代签收信息，或由该单位办理。",
+        )
+    if mine and actor.department != wanted.from_:
+        return Refusal(
+            "referral.own_answer",
+            "The unit that answers does not judge its own answer: the sender does.",
+            "反馈单位不能核实本单位的反馈，应由转出方办理。",
+        )
+    return None
+
+
+def _not_yet(referral: Referral, command: ByPerson) -> Refusal | None:
+    match command:
+        case Act() | Answer() if not referral.acknowledged:
+            return Refusal(
+                "referral.not_acknowledged",
+                "Acknowledge it first, then act or answer.",
+                "请先签收，再处置或反馈。",
+            )
+        case Act() if referral.acted:
+            return Refusal(
+                "referral.acted", "The action is recorded already; answer it.", "已登记处置，请反馈结果。"
+            )
+        case Close() if referral.held:
+            return Refusal(
+                "referral.held",
+                "Its first receiver stays responsible until the next one acknowledges: send it on first.",
+                "首接负责：下一单位签收前仍由首接单位负责，请先转交。",
+            )
+        case Revoke() if referral.protection:
+            return Refusal(
+                "referral.protection",
+                "A protection duty stands whatever anyone signs; this referral is not revoked.",
+                "保护职责不因撤回而终止，该转介不能撤回。",
+            )
+    return None
+
+
+def _by_person(referral: Referral, command: ByPerson, context: Context) -> Decided:
+    base, behalf = identity(referral), {"on_behalf_of": command.on_behalf_of}
+    match command:
+        case Send():
+            return (_sent(referral, context.now),)
+        case Acknowledge():
+            return (ReferralAcknowledged(**base, **behalf), *_took_over(referral))
+        case Act():
+            return (ReferralActed(**base, **behalf),)
+        case Return():
+            reason = _coded(command.reason, RETURN_REASONS)
+            return (
+                reason
+                if isinstance(reason, Refusal)
+                else (ReferralReturned(**base, **behalf, reason=reason),)
+            )
+        case Extend():
+            return _extend(referral, command, context)
+        case Answer():
+            return _answer(referral, command)
+        case Verify():
+            return (ReferralVerified(**base),)
+        case Close():
+            return (ReferralClosed(**base),)
+        case Reopen():
+            return _reopen(referral, command, context)
+        case Revoke():
+            reason = _coded(command.reason, REVOCATION_REASONS)
+            return reason if isinstance(reason, Refusal) else (ReferralRevoked(**base, reason=reason),)
+    raise TypeError(type(command).__name__)
+
+
+def _took_over(referral: Referral) -> Sequence[Event]:
+    relieved = referral.wanted.replaces if referral.wanted else None
+    return () if relieved is None else (ReferralTookOver(**_kept(referral), relieved=relieved),)
+
+
+def _coded(reason: str | None, allowed: tuple[str, ...]) -> str | Refusal:
+    if reason in allowed:
+        return reason
+    codes = ", ".join(allowed)
+    return Refusal(
+        "referral.reason",
+        f"Give the reason as one of: {codes}.",
+        f"请填写原因（取值：{codes}）。",
+        "reason",
+    )
+
+
+def _extend(referral: Referral, command: Extend, context: Context) -> Decided:
+    refusal = _not_extendable(referral, context.now)
+    reason = _coded(command.reason, EXTENSION_REASONS)
+    until = _extended_until(referral, command.until)
+    for outcome in (refusal, reason, until):
+        if isinstance(outcome, Refusal):
+            return outcome
+    return (ReferralExtended(**identity(referral), reason=reason, due_finish=until),)
+
+
+def _not_extendable(referral: Referral, now: datetime) -> Refusal | None:
+    assert referral.due_finish is not None
+    if referral.critical:
+        return Refusal(
+            "referral.critical",
+            "A critical referral is never extended: act, and answer within its 24 hours.",
+            "特急转介不得延期：请立即处置并在24小时内反馈。",
+        )
+    if referral.extended:
+        return Refusal(
+            "referral.extended",
+            "It was extended once; there is no second time.",
+            "已延期一次，不能再次延期。",
+        )
+    if now >= referral.due_finish:
+        return Refusal(
+            "referral.overdue",
+            "It is overdue; an extension is asked for before the due day has ended.",
+            "已超期；延期须在时限届满前提出。",
+        )
+    return None
+
+
+def _extended_until(referral: Referral, until: datetime | None) -> datetime | Refusal:
+    """The new due moment: the end of the last working day up to `until`'s day."""
+    assert referral.due_finish is not None
+    last = local(referral.due_finish - timedelta(microseconds=1))
+    days = (
+        LONGEST_EXTENSION.amount
+        if until is None
+        else _working_days(last, local(until - timedelta(microseconds=1)))
+    )
+    if not 1 <= days <= LONGEST_EXTENSION.amount:
+        return Refusal(
+            "referral.until",
+            "Name a day one to five working days after the present due day.",
+            "延期日期应在原时限之后一至五个工作日内。",
+            "until",
+        )
+    return due(last, Limit(days, Unit.WORKING_DAYS)).due_at
+
+
+def _working_days(after: datetime, upto: datetime) -> int:
+    first, last = after.toordinal(), upto.toordinal()
+    return CHINA.count_working(first, last) if last > first else 0
+
+
+def _answer(referral: Referral, command: Answer) -> Decided:
+    if not command.told:
+        return Refusal(
+            "referral.feedback",
+            "Say in the feedback what was found and done.",
+            "请填写反馈内容：查明了什么、做了什么。",
+            "feedback",
+        )
+    if command.outcome not in OUTCOMES:
+        codes = ", ".join(OUTCOMES)
+        return Refusal(
+            "referral.outcome", f"Give the outcome as one of: {codes}.", f"结果取值：{codes}。", "outcome"
+        )
+    return (
+        ReferralAnswered(**identity(referral), outcome=command.outcome, on_behalf_of=command.on_behalf_of),
+    )
+
+
+def _reopen(referral: Referral, command: Reopen, context: Context) -> Decided:
+    reason = _coded(command.reason, REOPENING_REASONS)
+    if isinstance(reason, Refusal):
+        return reason
+    assert referral.wanted is not None
+    limit = duties.limits(referral.wanted.urgency, referral.wanted.to)["finish"]
+    finish = due(context.now, limit).due_at
+    return (ReferralReopened(**identity(referral), reason=reason, due_finish=finish),)
+
+
+def identity(referral: Referral) -> dict[str, Any]:
+    """What every event of this referral says."""
+    wanted = referral.wanted
+    assert wanted is not None
+    shared = {"case_id", "rule", "from_", "to", "to_division", "urgency", "child"}
+    return {
+        "referral_id": referral.referral_id,
+        "chain_id": referral.chain_id,
+        "application_id": referral.application_id,
+        **{name: getattr(wanted, name) for name in shared},
+    }
+
+
+def _kept(referral: Referral) -> dict[str, Any]:
+    child = referral.wanted is not None and referral.wanted.child
+    return {"referral_id": referral.referral_id, "chain_id": referral.chain_id, "child": child}
+
+
+def evolve(referral: Referral, event: Event) -> Referral:
+    """The state after the event."""
+    return referral.model_copy(update=dict(_changes(referral, event)))
+
+
+def _changes(referral: Referral, event: Event) -> Mapping[str, Any]:
+    match event:
+        case ReferralOpened():
+            names = ("referral_id", "chain_id", "application_id", "wanted")
+            return {name: getattr(event, name) for name in names}
+        case ReferralDrafted():
+            return {"state": "drafted"}
+        case ReferralSent():
+            names = ("sent_at", "due_ack", "due_action", "due_finish")
+            fresh = {"acknowledged": False, "acted": False, "extended": False, "released": False}
+            return {name: getattr(event, name) for name in names} | fresh | {"state": "sent"}
+        case ReferralAcknowledged():
+            return {"state": "acknowledged", "acknowledged": True}
+        case ReferralActed():
+            return {"state": "acted", "acted": True}
+        case ReferralReturned():
+            # A critical one that was acknowledged stays so: its first receiver goes on.
+            return {"state": "returned", "acknowledged": referral.acknowledged and referral.critical}
+        case ReferralTakenOver():
+            return {"released": True, "acknowledged": False}
+        case ReferralExtended():
+            return {"state": "extended", "extended": True, "due_finish": event.due_finish}
+        case ReferralAnswered():
+            return {"state": "answered"}
+        case ReferralVerified():
+            return {"state": "verified"}
+        case ReferralClosed():
+            return {"state": "closed"}
+        case ReferralReopened():
+            return {"state": "reopened", "due_finish": event.due_finish, "acted": False, "released": False}
+        case ReferralRevoked():
+            return {"state": "revoked"}
+    return {}
+
+
+REFERRAL: Decider[Referral] = Decider(
+    name="referral",
+    state=Referral,
+    initial=Referral,
+    decide=decide,
+    evolve=evolve,
+    commands=COMMANDS,
+    internal=INTERNAL,
+)

@@ -1,0 +1,271 @@
+"""From an event to commands: of the topics that notify reads, and of its own events."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from onedoor.contracts.core import Command, Envelope, Event
+from onedoor.contracts.events.case import CaseDecided, ReferralRequested
+from onedoor.contracts.events.intake import (
+    ApplicationReceived,
+    ApplicationSupplemented,
+    ApplicationWithdrawn,
+)
+from onedoor.contracts.events.notify import (
+    ClockResumed,
+    ReferralAcknowledged,
+    ReferralActed,
+    ReferralAnswered,
+    ReferralEvent,
+    ReferralExtended,
+    ReferralReopened,
+    ReferralReturned,
+    ReferralRevoked,
+    ReferralSent,
+)
+from onedoor.notify.domain import duties, ledger, referral
+from onedoor.notify.domain.clock import CancelClock, ExtendClock, MeetClock, StartClock, clock_id
+from onedoor.notify.domain.duties import REFERRAL_DUTIES, ReferralDuty
+from onedoor.notify.domain.ledger import (
+    Admit,
+    Asked,
+    AskedDuty,
+    NoteDecision,
+    NoteReturn,
+    Withdraw,
+    ledger_id,
+)
+from onedoor.notify.domain.referral import NoteDue, OpenReferral, Release, TakeOver, Wanted
+from onedoor.notify.facts import travelling
+
+Application = ApplicationReceived | ApplicationSupplemented
+
+CASE_DEPARTMENT = "civil-affairs"
+"""Both case services are the civil affairs bureau's: what their cases ask for comes from there."""
+
+
+def react(event: Envelope) -> Sequence[Command]:
+    """What follows from an event; nothing from one that is not in the table."""
+    follow = _FOLLOWS.get(type(event.data))
+    return () if follow is None else follow(event.data, event.time)
+
+
+def _application(event: Application, _: datetime) -> Sequence[Command]:
+    anew = isinstance(event, ApplicationSupplemented)
+    at = event.recorded_at if anew else event.received_at
+    late, child = event.late_entry and not anew, event.classification() == "child"
+    asked = tuple(
+        Asked(
+            origin=event.application_id,
+            wanted=Wanted(
+                rule=planned.rule,
+                from_=planned.from_,
+                to=planned.to,
+                to_division=planned.to_division,
+                urgency=planned.urgency,
+                sent_at=at,
+                ground=planned.ground,
+                drafted=planned.drafted,
+                subjects=tuple(subject.person_id for subject in event.subjects),
+                facts=travelling(planned.rule, event),
+                late_entry=late,
+                child=child,
+            ),
+        )
+        for planned in event.plan.referrals
+    )
+    return (Admit(**_of(event), asked=asked, duties=_duties(event, at, late, child)),)
+
+
+def _duties(event: Application, at: datetime, late: bool, child: bool) -> tuple[AskedDuty, ...]:
+    return tuple(
+        AskedDuty(
+            id=duty.id,
+            started_at=duty.started_at or at,
+            limit=duty.limit,
+            owner_division=event.place_division or event.registered_division,
+            late_entry=late,
+            child=child,
+        )
+        for duty in event.plan.duties
+        if duty.limit
+    )
+
+
+def _requested(event: ReferralRequested, _: datetime) -> Sequence[Command]:
+    wanted = Wanted(
+        rule=event.rule,
+        from_=CASE_DEPARTMENT,
+        to=event.to,
+        to_division=event.to_division,
+        urgency=event.urgency,
+        sent_at=event.requested_at,
+        case_id=event.case_id,
+        service=event.service,
+        subjects=event.subjects,
+        facts=event.facts,
+        child=event.classification() == "child",
+    )
+    return (Admit(**_of(event), asked=(Asked(origin=event.request_id, wanted=wanted),), plan=False),)
+
+
+def _withdrawn(event: ApplicationWithdrawn, _: datetime) -> Sequence[Command]:
+    return (
+        Withdraw(**_of(event), withdrawn_at=event.withdrawn_at, protection_stands=event.protection_stands),
+    )
+
+
+def _decided(event: CaseDecided, at: datetime) -> Sequence[Command]:
+    if not duties.decided_by(event.service):
+        return ()
+    return (NoteDecision(**_of(event), service=event.service, at=at),)
+
+
+def _of(event: Any) -> dict[str, Any]:
+    application = event.application_id
+    return {"target": ledger_id(application), "application_id": application, "chain_id": event.chain_id}
+
+
+def _referral_admitted(event: ledger.ReferralAdmitted, _: datetime) -> Sequence[Command]:
+    return (
+        OpenReferral(
+            target=event.referral_id,
+            chain_id=event.chain_id,
+            application_id=event.application_id,
+            wanted=event.wanted,
+        ),
+    )
+
+
+def _duty_admitted(event: ledger.DutyAdmitted, _: datetime) -> Sequence[Command]:
+    duty = event.duty
+    assert duty.subject is not None
+    return (
+        StartClock(
+            target=clock_id(duty.id, duty.subject),
+            chain_id=event.chain_id,
+            duty=duty.id,
+            subject=duty.subject,
+            owner=duties.duty(duty.id).owner,
+            owner_division=duty.owner_division,
+            child=duty.child,
+            started_at=duty.started_at,
+            limit=duty.limit,
+            late_entry=duty.late_entry,
+        ),
+    )
+
+
+def _duty_ended(event: ledger.DutyEnded, _: datetime) -> Sequence[Command]:
+    of = {
+        "target": clock_id(event.id, event.subject),
+        "chain_id": event.chain_id,
+        "duty": event.id,
+        "subject": event.subject,
+        "at": event.at,
+        "mark": True,
+    }
+    return (MeetClock(**of),) if event.ending == "met" else (CancelClock(**of, reason="withdrawn"),)
+
+
+def _sent(event: ReferralSent, _: datetime) -> Sequence[Command]:
+    limits = duties.limits(event.urgency, event.to)
+    return [
+        _start(event, duty, str(limit), event.sent_at, "urgency_raised") for duty, limit in limits.items()
+    ]
+
+
+def _start(event: ReferralEvent, duty: ReferralDuty, limit: str, at: datetime, anew: Any) -> StartClock:
+    return StartClock(
+        **_clock_of(event, duty),
+        owner=event.to,
+        owner_division=event.to_division,
+        referral_id=event.referral_id,
+        child=event.child,
+        started_at=at,
+        limit=limit,
+        urgency=event.urgency,
+        late_entry=isinstance(event, ReferralSent) and event.late_entry,
+        anew=anew,
+    )
+
+
+def _clock_of(event: ReferralEvent | referral.Kept, duty: ReferralDuty) -> dict[str, Any]:
+    subject = event.referral_id
+    return {
+        "target": clock_id(duty, subject),
+        "chain_id": event.chain_id,
+        "duty": duty,
+        "subject": subject,
+    }
+
+
+def _meet(event: ReferralEvent, at: datetime, *met: ReferralDuty) -> list[Command]:
+    """Meet these duties, of those that a referral of this urgency has."""
+    has = duties.limits(event.urgency, event.to)
+    return [MeetClock(**_clock_of(event, duty), at=at) for duty in met if duty in has]
+
+
+def _cancel(
+    event: ReferralEvent | referral.Kept, at: datetime, reason: str, *fallen: ReferralDuty
+) -> list[Command]:
+    return [CancelClock(**_clock_of(event, duty), at=at, reason=reason) for duty in fallen]
+
+
+def _returned(event: ReferralReturned, at: datetime) -> Sequence[Command]:
+    """A critical one stays with its first receiver, clocks and all (首接负责)."""
+    if event.urgency != "critical":
+        return [*_meet(event, at, "ack"), *_cancel(event, at, "returned", "action", "finish")]
+    return (NoteReturn(**_of(event), referral_id=event.referral_id, at=at),)
+
+
+def _extended(event: ReferralExtended, _: datetime) -> Sequence[Command]:
+    target = clock_id("finish", event.referral_id)
+    return (ExtendClock(target=target, due_at=event.due_finish, reason=event.reason),)
+
+
+def _reopened(event: ReferralReopened, at: datetime) -> Sequence[Command]:
+    limit = str(duties.limits(event.urgency, event.to)["finish"])
+    return (_start(event, "finish", limit, at, "reopened"),)
+
+
+def _resumed(event: ClockResumed, _: datetime) -> Sequence[Command]:
+    if event.referral_id is None or event.duty != "finish":
+        return ()
+    return (NoteDue(target=event.referral_id, due_finish=event.due_at),)
+
+
+_FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
+    ApplicationReceived: _application,
+    ApplicationSupplemented: _application,
+    ApplicationWithdrawn: _withdrawn,
+    ReferralRequested: _requested,
+    CaseDecided: _decided,
+    ledger.ReferralAdmitted: _referral_admitted,
+    ledger.ReferralReleased: lambda event, _: (Release(target=event.referral_id),),
+    ledger.DutyAdmitted: _duty_admitted,
+    ledger.DutyEnded: _duty_ended,
+    ReferralSent: _sent,
+    ReferralAcknowledged: lambda event, at: _meet(event, at, "ack"),
+    ReferralActed: lambda event, at: _meet(event, at, "action"),
+    ReferralAnswered: lambda event, at: _meet(event, at, "ack", "action", "finish"),
+    ReferralReturned: _returned,
+    ReferralExtended: _extended,
+    ReferralReopened: _reopened,
+    ReferralRevoked: lambda event, at: _cancel(event, at, event.reason, *REFERRAL_DUTIES),
+    referral.ReferralTookOver: lambda event, _: (TakeOver(target=event.relieved),),
+    referral.ReferralTakenOver: lambda event, at: _cancel(event, at, "taken_over", *REFERRAL_DUTIES),
+    ClockResumed: _resumed,
+}
+
+TAKES = frozenset(
+    event.type
+    for event in (
+        ApplicationReceived,
+        ApplicationSupplemented,
+        ApplicationWithdrawn,
+        ReferralRequested,
+        CaseDecided,
+    )
+)
+"""Of the topics that notify reads."""

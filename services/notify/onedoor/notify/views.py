@@ -1,0 +1,247 @@
+"""notify's own tables: clocks and referrals (they are the folded states), and the words that never travel."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from onedoor.contracts.core import Actor
+from onedoor.notify.domain.clock import Clock, End, Standstill
+from onedoor.notify.domain.referral import Referral
+from onedoor.runtime.service import Connection, Saved
+from pydantic import TypeAdapter
+from uuid_utils.compat import uuid7
+
+SWEEP_CHANNEL = "onedoor_sweep_notify"
+
+
+def _upsert(table: str, columns: Mapping[str, str]) -> str:
+    names = [f'"{name}"' for name in columns]
+    arrays = ", ".join(f"${i}::{type_}[]" for i, type_ in enumerate(columns.values(), 1))
+    sets = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"id"')
+    return (
+        f"insert into {table} ({', '.join(names)}) select * from unnest({arrays}) "  # noqa: S608 - own names
+        f"on conflict (id) do update set {sets}"
+    )
+
+
+_CLOCK_COLUMNS: Mapping[str, str] = {
+    "id": "uuid",
+    "chain_id": "uuid",
+    "duty": "text",
+    "subject": "uuid",
+    "owner": "text",
+    "owner_division": "text",
+    "referral_id": "uuid",
+    "child": "boolean",
+    "state": "text",
+    "started_at": "timestamptz",
+    "limit": "text",
+    "due_at": "timestamptz",
+    "warn_at": "timestamptz",
+    "next_at": "timestamptz",
+    "provisional": "boolean",
+    "source": "text",
+    "certainty": "text",
+    "urgency": "text",
+    "late_entry": "boolean",
+    "pauses": "jsonb",
+    "extended": "text",
+    "step": "integer",
+    "round": "integer",
+    "ending": "text",
+    "ended_at": "timestamptz",
+    "end_reason": "text",
+    "breached_at": "timestamptz",
+    "late_seconds": "integer",
+    "version": "integer",
+    "classification": "text",
+}
+_SAME = tuple(name for name in _CLOCK_COLUMNS if name in Clock.model_fields and name != "pauses")
+_PAUSES = TypeAdapter(tuple[Standstill, ...])
+
+_SAVE_CLOCKS = _upsert("clocks", _CLOCK_COLUMNS)
+_LOAD_CLOCKS = "select * from clocks where id = any($1::uuid[]) order by id for update"
+_CLAIM = """
+select * from clocks where next_at <= $1 order by next_at, id limit $2 for update skip locked
+"""
+_NEXT = "select min(next_at) from clocks where next_at is not null"
+_WAKE = "select pg_notify($1, $2)"
+
+
+def _clock_row(saved: Saved) -> tuple[Any, ...]:
+    clock: Any = saved.state
+    end = clock.end
+    other = {
+        "id": saved.id,
+        "pauses": _PAUSES.dump_json(clock.pauses).decode(),
+        "ending": end and end.ending,
+        "ended_at": end and end.at,
+        "end_reason": end and end.reason,
+        "version": saved.version,
+        "classification": saved.classification,
+    }
+    return tuple(other[name] if name in other else getattr(clock, name) for name in _CLOCK_COLUMNS)
+
+
+def clock_of(row: asyncpg.Record) -> Clock:
+    """The state that a row of `clocks` is."""
+    end = None
+    if row["ending"] is not None:
+        end = End(ending=row["ending"], at=row["ended_at"], reason=row["end_reason"])
+    same = {name: row[name] for name in _SAME}
+    return Clock(**same, clock_id=row["id"], pauses=_PAUSES.validate_json(row["pauses"]), end=end)
+
+
+class ClockStore:
+    """The clock's state is the deadline row; there is no second copy."""
+
+    async def load(self, conn: Connection, ids: Sequence[UUID]) -> Mapping[UUID, tuple[Clock, int]]:
+        rows = await conn.fetch(_LOAD_CLOCKS, ids)
+        return {row["id"]: (clock_of(row), row["version"]) for row in rows}
+
+    async def save(self, conn: Connection, rows: Sequence[Saved]) -> None:
+        columns = zip(*map(_clock_row, rows), strict=True)
+        await conn.execute(_SAVE_CLOCKS, *map(list, columns))
+        moments = [row.state.next_at for row in rows if isinstance(row.state, Clock) and row.state.next_at]
+        if moments:
+            await conn.execute(_WAKE, SWEEP_CHANNEL, min(moments).isoformat())
+
+
+CLOCKS = ClockStore()
+
+
+async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, Clock]:
+    """Clocks with a step due at `now`, the longest due first, locked; those that others hold are skipped."""
+    return {row["id"]: clock_of(row) for row in await conn.fetch(_CLAIM, now, limit)}
+
+
+async def next_moment(conn: Connection) -> datetime | None:
+    """When the next step of any clock falls due."""
+    moment: datetime | None = await conn.fetchval(_NEXT)
+    return moment
+
+
+_REFERRAL_COLUMNS: Mapping[str, str] = {
+    "id": "uuid",
+    "chain_id": "uuid",
+    "application_id": "uuid",
+    "rule": "text",
+    "sender": "text",
+    "receiver": "text",
+    "receiver_division": "text",
+    "urgency": "text",
+    "state": "text",
+    "due_finish": "timestamptz",
+    "body": "jsonb",
+    "version": "integer",
+    "classification": "text",
+}
+_SAVE_REFERRALS = _upsert("referrals", _REFERRAL_COLUMNS)
+_LOAD_REFERRALS = "select id, body, version from referrals where id = any($1::uuid[]) order by id for update"
+
+
+def _referral_row(saved: Saved) -> tuple[Any, ...]:
+    referral: Any = saved.state
+    wanted = referral.wanted
+    return (
+        saved.id,
+        referral.chain_id,
+        referral.application_id,
+        wanted.rule,
+        wanted.from_,
+        wanted.to,
+        wanted.to_division,
+        wanted.urgency,
+        referral.state,
+        referral.due_finish,
+        referral.model_dump_json(),
+        saved.version,
+        "child" if wanted.child else "internal",
+    )
+
+
+class ReferralStore:
+    """The referral's state with the columns that lists are searched by."""
+
+    async def load(self, conn: Connection, ids: Sequence[UUID]) -> Mapping[UUID, tuple[Referral, int]]:
+        rows = await conn.fetch(_LOAD_REFERRALS, ids)
+        return {row["id"]: (Referral.model_validate_json(row["body"]), row["version"]) for row in rows}
+
+    async def save(self, conn: Connection, rows: Sequence[Saved]) -> None:
+        columns = zip(*map(_referral_row, rows), strict=True)
+        await conn.execute(_SAVE_REFERRALS, *map(list, columns))
+
+
+REFERRALS = ReferralStore()
+
+_OVERDUE = "exists (select from clocks where clocks.referral_id = referrals.id and clocks.state = 'breached')"
+_REFERRAL = f"select body, version, {_OVERDUE} as overdue from referrals where id = $1"  # noqa: S608
+_LIST = f"""
+select id, body, version, overdue, due from (
+  select id, body, version, {_OVERDUE} as overdue, coalesce(due_finish, 'infinity') as due
+  from referrals
+  where ($1::text is null or receiver = $1) and ($2::text[] is null or state = any($2))
+) as listed
+where ($3::boolean is null or overdue = $3) and ($4::timestamptz is null or (due, id) > ($4, $5::uuid))
+order by due, id limit $6
+"""  # noqa: S608
+_CLOCKS_OF = "select * from clocks where referral_id = $1 and state is not null order by due_at, duty"
+_CLOCK = "select * from clocks where id = $1 and state is not null"
+
+
+async def referral(conn: Connection, id_: UUID) -> asyncpg.Record | None:
+    """body, version, overdue; None where it does not exist or the connection may not see it."""
+    return await conn.fetchrow(_REFERRAL, id_)
+
+
+async def referrals(
+    conn: Connection,
+    receiver: str | None,
+    states: Sequence[str] | None,
+    overdue: bool | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[asyncpg.Record]:
+    """Referrals that the connection may see, the most pressing first: id, body, version, overdue, due."""
+    due, id_ = after or (None, None)
+    return await conn.fetch(_LIST, receiver, states, overdue, due, id_, limit)
+
+
+async def clocks_of(conn: Connection, referral_id: UUID) -> Sequence[Clock]:
+    """The clocks of a referral, the first due first."""
+    return [clock_of(row) for row in await conn.fetch(_CLOCKS_OF, referral_id)]
+
+
+async def clock(conn: Connection, id_: UUID) -> tuple[Clock, int] | None:
+    """A clock that has been started and its version, if the connection may see it."""
+    row = await conn.fetchrow(_CLOCK, id_)
+    return None if row is None else (clock_of(row), row["version"])
+
+
+_NOTE = """
+insert into notes (id, subject, event_id, verb, kind, text, actor, at, classification)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+_NOTES = "select verb, kind, text, actor, at from notes where subject = $1 order by at, id"
+
+
+async def write_note(
+    conn: Connection,
+    subject: UUID,
+    event_id: UUID,
+    verb: str,
+    kind: str,
+    text: str,
+    actor: Actor,
+    at: datetime,
+    classification: str,
+) -> None:
+    """Keep words that belong to an event of a referral or clock: a note, a reason, the feedback."""
+    await conn.execute(_NOTE, uuid7(), subject, event_id, verb, kind, text, str(actor), at, classification)
+
+
+async def notes(conn: Connection, subject: UUID) -> Sequence[asyncpg.Record]:
+    """verb, kind, text, actor, at: the words kept with a referral or clock, in order of time."""
+    return await conn.fetch(_NOTES, subject)
