@@ -137,14 +137,22 @@ class Relay:
         if not page:
             return 0
         if self._producer is None:
-            producer = self._new_producer()
-            await producer.start()
-            self._producer = producer
+            self._producer = await self._started()
         published, errors = await self._send(self._producer, page)
         await conn.execute(PUBLISHED, published)
         self._metrics.relay_published_total.inc(len(published))
         await self._settle(conn, errors)
         return len(page)
+
+    async def _started(self) -> Producer:
+        producer = self._new_producer()
+        try:
+            await producer.start()
+        except BaseException:
+            with suppress(Exception):
+                await producer.stop()
+            raise
+        return producer
 
     async def _send(
         self, producer: Producer, page: Sequence[asyncpg.Record]
