@@ -88,6 +88,7 @@ RULES: Mapping[str, ReferralRule] = {
     "R5": _rule(
         "child-welfare", "minor-protection-centre", "critical", "age begging street companion cannot_speak"
     ),
+    "R6": _rule("vagrancy", "public-security", "ordinary", "age unidentified cannot_speak"),
     "R9": _rule(
         _BOTH, "health", "critical", "age acute_illness mental_crisis cannot_speak unidentified major_illness"
     ),
