@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from fastapi import FastAPI
+
 from onedoor.contracts.events.case import ASSISTANCE, CHILD_WELFARE
 from onedoor.contracts.events.intake import ALARM, APPLICATION
 from onedoor.notify import api, stream, sweep, views
-from onedoor.notify.domain import CLOCK, DECIDERS, REFERRAL
+from onedoor.notify.domain import DECIDERS
+from onedoor.notify.domain.clock import CLOCK
+from onedoor.notify.domain.referral import REFERRAL
 from onedoor.notify.settings import Settings
 from onedoor.runtime.app import service_app
 from onedoor.runtime.service import Service

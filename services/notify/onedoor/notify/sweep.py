@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 
 import asyncpg
+
 from onedoor.contracts.core import SYSTEM, Context
 from onedoor.notify import views
 from onedoor.notify.domain.clock import Strike, strikes
@@ -48,7 +49,7 @@ async def sweep_all(unit: Unit, now: datetime, batch: int = BATCH) -> int:
 
 
 async def keep_sweeping(app: App) -> None:
-    """Sweep for ever; an unreachable database or a conflict is tried again. Says up to which epoch it swept."""
+    """Sweep for ever, and say up to which epoch; an unreachable database or a conflict is tried again."""
     while True:
         try:
             await _while_connected(app)

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic import TypeAdapter
+from uuid_utils.compat import uuid7
+
 from onedoor.contracts.core import Actor
 from onedoor.notify.domain.clock import Clock, End, Standstill
 from onedoor.notify.domain.referral import Referral
 from onedoor.runtime.service import Connection, Saved
-from pydantic import TypeAdapter
-from uuid_utils.compat import uuid7
 
 SWEEP_CHANNEL = "onedoor_sweep_notify"
 
@@ -180,12 +181,13 @@ _OVERDUE = "exists (select from clocks where clocks.referral_id = referrals.id a
 _REFERRAL = f"select body, version, {_OVERDUE} as overdue from referrals where id = $1"  # noqa: S608
 _LIST = f"""
 select id, body, version, overdue, due from (
-  select id, body, version, {_OVERDUE} as overdue, coalesce(due_finish, 'infinity') as due
+  select id, body, version, {_OVERDUE} as overdue, coalesce(due_finish, timestamptz '9999-01-01') as due
   from referrals
-  where ($1::text is null or receiver = $1) and ($2::text[] is null or state = any($2))
+  where ($1::text is null or receiver = $1) and ($2::text is null or sender = $2)
+    and ($3::text[] is null or state = any($3))
 ) as listed
-where ($3::boolean is null or overdue = $3) and ($4::timestamptz is null or (due, id) > ($4, $5::uuid))
-order by due, id limit $6
+where ($4::boolean is null or overdue = $4) and ($5::timestamptz is null or (due, id) > ($5, $6::uuid))
+order by due, id limit $7
 """  # noqa: S608
 _CLOCKS_OF = "select * from clocks where referral_id = $1 and state is not null order by due_at, duty"
 _CLOCK = "select * from clocks where id = $1 and state is not null"
@@ -198,7 +200,9 @@ async def referral(conn: Connection, id_: UUID) -> asyncpg.Record | None:
 
 async def referrals(
     conn: Connection,
+    *,
     receiver: str | None,
+    sender: str | None,
     states: Sequence[str] | None,
     overdue: bool | None,
     after: tuple[datetime, UUID] | None,
@@ -206,7 +210,7 @@ async def referrals(
 ) -> Sequence[asyncpg.Record]:
     """Referrals that the connection may see, the most pressing first: id, body, version, overdue, due."""
     due, id_ = after or (None, None)
-    return await conn.fetch(_LIST, receiver, states, overdue, due, id_, limit)
+    return await conn.fetch(_LIST, receiver, sender, states, overdue, due, id_, limit)
 
 
 async def clocks_of(conn: Connection, referral_id: UUID) -> Sequence[Clock]:

@@ -11,6 +11,8 @@ from math import ceil
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
+
 from onedoor.calendar import CHINA, OFFICE_HOURS, Limit, Pause, Unit, due, local, warn_at
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency, derived_id
 from onedoor.contracts.events.notify import (
@@ -27,11 +29,13 @@ from onedoor.contracts.events.notify import (
 )
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.duties import Certainty, Rung, Source
-from pydantic import BaseModel, ConfigDict
 
 State = Literal["running", "paused", "warned", "breached", "met", "met_late", "cancelled"]
 Ending = Literal["met", "cancelled"]
 OPEN: frozenset[State] = frozenset({"running", "paused", "warned", "breached"})
+
+PAUSE_REASONS = ("waiting_for_applicant", "waiting_for_others", "court", "force_majeure", "other")
+"""The codes that travel; the words that go with them stay in notify."""
 
 LONGEST_PAUSE = timedelta(days=30)
 """A pause ends by itself after thirty days: assumed, nothing says so."""
@@ -402,8 +406,11 @@ def _extend(clock: Clock, command: ExtendClock) -> Decided:
 def _pause(clock: Clock, command: PauseClock, context: Context) -> Decided:
     if refusal := _not_open(clock) or _not_pausable(clock):
         return refusal
-    if not command.reason:
-        return Refusal("clock.reason", "Say why the clock stands still.", "请填写暂停原因。", "reason")
+    if command.reason not in PAUSE_REASONS:
+        codes = ", ".join(PAUSE_REASONS)
+        return Refusal(
+            "clock.reason", f"Give the reason as one of: {codes}.", f"请填写原因（取值：{codes}）。", "reason"
+        )
     until = command.until or context.now + LONGEST_PAUSE
     if not context.now < until <= context.now + LONGEST_PAUSE:
         return Refusal(

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency, derived_id
 from onedoor.contracts.referral_rules import RANK
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.referral import Wanted
-from pydantic import BaseModel, ConfigDict, Field
 
 
 def ledger_id(application_id: UUID) -> UUID:
@@ -28,12 +29,11 @@ def referral_id(origin: UUID, rule: str, to: str) -> UUID:
 
 
 class Asked(BaseModel):
-    """A referral that is asked for. `origin`: the application or the request; `service`: whose case asks."""
+    """A referral that is asked for. `origin`: the application or the request."""
 
     model_config = ConfigDict(frozen=True)
 
     origin: UUID
-    service: str | None = None
     wanted: Wanted
 
     @property
@@ -64,6 +64,7 @@ class Entry(BaseModel):
     to: str
     urgency: Urgency
     drafted: bool
+    service: str | None = None
     returned_at: datetime | None = None
     replaced: bool = False
 
@@ -74,9 +75,15 @@ class Withdrawal(BaseModel):
     at: datetime
     protection_stands: bool
 
+    def spares(self, what: "Wanted | Entry") -> bool:
+        """Whether it stands all the same: a protection duty's, or of a protection case that goes on."""
+        if what.rule in duties.PROTECTION:
+            return True
+        return self.protection_stands and what.service == "child-welfare"
+
 
 class Ledger(BaseModel):
-    """The folded state. received: an application's plan has come in; duties: by the subject of their clock."""
+    """The folded state. received: an application's plan has come in."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -88,18 +95,13 @@ class Ledger(BaseModel):
     withdrawal: Withdrawal | None = None
 
     def allows(self, asked: Asked) -> bool:
-        """Whether it may still be asked for after the withdrawal, if there was one before."""
+        """Whether it may be asked for: not after the withdrawal, unless it stands."""
         gone = self.withdrawal
-        if gone is None or asked.wanted.sent_at < gone.at or asked.wanted.rule in duties.PROTECTION:
-            return True
-        return gone.protection_stands and asked.service == "child-welfare"
+        return gone is None or asked.wanted.sent_at < gone.at or gone.spares(asked.wanted)
 
     def falls_away(self, asked: Asked) -> bool:
         """Whether the withdrawal takes it away again."""
-        gone = self.withdrawal
-        if gone is None or asked.wanted.rule in duties.PROTECTION:
-            return False
-        return not (gone.protection_stands and asked.service == "child-welfare")
+        return self.withdrawal is not None and not self.withdrawal.spares(asked.wanted)
 
 
 class OfApplication(Command):
@@ -312,7 +314,7 @@ def _withdraw(ledger: Ledger, command: Withdraw) -> Sequence[Event]:
     released = [
         ReferralReleased(**_of(command), referral_id=id_)
         for id_, entry in ledger.entries.items()
-        if entry.rule not in duties.PROTECTION
+        if not gone.spares(entry)
     ]
     ended = [
         _ended(command, duty, gone.at, "cancelled")
@@ -359,7 +361,13 @@ def _changes(ledger: Ledger, event: LedgerEvent) -> Mapping[str, Any]:
 
 def _entries(ledger: Ledger, event: ReferralAdmitted) -> Mapping[UUID, Entry]:
     wanted = event.wanted
-    entry = Entry(rule=wanted.rule, to=wanted.to, urgency=wanted.urgency, drafted=wanted.drafted is not None)
+    entry = Entry(
+        rule=wanted.rule,
+        to=wanted.to,
+        urgency=wanted.urgency,
+        drafted=wanted.drafted is not None,
+        service=wanted.service,
+    )
     entries = ledger.entries | {event.referral_id: entry}
     if wanted.replaces is not None:
         relieved = ledger.entries[wanted.replaces].model_copy(update={"replaced": True})

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from onedoor.calendar import CHINA, Limit, Unit, due, local
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency
 from onedoor.contracts.events.notify import (
@@ -27,7 +29,6 @@ from onedoor.contracts.events.notify import (
 )
 from onedoor.contracts.referral_rules import RANK
 from onedoor.notify.domain import duties
-from pydantic import BaseModel, ConfigDict, Field
 
 State = Literal[
     "drafted",
@@ -56,7 +57,8 @@ LONGEST_EXTENSION = Limit(5, Unit.WORKING_DAYS)
 class Wanted(BaseModel):
     """A referral as it is asked for: by the plan of an application, or by a person out of a case.
 
-    drafted: the coded reason for which it may not be sent yet; facts: codes that may travel by its rule;
+    drafted: the coded reason for which it may not be sent yet; service: whose case asks; facts: codes that
+    may travel by its rule;
     replaces: the returned critical referral that its acknowledgement relieves.
     """
 
@@ -71,6 +73,7 @@ class Wanted(BaseModel):
     ground: str = ""
     drafted: str | None = None
     case_id: UUID | None = None
+    service: str | None = None
     subjects: tuple[UUID, ...] = ()
     facts: dict[str, Any] = Field(default_factory=dict)
     late_entry: bool = False
@@ -132,6 +135,12 @@ class TakeOver(Command):
     """The next receiver has acknowledged: a held referral leaves its first receiver."""
 
 
+class NoteDue(Command):
+    """Its finish clock was set to another due moment by a pause."""
+
+    due_finish: datetime
+
+
 class ByPerson(Command):
     """`on_behalf_of`: 代签收, recorded for a unit without an account."""
 
@@ -190,6 +199,7 @@ COMMANDS: tuple[type[Command], ...] = (
     OpenReferral,
     Release,
     TakeOver,
+    NoteDue,
     Send,
     Acknowledge,
     Act,
@@ -284,7 +294,20 @@ class ReferralTakenOver(Kept):
     type = "referral.taken_over"
 
 
-INTERNAL: tuple[type[Event], ...] = (ReferralOpened, ReferralTookOver, ReferralTakenOver)
+class ReferralDueNoted(Kept):
+    """It is due at another moment, since its clock stood still."""
+
+    type = "referral.due_noted"
+
+    due_finish: datetime
+
+
+INTERNAL: tuple[type[Event], ...] = (
+    ReferralOpened,
+    ReferralTookOver,
+    ReferralTakenOver,
+    ReferralDueNoted,
+)
 
 Decided = Sequence[Event] | Refusal
 
@@ -298,6 +321,8 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
             return _release(referral)
         case TakeOver():
             return (ReferralTakenOver(**_kept(referral)),) if referral.held else ()
+        case NoteDue():
+            return (ReferralDueNoted(**_kept(referral), due_finish=command.due_finish),)
         case ByPerson():
             return _refused(referral, command, context) or _by_person(referral, command, context)
     raise TypeError(type(command).__name__)
@@ -307,6 +332,7 @@ def _open(referral: Referral, command: OpenReferral) -> Decided:
     known, wanted = referral.wanted, command.wanted
     if known is None:
         return _opened(command, wanted)
+    wanted = wanted.model_copy(update={"replaces": wanted.replaces or known.replaces})
     if RANK[wanted.urgency] > RANK[known.urgency] and referral.state != "revoked":
         return _opened(command, wanted.model_copy(update={"drafted": _still_drafted(referral, wanted)}))
     if referral.state == "drafted" and wanted.drafted is None:
@@ -601,6 +627,8 @@ def _changes(referral: Referral, event: Event) -> Mapping[str, Any]:
             return {"released": True, "acknowledged": False}
         case ReferralExtended():
             return {"state": "extended", "extended": True, "due_finish": event.due_finish}
+        case ReferralDueNoted():
+            return {"due_finish": event.due_finish}
         case ReferralAnswered():
             return {"state": "answered"}
         case ReferralVerified():

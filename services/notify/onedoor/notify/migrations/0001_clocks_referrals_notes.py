@@ -1,6 +1,7 @@
 """Clocks and referrals (their folded states), and the words that never travel."""
 
 from alembic import op
+
 from onedoor.runtime.migrate import protect, sql
 
 revision = "0001"
@@ -85,7 +86,7 @@ or (
    or ({division} is null and current_setting('onedoor.department', true) in ({units})))
 )
 """
-"""Own department: addressed to it or sent by it. Own division: the receiver's, or none within a department."""
+"""Own department: addressed to it or sent by it. Own division: the receiver's, or none named in it."""
 
 
 def upgrade() -> None:

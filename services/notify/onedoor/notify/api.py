@@ -1,0 +1,422 @@
+"""notify over HTTP: a department's list, one referral and its verbs, clocks and why they are due."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from onedoor.contracts.core import PERSONAL, Actor, Command, Urgency
+from onedoor.contracts.events.notify import OnBehalf
+from onedoor.notify import views
+from onedoor.notify.domain import referral as verbs
+from onedoor.notify.domain.clock import PAUSE_REASONS, Clock, PauseClock, ResumeClock
+from onedoor.notify.domain.clock import State as ClockState
+from onedoor.notify.domain.referral import Referral
+from onedoor.notify.domain.referral import State as ReferralState
+from onedoor.notify.explanation import Explanation, explain
+from onedoor.runtime import pages
+from onedoor.runtime.access import may
+from onedoor.runtime.http import (
+    CommandBody,
+    Reading,
+    allow,
+    answer,
+    clear,
+    etag,
+    expected_version,
+    granted,
+    idempotent,
+    not_found,
+    note_view,
+)
+from onedoor.runtime.problems import for_status
+from onedoor.runtime.service import Connection
+from onedoor.runtime.unit import Outcome, Transaction
+
+router = APIRouter(tags=["notify"])
+
+Reader = Annotated[Actor, Depends(allow("referral.read"))]
+Handler = Annotated[Actor, Depends(allow("referral.handle"))]
+Verifier = Annotated[Actor, Depends(allow("referral.verify"))]
+ClockReader = Annotated[Actor, Depends(allow("clock.read"))]
+Pauser = Annotated[Actor, Depends(allow("clock.pause"))]
+
+NO_BODY = CommandBody()
+
+
+class AnswerBody(CommandBody):
+    """`feedback` is needed; `outcome` is its code, `other` if none is given."""
+
+    outcome: str = Field(default="other", max_length=40, description=f"one of {', '.join(verbs.OUTCOMES)}")
+
+
+class ClockItem(BaseModel):
+    """A clock as lists show it."""
+
+    clock_id: UUID
+    duty: str
+    subject: UUID
+    owner: str
+    owner_division: str | None
+    due_at: datetime
+    warn_at: datetime
+    provisional: bool
+    state: ClockState
+    limit: str
+    started_at: datetime
+    met_at: datetime | None
+    breached_at: datetime | None
+    late_seconds: int
+
+
+class ClockView(ClockItem):
+    """One clock. `step`: rungs of the overdue ladder climbed so far."""
+
+    chain_id: UUID
+    referral_id: UUID | None
+    urgency: Urgency | None
+    source: str
+    certainty: str
+    late_entry: bool
+    step: int
+    version: int
+
+
+class ReferralItem(BaseModel):
+    """A line of the work list. Moments are UTC; `overdue`: one of its clocks is breached and still open."""
+
+    referral_id: UUID
+    chain_id: UUID
+    application_id: UUID
+    case_id: UUID | None
+    rule: str
+    from_: str = Field(serialization_alias="from")
+    to: str
+    to_division: str | None
+    urgency: Urgency
+    state: ReferralState
+    sent_at: datetime | None
+    due_ack: datetime | None
+    due_action: datetime | None
+    due_finish: datetime | None
+    overdue: bool
+    version: int
+
+
+class Note(BaseModel):
+    """Words that belong to a step: a note, a reason, the feedback."""
+
+    verb: str
+    kind: str
+    text: Annotated[str, PERSONAL]
+    actor: str
+    at: datetime
+
+
+class ReferralView(ReferralItem):
+    """One referral, with the coded facts that travel by its rule, its clocks and the words kept with it."""
+
+    ground: str
+    drafted: str | None
+    subjects: tuple[UUID, ...]
+    facts: Mapping[str, Any]
+    clocks: list[ClockItem]
+    notes: list[Note]
+
+
+class Answered(BaseModel):
+    """What a command led to."""
+
+    referral_id: UUID
+    state: ReferralState
+    due_finish: datetime | None
+    version: int
+
+
+class ClockAnswered(BaseModel):
+    """What a command led to."""
+
+    clock_id: UUID
+    state: ClockState
+    due_at: datetime
+    version: int
+
+
+def _facts(state: Referral, version: int, overdue: bool) -> dict[str, Any]:
+    wanted = state.wanted
+    assert wanted is not None
+    return (
+        wanted.model_dump() | state.model_dump(exclude={"wanted"}) | {"version": version, "overdue": overdue}
+    )
+
+
+def _item(row: asyncpg.Record) -> ReferralItem:
+    state = Referral.model_validate_json(row["body"])
+    return ReferralItem.model_validate(_facts(state, row["version"], row["overdue"]))
+
+
+def _clock_facts(clock: Clock) -> dict[str, Any]:
+    met = clock.end.at if clock.end and clock.end.ending == "met" else None
+    return clock.model_dump() | {"met_at": met}
+
+
+@router.get("/v1/referrals")
+async def referrals(
+    request: Request,
+    actor: Reader,
+    conn: Reading,
+    state: Annotated[list[ReferralState] | None, Query(description="only these states")] = None,
+    overdue: bool | None = None,
+    sent: Annotated[bool, Query(description="what my department sent, not what it received")] = False,
+    after: pages.After = None,
+    limit: pages.Limit = 50,
+) -> pages.Page[ReferralItem]:
+    """My list, most pressing first: my department's, or of all departments for roles that see them all."""
+    mine = actor.department if granted(request, actor).own_department or sent else None
+    key = pages.after(after, datetime, UUID)
+    rows = await views.referrals(
+        conn,
+        receiver=None if sent else mine,
+        sender=mine if sent else None,
+        states=state,
+        overdue=overdue,
+        after=key,
+        limit=limit + 1,
+    )
+    return pages.page(rows, limit, _item, lambda row: (row["due"], row["id"]))
+
+
+@router.get("/v1/referrals/{referral_id}")
+async def one_referral(referral_id: UUID, actor: Reader, conn: Reading, response: Response) -> ReferralView:
+    """One referral; that it was read, and by whom, is recorded."""
+    row = await views.referral(conn, referral_id)
+    if row is None:
+        not_found()
+    await note_view(conn, actor, "referral", referral_id, "referral")
+    response.headers.update(etag(row["version"]))
+    clocks = [_clock_facts(clock) for clock in await views.clocks_of(conn, referral_id)]
+    notes = [dict(note) for note in await views.notes(conn, referral_id)]
+    facts = _facts(Referral.model_validate_json(row["body"]), row["version"], row["overdue"])
+    return ReferralView.model_validate(facts | {"clocks": clocks, "notes": notes})
+
+
+@router.post("/v1/referrals/{referral_id}/acknowledge", response_model=Answered)
+async def acknowledge(
+    referral_id: UUID, request: Request, actor: Handler, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """签收: it has arrived and somebody is responsible."""
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Acknowledge)
+
+
+@router.post("/v1/referrals/{referral_id}/act", response_model=Answered)
+async def act(
+    referral_id: UUID, request: Request, actor: Handler, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """处置: somebody is on the spot, or has begun."""
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Act)
+
+
+@router.post("/v1/referrals/{referral_id}/return", response_model=Answered)
+async def return_(
+    referral_id: UUID, request: Request, actor: Handler, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """退回: not this unit's matter. `reason` is a code, or words that are kept here with the code `other`."""
+    reason = _code(body.reason, verbs.RETURN_REASONS)
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Return, reason=reason)
+
+
+@router.post("/v1/referrals/{referral_id}/extend", response_model=Answered)
+async def extend(
+    referral_id: UUID, request: Request, actor: Handler, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """延期: once, at most five working days, before it is due."""
+    wish = {"reason": _code(body.reason, verbs.EXTENSION_REASONS), "until": body.until}
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Extend, **wish)
+
+
+@router.post("/v1/referrals/{referral_id}/answer", response_model=Answered)
+async def answer_(
+    referral_id: UUID, request: Request, actor: Handler, conn: Reading, body: AnswerBody
+) -> Response:
+    """反馈: what was found and done, in words that stay here, and as a code that travels."""
+    wish = {"outcome": body.outcome, "told": bool(body.feedback and body.feedback.strip())}
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Answer, **wish)
+
+
+@router.post("/v1/referrals/{referral_id}/send", response_model=Answered)
+async def send(
+    referral_id: UUID, request: Request, actor: Verifier, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """Send a draft, now that the consent or authorisation it waited for stands."""
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Send)
+
+
+@router.post("/v1/referrals/{referral_id}/verify", response_model=Answered)
+async def verify(
+    referral_id: UUID, request: Request, actor: Verifier, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """The sender has seen that the answer holds."""
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Verify)
+
+
+@router.post("/v1/referrals/{referral_id}/close", response_model=Answered)
+async def close(
+    referral_id: UUID, request: Request, actor: Verifier, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """办结: nothing more is to come of it."""
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Close)
+
+
+@router.post("/v1/referrals/{referral_id}/reopen", response_model=Answered)
+async def reopen(
+    referral_id: UUID, request: Request, actor: Verifier, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """The receiver goes on: its finish clock is counted anew from now."""
+    reason = _code(body.reason, verbs.REOPENING_REASONS)
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Reopen, reason=reason)
+
+
+@router.post("/v1/referrals/{referral_id}/revoke", response_model=Answered)
+async def revoke(
+    referral_id: UUID, request: Request, actor: Verifier, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """The sender takes it back; a protection duty stands."""
+    reason = _code(body.reason, verbs.REVOCATION_REASONS)
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Revoke, reason=reason)
+
+
+def _code(reason: str | None, codes: tuple[str, ...]) -> str | None:
+    """A code as it is; words become the code `other`, and are kept as a note."""
+    if reason is None or not reason.strip():
+        return None
+    return reason if reason in codes else "other"
+
+
+async def _carry_out(
+    request: Request,
+    actor: Actor,
+    conn: Connection,
+    referral_id: UUID,
+    body: CommandBody,
+    verb: Callable[..., verbs.ByPerson],
+    **wish: Any,
+) -> Response:
+    """Give a referral the command, if the actor can see the referral at all; else the 404 problem."""
+    if body.on_behalf_of is not None:
+        await _clear_for_others(conn, actor)
+    if await views.referral(conn, referral_id) is None:
+        not_found()
+    behalf = OnBehalf(**body.on_behalf_of.model_dump()) if body.on_behalf_of else None
+    command = verb(target=referral_id, on_behalf_of=behalf, **wish)
+
+    def answered(outcome: Outcome) -> BaseModel:
+        state = outcome.state
+        return Answered(
+            referral_id=referral_id,
+            state=state.state,
+            due_finish=state.due_finish,
+            version=outcome.version,
+        )
+
+    return await _give(request, actor, command, body, answered)
+
+
+async def _clear_for_others(conn: Connection, actor: Actor) -> None:
+    """Recording for another unit reaches as far as that grant, which not everybody has."""
+    grant = may(actor, "referral.behalf")
+    if grant is None:
+        raise for_status(403)
+    await clear(conn, actor, grant)
+
+
+async def _give(
+    request: Request,
+    actor: Actor,
+    command: Command,
+    body: CommandBody,
+    answered: Callable[[Outcome], BaseModel],
+) -> Response:
+    version = expected_version(request)
+
+    async def handler(tx: Transaction) -> Response:
+        outcome = (await tx.execute(command, actor=actor, expected_version=version))[0]
+        if outcome.refusal is not None:
+            return answer(outcome)
+        await _keep_words(tx, actor, outcome, body)
+        return answer(outcome, 200, answered(outcome))
+
+    return await idempotent(request, actor, handler)
+
+
+async def _keep_words(tx: Transaction, actor: Actor, outcome: Outcome, body: CommandBody) -> None:
+    """Keep the words of a command beside its event: they never travel."""
+    event = outcome.events[0]
+    for kind in ("note", "reason", "feedback"):
+        text = getattr(body, kind)
+        if text and text.strip():
+            await views.write_note(
+                tx.conn,
+                subject=outcome.target,
+                event_id=event.id,
+                verb=event.type.rpartition(".")[2],
+                kind=kind,
+                text=text.strip(),
+                actor=actor,
+                at=tx.now,
+                classification=event.classification,
+            )
+
+
+@router.get("/v1/clocks/{clock_id}")
+async def one_clock(clock_id: UUID, actor: ClockReader, conn: Reading, response: Response) -> ClockView:
+    """One clock."""
+    clock, version = await _found(conn, clock_id)
+    response.headers.update(etag(version))
+    return ClockView.model_validate(_clock_facts(clock) | {"version": version})
+
+
+@router.get("/v1/clocks/{clock_id}/explanation")
+async def explanation(clock_id: UUID, actor: ClockReader, conn: Reading) -> Explanation:
+    """Why it is due when it is, line by line in Chinese and English, and how sure that is."""
+    return explain((await _found(conn, clock_id))[0])
+
+
+@router.post("/v1/clocks/{clock_id}/pause", response_model=ClockAnswered)
+async def pause(
+    clock_id: UUID, request: Request, actor: Pauser, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """Stand still from now, with a reason, until a moment within thirty days; a critical clock never does."""
+    await _found(conn, clock_id)
+    command = PauseClock(target=clock_id, reason=_code(body.reason, PAUSE_REASONS), until=body.until)
+    return await _give(request, actor, command, body, _clock_answered)
+
+
+@router.post("/v1/clocks/{clock_id}/resume", response_model=ClockAnswered)
+async def resume(
+    clock_id: UUID, request: Request, actor: Pauser, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """Run on from now."""
+    await _found(conn, clock_id)
+    return await _give(request, actor, ResumeClock(target=clock_id), body, _clock_answered)
+
+
+async def _found(conn: Connection, clock_id: UUID) -> tuple[Clock, int]:
+    found = await views.clock(conn, clock_id)
+    if found is None:
+        not_found()
+    return found
+
+
+def _clock_answered(outcome: Outcome) -> BaseModel:
+    clock = outcome.state
+    return ClockAnswered(
+        clock_id=outcome.target,
+        state=clock.state,
+        due_at=clock.due_at.astimezone(UTC),
+        version=outcome.version,
+    )
