@@ -1,0 +1,282 @@
+"""What the desk makes of events: rows of its read model, as sets, in any order of topics.
+
+An aggregate's events come from one service, whose ids (UUIDv7) follow the order in which it decided them.
+So a row keeps the id of the event that gave a value, and an older event never overwrites a newer one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from onedoor.contracts.core import Envelope
+from onedoor.contracts.events import case, intake, notify
+from onedoor.contracts.registry import EVENTS, TOPICS
+from onedoor.desk import views
+from onedoor.runtime.service import Connection
+
+Row: TypeAlias = dict[str, Any]
+Rows: TypeAlias = dict[UUID, Row]
+
+READS = tuple(topic for topic in TOPICS if topic != intake.PERSON)
+TAKES = frozenset(event.type for event in EVENTS if intake.PERSON not in event.topics)
+
+CASE_STATES: Mapping[str, str] = {
+    "case.opened": "opened",
+    "case.taken_up": "in_work",
+    "case.decided": "decided",
+    "case.closed": "closed",
+    "case.withdrawn": "withdrawn",
+    "case.transferred": "transferred",
+}
+CLOCK_STATES: Mapping[str, str] = {
+    "clock.started": "running",
+    "clock.paused": "paused",
+    "clock.resumed": "running",
+    "clock.rescheduled": "running",
+    "clock.warned": "warned",
+    "clock.breached": "breached",
+    "clock.corrected": "met",
+    "clock.cancelled": "cancelled",
+}
+ENDED = frozenset({"verified", "closed", "revoked"})
+
+
+async def absorb(conn: Connection, envelopes: Sequence[Envelope]) -> None:
+    """Write what the events say into the read model, and tell the open pages after the commit."""
+    known = [envelope for envelope in envelopes if envelope.type in TAKES]
+    if not known:
+        return
+    for table, rows in projected(known).items():
+        await views.write(conn, table, list(rows.values()))
+    await views.announce(conn, {envelope.data.chain_id for envelope in known})  # type: ignore[attr-defined]
+
+
+def projected(envelopes: Sequence[Envelope]) -> dict[str, Rows]:
+    """The rows that these events give, by table and id; what no event says is absent or None."""
+    tables: dict[str, Rows] = {name: {} for name in views.TABLES}
+    for envelope in sorted(envelopes, key=lambda envelope: envelope.id):
+        match envelope.data:
+            case intake.ApplicationReceived() | intake.ApplicationSupplemented() as event:
+                _application(tables, envelope, event)
+            case intake.ApplicationWithdrawn() as event:
+                _withdrawal(tables, envelope, event)
+            case case.CaseEvent() as event:
+                _case(tables["cases"], envelope, event)
+            case notify.ReferralEvent() as event:
+                _referral(tables["referrals"], envelope, event)
+            case notify.ClockEvent() as event:
+                _clock(tables["clocks"], envelope, event)
+        tables["timeline"][envelope.id] = _moment(envelope)
+    return tables
+
+
+def _put(rows: Rows, id_: UUID, **values: Any) -> None:
+    rows.setdefault(id_, {}).update(values)
+
+
+def _application(
+    tables: dict[str, Rows],
+    envelope: Envelope,
+    event: intake.ApplicationReceived | intake.ApplicationSupplemented,
+) -> None:
+    minor = any(subject.minor for subject in event.subjects)
+    chain = {
+        "chain_id": event.chain_id,
+        "application_id": event.application_id,
+        "receipt": event.receipt,
+        "opened_at": event.received_at,
+        "division": event.place_division or event.registered_division,
+        "department": envelope.actor.department,
+        "sealed": event.protection,
+        "child": minor,
+        "first_event": envelope.id,
+        "classification": envelope.classification,
+    }
+    first = tables["chains"].setdefault(event.chain_id, chain)
+    if first is not chain:
+        _widen(first, chain)
+    _put(
+        tables["applications"],
+        event.application_id,
+        application_id=event.application_id,
+        chain_id=event.chain_id,
+        receipt=event.receipt,
+        kind=event.kind,
+        channel=event.channel,
+        caller_role=event.caller_role,
+        received_at=event.received_at,
+        place_division=event.place_division,
+        household_size=event.household_size,
+        needs=event.needs,
+        emergency=event.emergency.kind if event.emergency else None,
+        subjects=[subject.model_dump(mode="json") for subject in event.subjects],
+        plan=event.plan.model_dump(mode="json", by_alias=True),
+        facts_event=envelope.id,
+        classification=envelope.classification,
+    )
+
+
+def _widen(first: Row, later: Row) -> None:
+    """A chain is as closely kept as the closest of its applications."""
+    first["sealed"] = first["sealed"] or later["sealed"]
+    first["child"] = first["child"] or later["child"]
+    first["classification"] = max(first["classification"], later["classification"], key=views.CLOSENESS.index)
+
+
+def _withdrawal(tables: dict[str, Rows], envelope: Envelope, event: intake.ApplicationWithdrawn) -> None:
+    row = tables["applications"].setdefault(event.application_id, {"classification": envelope.classification})
+    row.update(
+        application_id=event.application_id, chain_id=event.chain_id, withdrawn_at=event.withdrawn_at
+    )
+
+
+def _case(rows: Rows, envelope: Envelope, event: case.CaseEvent) -> None:
+    _put(
+        rows,
+        event.case_id,
+        case_id=event.case_id,
+        chain_id=event.chain_id,
+        application_id=event.application_id,
+        service=event.service,
+        classification=envelope.classification,
+    )
+    if envelope.type in CASE_STATES:
+        state = CASE_STATES[envelope.type]
+        _put(rows, event.case_id, state=state, state_at=envelope.time, state_event=envelope.id)
+    match event:
+        case case.CaseOpened():
+            _put(rows, event.case_id, opened_at=event.opened_at, programmes=event.programmes)
+            _put(rows, event.case_id, urgency=event.urgency, urgency_event=envelope.id)
+        case case.CaseUrgencyRaised():
+            _put(rows, event.case_id, urgency=event.urgency, urgency_event=envelope.id)
+        case case.CaseDecided():
+            _put(rows, event.case_id, outcome=event.outcome)
+        case _:
+            pass
+
+
+def _referral(rows: Rows, envelope: Envelope, event: notify.ReferralEvent) -> None:
+    state = envelope.type.removeprefix("referral.")
+    _put(
+        rows,
+        event.referral_id,
+        referral_id=event.referral_id,
+        chain_id=event.chain_id,
+        application_id=event.application_id,
+        rule=event.rule,
+        to=event.to,
+        to_division=event.to_division,
+        urgency=event.urgency,
+        state=state,
+        state_at=envelope.time,
+        state_event=envelope.id,
+        child=event.child,
+        classification=envelope.classification,
+        **{"from": event.from_},
+    )
+    match event:
+        case notify.ReferralSent():
+            _put(rows, event.referral_id, sent_at=event.sent_at, due_ack=event.due_ack)
+            _put(rows, event.referral_id, due_action=event.due_action)
+        case notify.ReferralAcknowledged():
+            _put(rows, event.referral_id, acknowledged_at=envelope.time)
+        case notify.ReferralActed():
+            _put(rows, event.referral_id, acted_at=envelope.time)
+        case notify.ReferralAnswered():
+            _put(rows, event.referral_id, answered_at=envelope.time, outcome=event.outcome)
+        case _ if state in ENDED:
+            _put(rows, event.referral_id, ended_at=envelope.time)
+        case _:
+            pass
+    if (due := getattr(event, "due_finish", None)) is not None:
+        _put(rows, event.referral_id, due_finish=due, due_event=envelope.id)
+    if (reason := getattr(event, "reason", None)) is not None:
+        _put(rows, event.referral_id, reason=reason)
+
+
+def _clock(rows: Rows, envelope: Envelope, event: notify.ClockEvent) -> None:
+    _put(
+        rows,
+        event.clock_id,
+        clock_id=event.clock_id,
+        chain_id=event.chain_id,
+        duty=event.duty,
+        subject=event.subject,
+        owner=event.owner,
+        owner_division=event.owner_division,
+        referral_id=event.referral_id,
+        child=event.child,
+        classification=envelope.classification,
+    )
+    state = CLOCK_STATES.get(envelope.type)
+    match event:
+        case notify.ClockStarted():
+            _put(rows, event.clock_id, started_at=event.started_at, limit=event.limit)
+            _put(rows, event.clock_id, source=event.source, certainty=event.certainty)
+        case notify.ClockMet():
+            state = "met_late" if event.late_seconds else "met"
+            _put(rows, event.clock_id, met_at=event.met_at, late_seconds=event.late_seconds)
+        case notify.ClockCorrected():
+            _put(rows, event.clock_id, met_at=event.met_at, late_seconds=0)
+        case notify.ClockBreached():
+            _put(rows, event.clock_id, breached_at=event.due_at)
+        case notify.AlertEscalated():
+            _put(rows, event.clock_id, step=event.step)
+        case _:
+            pass
+    if state is not None:
+        _put(rows, event.clock_id, state=state, state_event=envelope.id)
+    if isinstance(event, notify.ClockStarted | notify.ClockResumed | notify.ClockRescheduled):
+        _put(rows, event.clock_id, due_at=event.due_at, due_event=envelope.id)
+    if isinstance(event, notify.ClockStarted | notify.ClockRescheduled):
+        _put(rows, event.clock_id, provisional=event.provisional)
+
+
+def _moment(envelope: Envelope) -> Row:
+    data = envelope.data
+    return {
+        "event_id": envelope.id,
+        "chain_id": data.chain_id,  # type: ignore[attr-defined]
+        "time": envelope.time,
+        "service": envelope.source,
+        "department": _department(envelope),
+        "type": envelope.type,
+        "referral_id": getattr(data, "referral_id", None),
+        "role": envelope.actor.role,
+        "facts": _facts(envelope),
+        "classification": envelope.classification,
+    }
+
+
+FROM_SENDER = frozenset({"referral.drafted", "referral.sent", "referral.revoked", "referral.reopened",
+                         "referral.verified", "referral.closed"})  # fmt: skip
+
+
+def _department(envelope: Envelope) -> str | None:
+    """Whose doing, or whose concern, the event is."""
+    match envelope.data:
+        case notify.ReferralEvent() as event:
+            return event.from_ if envelope.type in FROM_SENDER else event.to
+        case notify.ClockEvent() as event:
+            return event.owner
+        case _:
+            return envelope.actor.department
+
+
+TOLD = ("receipt", "kind", "channel", "caller_role", "rule", "to", "to_division", "urgency", "reason",
+        "outcome", "duty", "due_at", "due_ack", "due_finish", "previous_due_at", "late_seconds", "step",
+        "service", "programmes", "until", "limit", "protection_stands", "late_entry")  # fmt: skip
+
+
+def _facts(envelope: Envelope) -> Row:
+    """The coded facts that the sentence on the timeline needs; never a name."""
+    said = envelope.data.model_dump(mode="json", by_alias=True, include=set(TOLD))
+    facts = {name: value for name, value in said.items() if value not in (None, [], "")}
+    if (sender := getattr(envelope.data, "from_", None)) is not None:
+        facts["from"] = sender
+    if (behalf := getattr(envelope.data, "on_behalf_of", None)) is not None:
+        facts["on_behalf"] = behalf.means
+    if isinstance(envelope.data, intake.ApplicationReceived | intake.ApplicationSupplemented):
+        facts["services"] = [service.name for service in envelope.data.plan.services]
+        facts["critical"] = envelope.data.plan.critical
+    return facts
