@@ -1,0 +1,71 @@
+"""A client that posts applications at a steady rate and keeps the list of what was accepted."""
+
+import asyncio
+import random
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.conservation import Accepted
+
+DIVISIONS = ("500112004", "500112016", "500112011", "500112018")
+HONEST = {429, 503}
+
+
+def application(seed: random.Random) -> dict[str, Any]:
+    """One invented application; each kind of plan occurs: alarm, case, referral only."""
+    division = seed.choice(DIVISIONS)
+    where = {"place": {"division": division, "address": f"示例路 {uuid.UUID(int=seed.getrandbits(128))} 号"}}
+    kinds: list[dict[str, Any]] = [
+        {"needs": ["care"], "subjects": [{"id": "s1", "age": 9, "facts": {"alone": True}}]},
+        {"needs": ["cash", "medical_cost"], "subjects": [{"id": "s1", "age": 44}]},
+        {"needs": ["job"], "subjects": [{"id": "s1", "age": 30}]},
+        {"subjects": [{"id": "s1", "age": 13, "facts": {"school": "dropped_out"}}]},
+        {"needs": ["education_cost"], "subjects": [{"id": "s1", "age": 40}, {"id": "s2", "age": 12}]},
+    ]
+    return {"channel": "hotline", "caller": {"role": "neighbour"}, **where, **seed.choice(kinds)}
+
+
+@dataclass
+class Load:
+    """What was posted: accepted ones, and every other answer by its status."""
+
+    accepted: list[Accepted] = field(default_factory=list)
+    refused: Counter[int] = field(default_factory=Counter)
+    unanswered: int = 0
+
+
+async def post_until_accepted(
+    client: httpx.AsyncClient, body: dict[str, Any], load: Load, patience: float
+) -> None:
+    """Post with one Idempotency-Key, again after an honest refusal or a broken connection, as a good client does."""
+    key = str(uuid.uuid4())
+    async with asyncio.timeout(patience):
+        while True:
+            try:
+                answer = await client.post("/v1/applications", json=body, headers={"Idempotency-Key": key})
+            except httpx.TransportError:
+                load.unanswered += 1
+            else:
+                if answer.status_code == 201:
+                    load.accepted.append(Accepted.of(answer.json()))
+                    return
+                load.refused[answer.status_code] += 1
+                assert answer.status_code in HONEST, (answer.status_code, answer.text)
+                assert answer.headers["content-type"] == "application/problem+json"
+            await asyncio.sleep(0.3)
+
+
+async def steady(
+    client: httpx.AsyncClient, seed: int, per_second: float, seconds: float, patience: float = 60
+) -> Load:
+    """Open loop: a new application every 1/per_second seconds, whatever becomes of the earlier ones."""
+    rng, load = random.Random(seed), Load()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(int(per_second * seconds)):
+            group.create_task(post_until_accepted(client, application(rng), load, patience))
+            await asyncio.sleep(1 / per_second)
+    return load
