@@ -92,8 +92,15 @@ def settings(database: str, folder: Path, kafka: str = NO_BROKER, **more: Any) -
 @asynccontextmanager
 async def running_intake(database: str, folder: Path, kafka: str = NO_BROKER) -> AsyncIterator[Intake]:
     """Migrated and started; stopped at the end."""
+    await migrate(SERVICE, settings(database, folder, kafka))
+    async with started_intake(database, folder, kafka) as intake:
+        yield intake
+
+
+@asynccontextmanager
+async def started_intake(database: str, folder: Path, kafka: str = NO_BROKER) -> AsyncIterator[Intake]:
+    """Started on whatever is there; stopped at the end."""
     chosen = settings(database, folder, kafka)
-    await migrate(SERVICE, chosen)
     app = create_app(chosen)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
