@@ -41,7 +41,7 @@ class Load:
 async def post_until_accepted(
     client: httpx.AsyncClient, body: dict[str, Any], load: Load, patience: float
 ) -> None:
-    """Post with one Idempotency-Key, again after an honest refusal or a broken connection, as a good client does."""
+    """Post with one Idempotency-Key; again after an honest refusal or a broken connection."""
     key = str(uuid.uuid4())
     async with asyncio.timeout(patience):
         while True:
