@@ -102,7 +102,7 @@ async def test_the_connection_is_killed_in_mid_page_and_nothing_is_lost(
     unit, settings = toy_unit
     chains = [UUID(int=number) for number in range(1, 11)]
     expected = await append(unit, chains, each=20)
-    working = relay(settings, kafka)
+    working: Any = relay(settings, kafka)
     sending = working._send
     killed = asyncio.Event()
 
@@ -113,7 +113,7 @@ async def test_the_connection_is_killed_in_mid_page_and_nothing_is_lost(
             await _kill_relay(settings)
         return done
 
-    working._send = kill_while_sending  # type: ignore[method-assign]
+    working._send = kill_while_sending
     task = asyncio.create_task(working.run())
     try:
         await eventually(lambda: _empty(unit.pool), 20)

@@ -20,6 +20,8 @@ from onedoor.contracts.core import Command, Context, Decider, Envelope, Event, R
 from onedoor.contracts.events.case import CaseWithdrawn
 from onedoor.contracts.events.intake import ApplicationWithdrawn
 from onedoor.runtime.app import main, service_app
+from onedoor.runtime.consumer import Consumer
+from onedoor.runtime.relay import Relay
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings as BaseSettings
 
@@ -121,9 +123,9 @@ def _die_once(step: str, marker: Path) -> None:
 
 
 def _install_crash(marker: Path) -> None:
-    from onedoor.runtime import consumer, relay, stream
-
-    remember, work, send = consumer.Consumer._remember, consumer.Consumer.work, relay.Relay._send
+    consumer: Any = Consumer
+    relay: Any = Relay
+    remember, work, send = consumer._remember, consumer.work, relay._send
 
     async def dying_remember(self: Any, *args: Any) -> None:
         _die_once("effect-inbox", marker)
@@ -140,9 +142,9 @@ def _install_crash(marker: Path) -> None:
         _die_once("publish-delete", marker)
         return done
 
-    consumer.Consumer._remember = dying_remember  # type: ignore[method-assign]
-    stream.Consumer.work = dying_work  # type: ignore[method-assign]
-    relay.Relay._send = dying_send  # type: ignore[method-assign]
+    consumer._remember = dying_remember
+    consumer.work = dying_work
+    relay._send = dying_send
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
+
 from onedoor.calendar.problems import CalendarProblem
 
 

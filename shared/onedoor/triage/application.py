@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
 from onedoor.calendar import moment
 from onedoor.contracts.core import PERSONAL
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Channel = Literal["hotline", "window", "web", "grid", "order-12345"]
 CallerRole = Literal[

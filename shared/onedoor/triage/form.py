@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
 from onedoor.triage.application import (
     ApplicationForm,
     Caller,
@@ -24,8 +27,6 @@ from onedoor.triage.application import (
     Stage,
     Subject,
 )
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 
 Loc = tuple[str | int, ...]
 

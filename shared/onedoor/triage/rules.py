@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 import yaml
+
 from onedoor.calendar import Limit
 from onedoor.contracts.core import Urgency
 from onedoor.triage.conditions import CONDITIONS, Condition
