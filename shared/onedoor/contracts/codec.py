@@ -6,6 +6,7 @@ Attributes travel as `ce_` headers (`datacontenttype` as `content-type`), the ev
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple, get_args
 from uuid import UUID
 
@@ -140,7 +141,8 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers) -> Envelope
     """The event of a Kafka message.
 
     A version newer than ours is read with our newest model of the type. The message's key is the key; without
-    one the `partitionkey` attribute is. Raises Undecodable or Unregistered.
+    one the `partitionkey` attribute is. A tombstone is `person.erased` of its subject.
+    Raises Undecodable or Unregistered.
     """
     found = dict(headers)
     if _text(found, "ce_specversion") != "1.0":
@@ -196,10 +198,10 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _data(model: type[Event], value: bytes | None, subject: UUID, headers: Mapping[str, bytes]) -> Event:
-    if value is None:
+    if not value:
         if model is PersonErased:
             return PersonErased(person_id=subject)
-        raise Undecodable("a tombstone, but the type is not person.erased")
+        raise Undecodable("the body is empty, but the type is not person.erased")
     content_type = headers.get("content-type", JSON)
     if content_type != JSON and not content_type.startswith(JSON + b";"):
         raise Undecodable("content-type is not application/json")
@@ -284,4 +286,7 @@ def _actor(headers: Mapping[str, bytes]) -> Actor:
     text = _text(headers, "ce_actor")
     if text.count("/") < 3:
         raise Undecodable("ce_actor is not role/department/division/person")
-    return Actor.parse(text)
+    return _parsed(text)
+
+
+_parsed = lru_cache(maxsize=1024)(Actor.parse)

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 NAMESPACE = UUID("5f0d6b0e-2f0a-5d51-9c5b-0ed00e000001")
 
@@ -26,6 +27,12 @@ class Personal:
 
     def __repr__(self) -> str:
         return "PERSONAL"
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """In JSON Schema the mark is `"x-personal": true`."""
+        return {**handler(schema), "x-personal": True}
 
 
 PERSONAL = Personal()

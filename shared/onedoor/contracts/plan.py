@@ -1,9 +1,9 @@
 """What triage answers: who is concerned, how urgent, by which rule. Applications' events carry it."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from onedoor.contracts.core import Urgency
 
@@ -25,9 +25,9 @@ class PlannedReferral(_Part):
     to: str
     to_division: str | None = None
     urgency: Urgency
-    due_ack: datetime
-    due_action: datetime | None = None
-    due_finish: datetime
+    due_ack: AwareDatetime
+    due_action: AwareDatetime | None = None
+    due_finish: AwareDatetime
     ground: str = ""
     drafted: str | None = None
 
@@ -37,8 +37,8 @@ class PlannedDuty(_Part):
 
     id: str
     due_on: date
-    due_at: datetime
-    started_at: datetime | None = None
+    due_at: AwareDatetime
+    started_at: AwareDatetime | None = None
     limit: str = ""
 
 

@@ -232,7 +232,9 @@ def answer(
 
 
 class OnBehalfBody(OnBehalf):
-    """代签收 as a request carries it: the contract's, with its texts limited."""
+    """代签收 as a request carries it: the contract's, with its texts limited and no field besides."""
+
+    model_config = ConfigDict(extra="forbid")
 
     person: Annotated[str, PERSONAL] = Field(min_length=1, max_length=80)
     means: str = Field(min_length=1, max_length=80)

@@ -1,10 +1,9 @@
 """Events of a case at a specialised service. Assistance and child welfare share the shape, not the topic."""
 
-from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from onedoor.contracts.core import Classification, Event, Urgency
 
@@ -31,10 +30,12 @@ class CaseEvent(Event):
 
 
 class CaseOpened(CaseEvent):
+    """The service named in a plan took the matter as its own; `programmes` are what the plan suggests."""
+
     type = "case.opened"
 
     urgency: Urgency
-    opened_at: datetime
+    opened_at: AwareDatetime
     programmes: tuple[str, ...] = ()
     subjects: tuple[UUID, ...] = ()
     division: str | None = None
@@ -66,12 +67,16 @@ class CaseDecided(CaseEvent):
 
 
 class CaseClosed(CaseEvent):
+    """Nothing more is to be done, for the coded reason."""
+
     type = "case.closed"
 
     reason: str
 
 
 class CaseWithdrawn(CaseEvent):
+    """The application was withdrawn; a protection duty that stands is not touched by it."""
+
     type = "case.withdrawn"
 
     reason: str | None = None
@@ -104,7 +109,7 @@ class ReferralRequested(CaseEvent):
     to: str
     to_division: str | None = None
     urgency: Urgency
-    requested_at: datetime
+    requested_at: AwareDatetime
     subjects: tuple[UUID, ...] = ()
     facts: dict[str, Any] = Field(default_factory=dict)
 

@@ -1,10 +1,10 @@
 """Events of intake: applications (the facts, without identity) and people (the identity, apart)."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from onedoor.contracts.core import PERSONAL, Classification, Event
 from onedoor.contracts.plan import Plan
@@ -32,7 +32,7 @@ class Emergency(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: str
-    at: datetime | None = None
+    at: AwareDatetime | None = None
 
 
 class _ApplicationFacts(Event):
@@ -47,8 +47,8 @@ class _ApplicationFacts(Event):
     channel: str
     caller_role: str
     reporter: Literal["sealed"] = "sealed"
-    received_at: datetime
-    recorded_at: datetime
+    received_at: AwareDatetime
+    recorded_at: AwareDatetime
     late_entry: bool = False
     place_division: str | None = None
     registered_division: str | None = None
@@ -95,7 +95,7 @@ class ApplicationWithdrawn(Event):
 
     application_id: UUID
     chain_id: UUID
-    withdrawn_at: datetime
+    withdrawn_at: AwareDatetime
     protection_stands: bool = False
     reason: str | None = None
 

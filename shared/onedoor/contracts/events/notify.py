@@ -1,10 +1,9 @@
 """Events of notify: referrals between departments, and the clocks that watch them."""
 
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from onedoor.contracts.core import Classification, Event, Urgency
 
@@ -15,7 +14,7 @@ CLOCK = "notify.clock"
 class OnBehalf(BaseModel):
     """代签收: somebody records an answer for a unit without an account; `person` works at that unit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     person: str
     means: str
@@ -25,6 +24,7 @@ class OnBehalf(BaseModel):
 class ReferralEvent(Event):
     """What every referral event says: which one, between whom, of which help chain."""
 
+    model_config = ConfigDict(populate_by_name=True)
     topics = (REFERRAL,)
 
     referral_id: UUID
@@ -32,7 +32,7 @@ class ReferralEvent(Event):
     application_id: UUID
     case_id: UUID | None = None
     rule: str
-    from_: str
+    from_: str = Field(alias="from", serialization_alias="from")
     to: str
     to_division: str | None = None
     urgency: Urgency
@@ -55,10 +55,10 @@ class ReferralSent(ReferralEvent):
 
     type = "referral.sent"
 
-    sent_at: datetime
-    due_ack: datetime
-    due_action: datetime | None = None
-    due_finish: datetime
+    sent_at: AwareDatetime
+    due_ack: AwareDatetime
+    due_action: AwareDatetime | None = None
+    due_finish: AwareDatetime
     ground: str = ""
     subjects: tuple[UUID, ...] = ()
     facts: dict[str, Any] = Field(default_factory=dict)
@@ -66,12 +66,16 @@ class ReferralSent(ReferralEvent):
 
 
 class ReferralAcknowledged(ReferralEvent):
+    """签收: the receiver has seen it and takes it; stops the acknowledge clock."""
+
     type = "referral.acknowledged"
 
     on_behalf_of: OnBehalf | None = None
 
 
 class ReferralActed(ReferralEvent):
+    """处置: the first action on the spot was taken; stops the action clock."""
+
     type = "referral.acted"
 
     on_behalf_of: OnBehalf | None = None
@@ -87,10 +91,12 @@ class ReferralReturned(ReferralEvent):
 
 
 class ReferralExtended(ReferralEvent):
+    """延期: a later end, with the coded reason. Never of a critical referral."""
+
     type = "referral.extended"
 
     reason: str
-    due_finish: datetime
+    due_finish: AwareDatetime
 
 
 class ReferralAnswered(ReferralEvent):
@@ -103,24 +109,33 @@ class ReferralAnswered(ReferralEvent):
 
 
 class ReferralVerified(ReferralEvent):
+    """The origin checked the answer and found it true."""
+
     type = "referral.verified"
 
 
 class ReferralClosed(ReferralEvent):
+    """办结: the origin has what it asked for; nothing is open."""
+
     type = "referral.closed"
 
 
 class ReferralReopened(ReferralEvent):
+    """The answer did not hold; it is the receiver's again, with a new end."""
+
     type = "referral.reopened"
 
     reason: str
-    due_finish: datetime
+    due_finish: AwareDatetime
 
 
 class ReferralRevoked(ReferralEvent):
+    """The origin takes it back, with the coded reason."""
+
     type = "referral.revoked"
 
     reason: str
+    revoked_at: AwareDatetime | None = None
 
 
 class ClockEvent(Event):
@@ -142,12 +157,14 @@ class ClockEvent(Event):
 
 
 class ClockStarted(ClockEvent):
+    """A limit runs from `started_at`. `source` says who set it; `provisional`: a year without notice yet."""
+
     type = "clock.started"
 
-    started_at: datetime
+    started_at: AwareDatetime
     limit: str
-    due_at: datetime
-    warn_at: datetime
+    due_at: AwareDatetime
+    warn_at: AwareDatetime
     provisional: bool
     source: Literal["statutory", "local", "default"]
     certainty: Literal["confirmed", "assumed"]
@@ -156,20 +173,24 @@ class ClockStarted(ClockEvent):
 
 
 class ClockPaused(ClockEvent):
+    """It stands still with an approver and a reason, until `until` if that is known."""
+
     type = "clock.paused"
 
     reason: str
     approver: str
-    until: datetime | None = None
-    paused_at: datetime | None = None
+    until: AwareDatetime | None = None
+    paused_at: AwareDatetime | None = None
 
 
 class ClockResumed(ClockEvent):
+    """It runs again, with what is due and warned of moved by the pause."""
+
     type = "clock.resumed"
 
-    due_at: datetime
-    warn_at: datetime
-    resumed_at: datetime | None = None
+    due_at: AwareDatetime
+    warn_at: AwareDatetime
+    resumed_at: AwareDatetime | None = None
     provisional: bool = False
 
 
@@ -181,20 +202,22 @@ class ClockRescheduled(ClockEvent):
 
     type = "clock.rescheduled"
 
-    due_at: datetime
-    previous_due_at: datetime
-    warn_at: datetime
+    due_at: AwareDatetime
+    previous_due_at: AwareDatetime
+    warn_at: AwareDatetime
     provisional: bool
     reason: str
-    started_at: datetime | None = None
+    started_at: AwareDatetime | None = None
     limit: str | None = None
     urgency: Urgency | None = None
 
 
 class ClockWarned(ClockEvent):
+    """The warning moment came before it was met."""
+
     type = "clock.warned"
 
-    due_at: datetime
+    due_at: AwareDatetime
 
 
 class ClockBreached(ClockEvent):
@@ -202,7 +225,7 @@ class ClockBreached(ClockEvent):
 
     type = "clock.breached"
 
-    due_at: datetime
+    due_at: AwareDatetime
 
 
 class ClockMet(ClockEvent):
@@ -210,7 +233,7 @@ class ClockMet(ClockEvent):
 
     type = "clock.met"
 
-    met_at: datetime
+    met_at: AwareDatetime
     late_seconds: int = 0
 
 
@@ -219,15 +242,17 @@ class ClockCorrected(ClockEvent):
 
     type = "clock.corrected"
 
-    met_at: datetime
-    breached_at: datetime
+    met_at: AwareDatetime
+    breached_at: AwareDatetime
 
 
 class ClockCancelled(ClockEvent):
+    """Nobody owes it any more, for the coded reason."""
+
     type = "clock.cancelled"
 
     reason: str
-    cancelled_at: datetime | None = None
+    cancelled_at: AwareDatetime | None = None
 
 
 class AlertEscalated(ClockEvent):
@@ -237,7 +262,7 @@ class AlertEscalated(ClockEvent):
 
     step: int
     to: str
-    at: datetime
+    at: AwareDatetime
 
 
 EVENTS: tuple[type[Event], ...] = (
