@@ -222,8 +222,7 @@ def _start(clock: Clock, command: StartClock) -> Decided:
         started = _started(command)
         opened = evolve(clock, started)
         return (started, *(() if clock.end is None else _ended(opened, clock.end)))
-    same = (clock.started_at, clock.limit) == (command.started_at, command.limit)
-    if command.anew is None or same:
+    if command.anew is None:
         return ()
     at, warn, provisional = _moments(command.started_at, command.limit, ())
     assert clock.due_at is not None
@@ -374,7 +373,7 @@ def last_moment(due_at: datetime) -> datetime:
 
 
 def _extend(clock: Clock, command: ExtendClock) -> Decided:
-    if refusal := _not_open(clock):
+    if refusal := _not_open(clock) or _overdue(clock):
         return refusal
     assert clock.due_at is not None
     assert clock.started_at is not None
@@ -433,6 +432,16 @@ def _not_open(clock: Clock) -> Refusal | None:
     return Refusal("clock.ended", "The clock has ended; nothing moves it.", "该时钟已结束，不能再变更。")
 
 
+def _overdue(clock: Clock) -> Refusal | None:
+    if clock.state != "breached":
+        return None
+    return Refusal(
+        "clock.breached",
+        "The clock is overdue; it is neither paused nor extended any more: answer the referral.",
+        "时限已超期，不能再暂停或延期：请尽快反馈。",
+    )
+
+
 def _not_pausable(clock: Clock) -> Refusal | None:
     if clock.urgency == "critical":
         return Refusal(
@@ -440,12 +449,8 @@ def _not_pausable(clock: Clock) -> Refusal | None:
             "A critical clock is never paused: act, or hand the matter to the unit head on duty.",
             "特急时钟不得暂停：请立即处置，或报值班负责人。",
         )
-    if clock.state == "breached":
-        return Refusal(
-            "clock.breached",
-            "The clock is overdue and is not paused any more: answer the referral.",
-            "时限已超期，不能再暂停：请尽快反馈。",
-        )
+    if refusal := _overdue(clock):
+        return refusal
     if clock.state == "paused":
         return Refusal("clock.paused", "The clock is paused already.", "该时钟已处于暂停状态。")
     if duties.duty(clock.duty).keep:

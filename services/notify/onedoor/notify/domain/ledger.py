@@ -163,11 +163,12 @@ class ReferralAdmitted(LedgerEvent):
 
 
 class ReferralReleased(LedgerEvent):
-    """The withdrawal takes it away."""
+    """The withdrawal of that moment takes it away."""
 
     type = "ledger.referral_released"
 
     referral_id: UUID
+    at: datetime
 
 
 class DutyAdmitted(LedgerEvent):
@@ -261,7 +262,9 @@ def _admitted(ledger: Ledger, command: Admit, asked: Asked) -> Sequence[Event]:
     admitted = ReferralAdmitted(**_of(command), referral_id=asked.referral_id, wanted=wanted)
     if not ledger.falls_away(asked):
         return (admitted,)
-    return (admitted, ReferralReleased(**_of(command), referral_id=asked.referral_id))
+    assert ledger.withdrawal is not None
+    gone = ledger.withdrawal.at
+    return (admitted, ReferralReleased(**_of(command), referral_id=asked.referral_id, at=gone))
 
 
 def _news(known: Entry | None, wanted: Wanted) -> bool:
@@ -312,7 +315,7 @@ def _withdraw(ledger: Ledger, command: Withdraw) -> Sequence[Event]:
         return ()
     gone = Withdrawal(at=command.withdrawn_at, protection_stands=command.protection_stands)
     released = [
-        ReferralReleased(**_of(command), referral_id=id_)
+        ReferralReleased(**_of(command), referral_id=id_, at=gone.at)
         for id_, entry in ledger.entries.items()
         if not gone.spares(entry)
     ]

@@ -128,7 +128,9 @@ class OpenReferral(Command):
 
 
 class Release(Command):
-    """The application was withdrawn: revoke what is still open and no protection."""
+    """The application was withdrawn at `at`: revoke what is still open and no protection."""
+
+    at: datetime
 
 
 class TakeOver(Command):
@@ -318,7 +320,7 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
         case OpenReferral():
             return _open(referral, command)
         case Release():
-            return _release(referral)
+            return _release(referral, command.at)
         case TakeOver():
             return (ReferralTakenOver(**_kept(referral)),) if referral.held else ()
         case NoteDue():
@@ -375,10 +377,10 @@ def _sent(referral: Referral, at: datetime) -> ReferralSent:
     )
 
 
-def _release(referral: Referral) -> Decided:
+def _release(referral: Referral, at: datetime) -> Decided:
     if referral.state not in FOLLOWS[Revoke] or referral.protection:
         return ()
-    return (ReferralRevoked(**identity(referral), reason="withdrawn"),)
+    return (ReferralRevoked(**identity(referral), reason="withdrawn", revoked_at=at),)
 
 
 def _refused(referral: Referral, command: ByPerson, context: Context) -> Refusal | None:
@@ -458,12 +460,7 @@ def _by_person(referral: Referral, command: ByPerson, context: Context) -> Decid
         case Act():
             return (ReferralActed(**base, **behalf),)
         case Return():
-            reason = _coded(command.reason, RETURN_REASONS)
-            return (
-                reason
-                if isinstance(reason, Refusal)
-                else (ReferralReturned(**base, **behalf, reason=reason),)
-            )
+            return _return(referral, command)
         case Extend():
             return _extend(referral, command, context)
         case Answer():
@@ -475,9 +472,22 @@ def _by_person(referral: Referral, command: ByPerson, context: Context) -> Decid
         case Reopen():
             return _reopen(referral, command, context)
         case Revoke():
-            reason = _coded(command.reason, REVOCATION_REASONS)
-            return reason if isinstance(reason, Refusal) else (ReferralRevoked(**base, reason=reason),)
+            return _revoke(referral, command, context)
     raise TypeError(type(command).__name__)
+
+
+def _return(referral: Referral, command: Return) -> Decided:
+    reason = _coded(command.reason, RETURN_REASONS)
+    if isinstance(reason, Refusal):
+        return reason
+    return (ReferralReturned(**identity(referral), reason=reason, on_behalf_of=command.on_behalf_of),)
+
+
+def _revoke(referral: Referral, command: Revoke, context: Context) -> Decided:
+    reason = _coded(command.reason, REVOCATION_REASONS)
+    if isinstance(reason, Refusal):
+        return reason
+    return (ReferralRevoked(**identity(referral), reason=reason, revoked_at=context.now),)
 
 
 def _took_over(referral: Referral) -> Sequence[Event]:

@@ -1,0 +1,506 @@
+"""A referral: every state with every verb, who may do it, what its clocks do, any order of arrival."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import permutations
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from onedoor.calendar import moment
+from onedoor.contracts.core import Actor, Event, Refusal, derived_id
+from onedoor.contracts.events.notify import OnBehalf, ReferralAcknowledged, ReferralSent
+from onedoor.notify.domain.clock import PauseClock, ResumeClock, clock_id
+from onedoor.notify.domain.ledger import referral_id
+from onedoor.notify.domain.referral import (
+    FOLLOWS,
+    REFERRAL,
+    Acknowledge,
+    Act,
+    Answer,
+    ByPerson,
+    Close,
+    Extend,
+    Reopen,
+    Return,
+    Revoke,
+    Send,
+    Verify,
+)
+from onedoor.triage.rules import packaged_rules
+from tests.notify import (
+    ANYONE,
+    APPLICATION,
+    CHILD,
+    FRIDAY,
+    REQUEST,
+    Notify,
+    application,
+    decided,
+    of_plan,
+    planned,
+    requested,
+    withdrawn,
+)
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+R4 = of_plan()
+R1 = of_plan("R1", "public-security")
+POLICE = Actor(person="police-1", role="department", department="public-security")
+SCHOOLS = Actor(person="education-1", role="department", department="education")
+TOWN = Actor(person="caseworker-1", role="caseworker", department="township")
+CRITICAL = {"rule": "R1", "to": "public-security", "urgency": "critical"}
+
+VERBS: dict[str, Callable[[UUID], ByPerson]] = {
+    "send": lambda id_: Send(target=id_),
+    "acknowledge": lambda id_: Acknowledge(target=id_),
+    "act": lambda id_: Act(target=id_),
+    "return": lambda id_: Return(target=id_, reason="not_our_matter"),
+    "extend": lambda id_: Extend(target=id_, reason="waiting_for_others"),
+    "answer": lambda id_: Answer(target=id_, outcome="helped", told=True),
+    "verify": lambda id_: Verify(target=id_),
+    "close": lambda id_: Close(target=id_),
+    "reopen": lambda id_: Reopen(target=id_, reason="need_remains"),
+    "revoke": lambda id_: Revoke(target=id_, reason="no_longer_needed"),
+}
+WAYS: dict[str, tuple[str, ...]] = {
+    "drafted": (),
+    "sent": (),
+    "acknowledged": ("acknowledge",),
+    "acted": ("acknowledge", "act"),
+    "returned": ("return",),
+    "extended": ("acknowledge", "extend"),
+    "answered": ("acknowledge", "answer"),
+    "verified": ("acknowledge", "answer", "verify"),
+    "closed": ("acknowledge", "answer", "verify", "close"),
+    "reopened": ("acknowledge", "answer", "reopen"),
+    "revoked": ("revoke",),
+}
+ALLOWED: dict[str, str] = {
+    "drafted": "send revoke",
+    "sent": "acknowledge return revoke",
+    "acknowledged": "act return extend answer revoke",
+    "acted": "extend answer revoke",
+    "returned": "close reopen revoke",
+    "extended": "act answer revoke",
+    "answered": "verify reopen",
+    "verified": "close reopen",
+    "closed": "reopen",
+    "reopened": "acknowledge act return extend answer revoke",
+    "revoked": "",
+}
+
+
+def opened(*referrals: dict[str, Any], **more: Any) -> Notify:
+    notify = Notify()
+    notify.read(application(*(referrals or (planned(),)), **more), FRIDAY)
+    return notify
+
+
+def in_state(state: str) -> Notify:
+    notify = opened(planned(drafted="written_consent" if state == "drafted" else None))
+    for verb in WAYS[state]:
+        assert not isinstance(notify.give(VERBS[verb](R4), FRIDAY + HOUR, ANYONE), Refusal)
+    assert notify.referral(R4).state == state
+    return notify
+
+
+def code(result: list[Event] | Refusal) -> str:
+    return result.code if isinstance(result, Refusal) else result[0].type
+
+
+@pytest.mark.parametrize("state", list(WAYS))
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_every_state_with_every_verb(state: str, verb: str) -> None:
+    notify = in_state(state)
+    done = notify.give(VERBS[verb](R4), FRIDAY + 2 * HOUR, ANYONE)
+    assert (not isinstance(done, Refusal)) == (verb in ALLOWED[state].split()), code(done)
+    if isinstance(done, Refusal):
+        assert done.code == "referral.state"
+        assert done.reason
+        assert done.reason_zh
+        assert notify.referral(R4).state == state
+
+
+def test_the_table_names_every_verb() -> None:
+    assert {type(make(R4)) for make in VERBS.values()} == set(FOLLOWS)
+
+
+@pytest.mark.parametrize("urgency", ["critical", "urgent", "ordinary"])
+@pytest.mark.parametrize("to", ["public-security", "education"])
+def test_due_moments_are_those_that_triage_plans(urgency: Any, to: str) -> None:
+    """One file of limits for plan and clocks: 30 min, 2 h, 24 h; 4 h only toward who is always on duty."""
+    notify = opened(planned("R1", to, urgency))
+    id_ = of_plan("R1", to)
+    referral = notify.referral(id_)
+    assert notify.clock("ack", id_).due_at == referral.due_ack
+    assert notify.clock("finish", id_).due_at == referral.due_finish
+    assert notify.clock("action", id_).due_at == referral.due_action
+    limits = packaged_rules().clocks[urgency]
+    awake = limits.ack_round_the_clock if to == "public-security" else None
+    assert notify.clock("ack", id_).limit == str(awake or limits.ack)
+    assert (referral.due_action is None) == (urgency != "critical")
+
+
+def test_a_critical_report_starts_three_clocks() -> None:
+    notify = opened(planned(**CRITICAL))
+    dues = {duty: notify.clock(duty, R1).due_at for duty in ("ack", "action", "finish")}
+    assert dues == {
+        "ack": FRIDAY + timedelta(minutes=30),
+        "action": FRIDAY + 2 * HOUR,
+        "finish": FRIDAY + 24 * HOUR,
+    }
+    notify.give(Acknowledge(target=R1), FRIDAY + timedelta(minutes=10), POLICE)
+    notify.give(Act(target=R1), FRIDAY + 3 * HOUR, POLICE)
+    notify.give(VERBS["answer"](R1), FRIDAY + 4 * HOUR, POLICE)
+    states = [notify.clock(duty, R1).state for duty in ("ack", "action", "finish")]
+    assert states == ["met", "met_late", "met"]
+
+
+def test_only_allowed_facts_travel() -> None:
+    notify = opened(planned(**CRITICAL), planned())
+    sent = {e.rule: e for _, _, _, e in notify.log if isinstance(e, ReferralSent)}
+    assert sent["R1"].facts["subjects"] == [{"person_id": str(CHILD), "alone": True, "age": 9}]
+    assert sent["R4"].facts["subjects"] == [{"person_id": str(CHILD), "school": "dropped_out", "age": 9}]
+    assert sent["R1"].classification() == "child"
+
+
+def test_nothing_is_answered_before_it_is_acknowledged() -> None:
+    notify = in_state("returned")
+    notify.give(VERBS["reopen"](R4), FRIDAY + 2 * HOUR, TOWN)
+    assert code(notify.give(VERBS["answer"](R4), FRIDAY + 3 * HOUR, SCHOOLS)) == "referral.not_acknowledged"
+    assert code(notify.give(VERBS["act"](R4), FRIDAY + 3 * HOUR, SCHOOLS)) == "referral.not_acknowledged"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (Return(target=R4), "referral.reason"),
+        (Return(target=R4, reason="we do not like it"), "referral.reason"),
+        (Extend(target=R4), "referral.reason"),
+        (Extend(target=R4, reason="other", until=moment("2026-10-10")), "referral.until"),
+        (Extend(target=R4, reason="other", until=moment("2026-10-17")), "referral.until"),
+        (Answer(target=R4, outcome="helped"), "referral.feedback"),
+        (Answer(target=R4, outcome="fine", told=True), "referral.outcome"),
+        (Revoke(target=R4), "referral.reason"),
+    ],
+)
+def test_incomplete_commands_name_the_field(command: ByPerson, expected: str) -> None:
+    notify = in_state("acknowledged")
+    refusal = notify.give(command, FRIDAY + 2 * HOUR, ANYONE)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == expected
+    assert refusal.field
+
+
+def test_one_extension_of_at_most_five_working_days_before_it_is_due() -> None:
+    notify = in_state("acknowledged")
+    assert notify.referral(R4).due_finish == moment("2026-10-10")
+    wish = Extend(target=R4, reason="other", until=moment("2026-10-15"))
+    assert code(notify.give(wish, FRIDAY + DAY, SCHOOLS)) == "referral.extended"
+    assert notify.referral(R4).due_finish == moment("2026-10-15")
+    assert notify.clock("finish", R4).due_at == moment("2026-10-15")
+    notify.give(VERBS["act"](R4), FRIDAY + 2 * DAY, SCHOOLS)
+    assert code(notify.give(VERBS["extend"](R4), FRIDAY + 2 * DAY, SCHOOLS)) == "referral.extended"
+    late = in_state("acknowledged")
+    assert code(late.give(VERBS["extend"](R4), moment("2026-10-10"), SCHOOLS)) == "referral.overdue"
+    whole = in_state("acknowledged")
+    whole.give(VERBS["extend"](R4), FRIDAY + DAY, SCHOOLS)
+    assert whole.clock("finish", R4).due_at == moment("2026-10-16")
+
+
+def test_a_pause_and_an_extension_agree_on_the_due_day() -> None:
+    notify = in_state("acknowledged")
+    finish = clock_id("finish", R4)
+    notify.give(PauseClock(target=finish, reason="court"), moment("2026-09-21T09:00"), ANYONE)
+    notify.give(ResumeClock(target=finish), moment("2026-09-23T09:00"), ANYONE)
+    assert notify.referral(R4).due_finish == notify.clock("finish", R4).due_at == moment("2026-10-13")
+    notify.give(VERBS["extend"](R4), moment("2026-09-24T09:00"), SCHOOLS)
+    assert notify.referral(R4).due_finish == notify.clock("finish", R4).due_at == moment("2026-10-20")
+
+
+def test_critical_referrals_are_never_extended() -> None:
+    notify = opened(planned(**CRITICAL))
+    notify.give(Acknowledge(target=R1), FRIDAY, POLICE)
+    assert code(notify.give(VERBS["extend"](R1), FRIDAY + HOUR, POLICE)) == "referral.critical"
+
+
+def test_a_returned_ordinary_referral_is_no_longer_the_receivers() -> None:
+    notify = in_state("returned")
+    states = [notify.clock(duty, R4).state for duty in ("ack", "finish")]
+    assert states == ["met", "cancelled"]
+
+
+def test_first_receiver_of_a_critical_one_stays_responsible_until_the_next_acknowledges() -> None:
+    notify = opened(planned(**CRITICAL))
+    notify.give(Return(target=R1, reason="wrong_division"), FRIDAY + timedelta(minutes=5), POLICE)
+    assert notify.referral(R1).held
+    assert [notify.clock(duty, R1).state for duty in ("ack", "action", "finish")] == ["running"] * 3
+    assert code(notify.give(VERBS["close"](R1), FRIDAY + HOUR, TOWN)) == "referral.held"
+    again = requested(FRIDAY + HOUR, "R1", "minor-protection-centre", urgency="critical")
+    notify.read(again, FRIDAY + HOUR)
+    assert notify.referral(R1).held, "asked for is not yet acknowledged"
+    next_ = referral_id(REQUEST, "R1", "minor-protection-centre")
+    notify.give(Acknowledge(target=next_), FRIDAY + HOUR + timedelta(minutes=5), ANYONE)
+    assert notify.referral(R1).released
+    assert [notify.clock(duty, R1).state for duty in ("ack", "action", "finish")] == ["cancelled"] * 3
+    assert notify.clock("ack", R1).breached_at is not None, "nobody took it within thirty minutes"
+    assert notify.clock("finish", next_).state == "running"
+
+
+def test_the_first_receiver_may_take_it_after_all() -> None:
+    notify = opened(planned(**CRITICAL))
+    notify.give(Return(target=R1, reason="duplicate"), FRIDAY + timedelta(minutes=5), POLICE)
+    notify.give(Acknowledge(target=R1), FRIDAY + timedelta(minutes=9), POLICE)
+    assert notify.referral(R1).state == "acknowledged"
+    assert notify.clock("ack", R1).state == "met"
+
+
+def test_reopening_counts_the_finish_clock_anew() -> None:
+    notify = in_state("answered")
+    at = moment("2026-11-02T09:00")
+    notify.give(VERBS["reopen"](R4), at, TOWN)
+    clock = notify.clock("finish", R4)
+    assert (clock.state, clock.started_at, clock.due_at) == ("running", at, moment("2026-11-17"))
+    assert notify.referral(R4).due_finish == clock.due_at
+    notify.give(VERBS["answer"](R4), at + DAY, SCHOOLS)
+    assert notify.clock("finish", R4).state == "met"
+
+
+@pytest.mark.parametrize(
+    ("actor", "verb", "expected"),
+    [
+        (SCHOOLS, "acknowledge", "referral.acknowledged"),
+        (POLICE, "acknowledge", "referral.not_addressed"),
+        (TOWN, "acknowledge", "referral.not_addressed"),
+    ],
+)
+def test_receivers_acknowledge(actor: Actor, verb: str, expected: str) -> None:
+    assert code(opened().give(VERBS[verb](R4), FRIDAY, actor)) == expected
+
+
+def test_senders_verify_and_receivers_do_not_judge_their_own_answer() -> None:
+    assert code(in_state("answered").give(VERBS["verify"](R4), FRIDAY, TOWN)) == "referral.verified"
+    head = Actor(person="x", role="child-duty", department="education")
+    assert code(in_state("answered").give(VERBS["verify"](R4), FRIDAY, head)) == "referral.own_answer"
+
+
+def test_on_behalf_is_recorded_and_counts_alike() -> None:
+    notify = opened()
+    behalf = OnBehalf(person="school-7", means="phone", document="QZ-7")
+    notify.give(Acknowledge(target=R4, on_behalf_of=behalf), FRIDAY + HOUR, TOWN)
+    (event,) = [e for _, _, _, e in notify.log if isinstance(e, ReferralAcknowledged)]
+    assert event.on_behalf_of == behalf
+    assert notify.clock("ack", R4).state == "met"
+
+
+def test_withdrawal_revokes_what_is_open_but_no_protection() -> None:
+    notify = opened(planned(**CRITICAL), planned(), duties=[duty("L17", "3cd!"), duty("L26", "72h")])
+    notify.read(withdrawn(FRIDAY + HOUR), FRIDAY + HOUR)
+    assert notify.referral(R4).state == "revoked"
+    assert notify.referral(R1).state == "sent"
+    assert [notify.clock(d, R4).state for d in ("ack", "finish")] == ["cancelled"] * 2
+    assert [notify.clock(d, R1).state for d in ("ack", "action", "finish")] == ["running"] * 3
+    assert notify.clock("L17").state == "cancelled"
+    assert notify.clock("L26").state == "running"
+    assert code(notify.give(VERBS["revoke"](R1), FRIDAY + HOUR, TOWN)) == "referral.protection"
+
+
+def duty(id_: str, limit: str, at: datetime = FRIDAY) -> dict[str, Any]:
+    return {"id": id_, "due_on": at.date(), "due_at": at, "started_at": at, "limit": limit}
+
+
+def test_asked_for_after_the_withdrawal_is_refused_unless_protection() -> None:
+    notify = opened()
+    notify.read(withdrawn(FRIDAY + HOUR), FRIDAY + HOUR)
+    notify.read(requested(FRIDAY + 2 * HOUR), FRIDAY + 2 * HOUR)
+    assert [refusal.code for refusal in notify.refusals] == ["ledger.withdrawn"]
+    assert notify.referral(referral_id(REQUEST, "R10", "medical-insurance")).state is None
+    notify.read(requested(FRIDAY + 2 * HOUR, "R18", "court", urgency="critical"), FRIDAY + 2 * HOUR)
+    assert notify.referral(referral_id(REQUEST, "R18", "court")).state == "sent"
+
+
+def test_a_protection_case_goes_on_asking() -> None:
+    notify = opened()
+    notify.read(withdrawn(FRIDAY + HOUR, protection_stands=True), FRIDAY + HOUR)
+    at = FRIDAY + 2 * HOUR
+    notify.read(requested(at, "R4", "education", service="child-welfare"), at)
+    assert notify.referral(referral_id(REQUEST, "R4", "education")).state == "sent"
+    notify.read(requested(at, "R10", request_id=derived_id("other")), at)
+    assert notify.refusals
+
+
+def test_a_supplement_adds_what_is_new_and_raises_what_is_more_urgent() -> None:
+    notify = opened(planned("R1", "public-security", "urgent"), planned())
+    notify.give(Acknowledge(target=R1), FRIDAY + HOUR, POLICE)
+    later = FRIDAY + 2 * DAY
+    more = application(planned(**CRITICAL), planned(), planned("R9", "health"), at=later, supplement=True)
+    notify.read(more, later)
+    assert notify.types("referral").count("referral.sent") == 4
+    assert notify.referral(R1).critical
+    assert notify.referral(R1).state == "sent", "more urgent: acknowledged anew"
+    assert notify.clock("ack", R1).due_at == later + timedelta(minutes=30)
+    assert notify.clock("action", R1).state == "running"
+    assert notify.clock("finish", R1).due_at == later + DAY
+    assert notify.clock("finish", R4).started_at == FRIDAY
+    assert notify.clock("finish", of_plan("R9", "health")).started_at == later
+
+
+def test_a_draft_has_no_clock_until_it_is_sent() -> None:
+    notify = in_state("drafted")
+    assert notify.clock("ack", R4).state is None
+    notify.give(Send(target=R4), FRIDAY + DAY, TOWN)
+    assert notify.clock("ack", R4).started_at == FRIDAY + DAY
+    by_supplement = in_state("drafted")
+    by_supplement.read(application(planned(), at=FRIDAY + DAY, supplement=True), FRIDAY + DAY)
+    assert by_supplement.referral(R4).state == "sent"
+    gone = in_state("drafted")
+    gone.read(withdrawn(FRIDAY + HOUR), FRIDAY + HOUR)
+    assert gone.referral(R4).state == "revoked"
+    assert not gone.types("clock")
+
+
+def test_late_entries_carry_the_mark_to_their_clocks() -> None:
+    notify = opened(planned(**CRITICAL), late_entry=True)
+    notify.sweep(FRIDAY + 30 * DAY)
+    assert notify.clock("finish", R1).state == "breached"
+    assert "alert.escalated" not in notify.types()
+
+
+def test_a_decision_meets_the_duty_whatever_comes_first() -> None:
+    plan = application(planned(), duties=[duty("L17", "3cd!")])
+    first, then = Notify(), Notify()
+    first.read(plan, FRIDAY)
+    first.read(decided(), FRIDAY + HOUR)
+    then.read(decided(), FRIDAY + HOUR)
+    then.read(plan, FRIDAY)
+    assert first.clock("L17").state == then.clock("L17").state == "met"
+    assert first.picture() == then.picture()
+    assert first.clock("L17").owner == "township"
+
+
+def test_two_starts_of_one_duty_have_two_clocks() -> None:
+    notify = opened(duties=[duty("L6", "3wd"), duty("L6", "3wd", FRIDAY + DAY), duty("L6", "3wd")])
+    assert notify.types("clock").count("clock.started") == 4
+
+
+EVENTS: dict[str, Event] = {
+    "received": application(planned(**CRITICAL), planned(), duties=[duty("L17", "3cd!"), duty("L26", "72h")]),
+    "supplemented": application(
+        planned(**CRITICAL),
+        planned("R4", "education", "urgent"),
+        planned("R10", "medical-insurance"),
+        at=FRIDAY + HOUR,
+        supplement=True,
+        duties=[duty("L17", "3cd!")],
+    ),
+    "requested": requested(FRIDAY + 2 * HOUR),
+    "decided": decided(),
+    "withdrawn": withdrawn(FRIDAY + 3 * HOUR),
+}
+TIMES = {name: FRIDAY + i * HOUR for i, name in enumerate(EVENTS)} | {"withdrawn": FRIDAY + 3 * HOUR}
+
+
+def arrived(order: tuple[str, ...], swept: bool = False) -> Notify:
+    notify = Notify()
+    for name in order:
+        notify.read(EVENTS[name], TIMES[name])
+        if swept:
+            notify.sweep(FRIDAY + 60 * DAY)
+    notify.sweep(FRIDAY + 60 * DAY)
+    return notify
+
+
+@pytest.mark.parametrize("first", list(EVENTS))
+@pytest.mark.parametrize("second", list(EVENTS))
+def test_pairs_of_topics_in_both_orders(first: str, second: str) -> None:
+    """The same referrals and clocks; a supplement counts from its own time, so it is compared below."""
+    if first != second and {first, second} != {"received", "supplemented"}:
+        assert arrived((first, second)).picture() == arrived((second, first)).picture()
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_all_orders_of_four_topics(swept: bool) -> None:
+    names = [name for name in EVENTS if name != "supplemented"]
+    pictures = [arrived(order, swept).picture() for order in permutations(names)]
+    assert all(picture == pictures[0] for picture in pictures)
+
+
+def test_a_supplement_before_its_application_opens_what_it_names_once() -> None:
+    ahead = arrived(("supplemented", "received"))
+    behind = arrived(("received", "supplemented"))
+    assert ahead.ledger.entries == behind.ledger.entries
+    assert {k for k, _ in ahead.states} == {k for k, _ in behind.states}
+    assert ahead.types("clock").count("clock.started") == behind.types("clock").count("clock.started")
+
+
+class ReferralMachine(RuleBasedStateMachine):
+    """Anybody tries anything at any time; the sweep runs when it likes."""
+
+    @initialize(critical=st.booleans())
+    def begin(self, critical: bool) -> None:
+        self.now = FRIDAY
+        self.notify = opened(planned(**CRITICAL) if critical else planned())
+        self.id = R1 if critical else R4
+
+    @rule(hours=st.integers(1, 100))
+    def time_passes(self, hours: int) -> None:
+        self.now += hours * HOUR
+
+    @rule()
+    def sweep(self) -> None:
+        self.notify.sweep(self.now)
+
+    @rule(verb=st.sampled_from([verb for verb in VERBS if verb != "send"]))
+    def somebody_tries(self, verb: str) -> None:
+        before = self.notify.referral(self.id)
+        done = self.notify.give(VERBS[verb](self.id), self.now, ANYONE)
+        if not isinstance(done, Refusal) and verb in ("answer", "act"):
+            assert before.acknowledged, "no feedback without acknowledgement"
+        if not isinstance(done, Refusal) and verb == "extend":
+            assert not before.critical
+
+    @rule()
+    def withdraw(self) -> None:
+        self.notify.read(withdrawn(self.now), self.now)
+
+    @invariant()
+    def protection_is_never_revoked(self) -> None:
+        assert not (self.id == R1 and self.notify.referral(self.id).state == "revoked")
+
+    @invariant()
+    def an_open_referral_always_has_an_open_clock(self) -> None:
+        referral = self.notify.referral(self.id)
+        open_ = referral.state in ("sent", "acknowledged", "acted", "extended", "reopened") or referral.held
+        states = [self.notify.clock(duty, self.id).state for duty in ("ack", "action", "finish")]
+        finish = states[-1] in ("running", "paused", "warned", "breached")
+        assert finish == open_, (referral.state, states)
+
+    @invariant()
+    def a_referral_and_its_clock_agree_on_the_due_moment(self) -> None:
+        assert self.notify.referral(self.id).due_finish == self.notify.clock("finish", self.id).due_at
+
+    @invariant()
+    def the_fold_of_the_archive_is_the_state(self) -> None:
+        folded = REFERRAL.initial()
+        for _, kind, id_, event in self.notify.log:
+            if kind == "referral" and id_ == self.id:
+                folded = REFERRAL.evolve(folded, event)
+        assert folded == self.notify.referral(self.id)
+
+
+TestReferralMachine = ReferralMachine.TestCase
+
+
+@given(st.permutations(list(EVENTS)))
+def test_nothing_is_opened_twice_in_any_order(order: list[str]) -> None:
+    notify = arrived(tuple(order))
+    sent = [e.referral_id for _, _, _, e in notify.log if isinstance(e, ReferralSent) and e.rule != "R4"]
+    assert len(sent) == len(set(sent))
+    assert notify.referral(R1).state == "sent"
+    assert notify.clock("finish", R4).state == "cancelled"
+    assert notify.ledger.application_id == APPLICATION
