@@ -1,34 +1,45 @@
-import os
 import uuid
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from onedoor.contracts.registry import TOPICS
-from tests.servers import Servers
+from onedoor.dev.topics import delete_topics, ensure_topics
+from tests.servers import Servers, cloned, empty_database, migrated_template, servers_for_tests
 
 
 @pytest.fixture(scope="session")
-def servers() -> Servers:
-    return Servers(os.environ["ONEDOOR_KAFKA"], os.environ["ONEDOOR_POSTGRES"])
+async def servers() -> AsyncIterator[Servers]:
+    """Kafka and PostgreSQL, started once for the session, or those that the environment names."""
+    async with servers_for_tests() as servers:
+        print(f"\nservers: {servers}")
+        yield servers
 
 
 @pytest.fixture
-async def topic_suffix(servers: Servers) -> str:
+async def topic_suffix(servers: Servers) -> AsyncIterator[str]:
+    """A suffix with which all topics exist, for one test alone."""
     suffix = "." + uuid.uuid4().hex[:8]
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka)
-    await admin.start()
-    await admin.create_topics([NewTopic(t + suffix, 6, 1) for t in TOPICS])
-    await admin.close()
-    return suffix
+    await ensure_topics(servers.kafka, suffix)
+    yield suffix
+    await delete_topics(servers.kafka, suffix)
 
 
 @pytest.fixture
 async def database(servers: Servers) -> AsyncIterator[str]:
-    name = "t" + uuid.uuid4().hex[:12]
-    conn = await asyncpg.connect(servers.postgres)
-    await conn.execute(f"create database {name}")
-    await conn.close()
-    yield servers.postgres.replace("/postgres?", f"/{name}?")
+    """The DSN of an empty database, for one test alone."""
+    async with empty_database(servers.postgres) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+async def template_database(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The DSN of a database in which every service has migrated once; to be cloned, never to be used."""
+    async with migrated_template(servers, tmp_path_factory.mktemp("keys") / "dev.key") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def migrated_database(template_database: str) -> AsyncIterator[str]:
+    """The DSN of a database in which every service has migrated, for one test alone."""
+    async with cloned(template_database) as dsn:
+        yield dsn

@@ -1,8 +1,97 @@
-"""Temporary until deploy/dev's resolver lands."""
-from dataclasses import dataclass
+"""Real servers for tests: the resolver of `make up`, free ports, and databases that are cheap to make."""
+
+import asyncio
+import os
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+
+from onedoor.dev import ports
+from onedoor.dev.postgres import with_database
+from onedoor.dev.resolve import Servers, resolve
+from onedoor.dev.services import startable
+from onedoor.dev.settings import DevSettings
+
+__all__ = ["Servers", "cloned", "empty_database", "migrated_template", "servers_for_tests"]
+
+_MIGRATIONS_AT_ONCE = 2
 
 
-@dataclass(frozen=True)
-class Servers:
-    kafka: str
-    postgres: str
+@asynccontextmanager
+async def servers_for_tests() -> AsyncIterator[Servers]:
+    """Kafka and PostgreSQL as the environment says; embedded ones on free ports, their data thrown away."""
+    with tempfile.TemporaryDirectory(prefix="onedoor-test-", ignore_cleanup_errors=True) as home:
+        settings = DevSettings(
+            home=Path(home), kafka_port=ports.free(2), postgres_port=ports.free(), durable=False
+        )
+        async with resolve(settings) as servers:
+            yield servers
+
+
+@asynccontextmanager
+async def empty_database(server: str) -> AsyncIterator[str]:
+    """A new database without anything; gives its DSN, drops it at the end."""
+    async with _made(server, "") as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def cloned(template: str) -> AsyncIterator[str]:
+    """A copy of the database at this DSN, to which nobody may be connected; dropped at the end."""
+    name = template.partition("?")[0].rpartition("/")[2]
+    async with _made(with_database(template, "postgres"), f'template "{name}"') as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def _made(server: str, clause: str) -> AsyncIterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    await _execute(server, f'create database "{name}" {clause}')
+    try:
+        yield with_database(server, name)
+    finally:
+        await _execute(server, f'drop database "{name}" with (force)')
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    conn = await asyncpg.connect(dsn)
+    try:
+        await conn.execute(statement)
+    finally:
+        await conn.close()
+
+
+@asynccontextmanager
+async def migrated_template(servers: Servers, dev_key: Path) -> AsyncIterator[str]:
+    """A database in which every service has migrated by its own command; RuntimeError says why one could not."""
+    async with empty_database(servers.postgres) as dsn:
+        slots = asyncio.Semaphore(_MIGRATIONS_AT_ONCE)
+        settings = {
+            "ONEDOOR_ENVIRONMENT": "test",
+            "ONEDOOR_KAFKA": servers.kafka,
+            "ONEDOOR_POSTGRES": dsn,
+            "ONEDOOR_DEV_KEY": str(dev_key),
+        }
+        await asyncio.gather(*(_migrate(service.module, settings, slots) for service in startable()))
+        yield dsn
+
+
+async def _migrate(module: str, settings: dict[str, str], slots: asyncio.Semaphore) -> None:
+    async with slots:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            "migrate",
+            env=os.environ | settings,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{module} could not migrate:\n{output.decode(errors='replace')}")

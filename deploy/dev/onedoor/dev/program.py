@@ -1,48 +1,87 @@
-"""A program to run: what `make up` gives to the process manager, and tests start by themselves."""
+"""A program to run beside us: how it is called, and how it is stopped."""
 
+import asyncio
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from onedoor.dev.errors import CannotStart
 
-@dataclass(frozen=True)
+Alive = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
-    """One process: its command, environment, log file, the user it runs as and the signal that ends it well."""
+    """argv and the environment it adds to ours; log: where its output goes.
+
+    stop_seconds: patience between stop_signal and SIGKILL; user: who runs it, None for ourselves.
+    """
 
     name: str
-    command: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
+    argv: tuple[str, ...]
+    log: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 20.0
     user: str | None = None
-    stop_signal: int = 15
-    patience: float = 15.0
 
     @property
     def leashed(self) -> tuple[str, ...]:
-        """The command, ended by the kernel when the process that started it is gone."""
-        return (sys.executable, "-m", "onedoor.dev.leash", str(self.stop_signal), *self.command)
+        """argv that dies with the calling process."""
+        leash = (sys.executable, "-m", "onedoor.dev.leash", str(os.getpid()), str(int(self.stop_signal)))
+        return (*leash, self.user or "-", *self.argv)
 
-    def start(self, log: Path) -> subprocess.Popen[bytes]:
-        """Start it as a child of this process, its output appended to `log`."""
-        with log.open("ab") as out:
-            return subprocess.Popen(
-                self.leashed,
-                env=os.environ | self.environment,
-                user=self.user,
-                stdout=out,
-                stderr=out,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+    @property
+    def environment(self) -> dict[str, str]:
+        """Ours and its own."""
+        return {**os.environ, **self.env}
 
 
-def stop(process: subprocess.Popen[bytes], program: Program) -> None:
-    """End it with its own signal, and by force when its patience is over."""
-    if process.poll() is None:
-        process.send_signal(program.stop_signal)
+Launch = Callable[[Program], AbstractAsyncContextManager[Alive]]
+
+
+@asynccontextmanager
+async def running(program: Program) -> AsyncIterator[Alive]:
+    """Run it as a child while the context is open; gives whether it still runs."""
+    program.log.parent.mkdir(parents=True, exist_ok=True)
+    with program.log.open("ab") as log:
+        child = subprocess.Popen(  # noqa: ASYNC220  only a fork; the leash needs this thread as the parent
+            program.leashed,
+            env=program.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield lambda: child.poll() is None
+    finally:
+        await _stop(child, program)
+
+
+async def _stop(child: "subprocess.Popen[bytes]", program: Program) -> None:
+    if child.poll() is None:
+        child.send_signal(program.stop_signal)
         try:
-            process.wait(program.patience)
+            await asyncio.to_thread(child.wait, program.stop_seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            child.kill()
+    child.wait()
+
+
+def last_words(log: Path, lines: int = 3) -> str:
+    """The end of a log, in one line."""
+    if not log.is_file():
+        return "it left no log"
+    text = log.read_bytes()[-4000:].decode(errors="replace")
+    return " | ".join(line.strip() for line in text.splitlines()[-lines:] if line.strip())
+
+
+def fail(program_name: str, log: Path) -> CannotStart:
+    """What to say when a program ended before it was ready."""
+    return CannotStart(f"{program_name} ended while starting; see {log}: {last_words(log)}")
