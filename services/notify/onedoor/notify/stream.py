@@ -1,7 +1,7 @@
 """From an event to commands: of the topics that notify reads, and of its own events."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from onedoor.contracts.core import Command, Envelope, Event
@@ -52,7 +52,7 @@ def react(event: Envelope) -> Sequence[Command]:
 
 def _application(event: Application, _: datetime) -> Sequence[Command]:
     anew = isinstance(event, ApplicationSupplemented)
-    at = event.recorded_at if anew else event.received_at
+    at = (event.recorded_at if anew else event.received_at).astimezone(UTC)
     late, child = event.late_entry and not anew, event.classification() == "child"
     asked = tuple(
         Asked(
@@ -81,7 +81,7 @@ def _duties(event: Application, at: datetime, late: bool, child: bool) -> tuple[
     return tuple(
         AskedDuty(
             id=duty.id,
-            started_at=duty.started_at or at,
+            started_at=(duty.started_at or at).astimezone(UTC),
             limit=duty.limit,
             owner_division=event.place_division or event.registered_division,
             late_entry=late,
@@ -99,7 +99,7 @@ def _requested(event: ReferralRequested, _: datetime) -> Sequence[Command]:
         to=event.to,
         to_division=event.to_division,
         urgency=event.urgency,
-        sent_at=event.requested_at,
+        sent_at=event.requested_at.astimezone(UTC),
         case_id=event.case_id,
         service=event.service,
         subjects=event.subjects,
@@ -111,7 +111,11 @@ def _requested(event: ReferralRequested, _: datetime) -> Sequence[Command]:
 
 def _withdrawn(event: ApplicationWithdrawn, _: datetime) -> Sequence[Command]:
     return (
-        Withdraw(**_of(event), withdrawn_at=event.withdrawn_at, protection_stands=event.protection_stands),
+        Withdraw(
+            **_of(event),
+            withdrawn_at=event.withdrawn_at.astimezone(UTC),
+            protection_stands=event.protection_stands,
+        ),
     )
 
 

@@ -6,7 +6,7 @@ the due moment, once per round; a reopened referral or a raised urgency begins a
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any, Literal
 from uuid import UUID
@@ -364,7 +364,7 @@ def _rung_at(due_at: datetime, rung: Rung) -> datetime:
     if rung.working_days == 0:
         return due_at
     day = due(last_moment(due_at), Limit(rung.working_days, Unit.WORKING_DAYS)).due_on
-    return next(OFFICE_HOURS.on(day))[0]
+    return next(OFFICE_HOURS.on(day))[0].astimezone(UTC)
 
 
 def last_moment(due_at: datetime) -> datetime:
@@ -478,11 +478,11 @@ def _resume(clock: Clock, at: datetime) -> Decided:
 def _moments(
     started_at: datetime, limit: str, pauses: Sequence[Standstill]
 ) -> tuple[datetime, datetime, bool]:
-    """Due moment, warning moment, and whether they are provisional."""
+    """Due moment and warning moment (UTC), and whether they are provisional."""
     parsed, stood = Limit.parse(limit), standstills(pauses)
     result = due(started_at, parsed, stood)
     warn = warn_at(started_at, parsed, result, duties.WARN_FRACTION, pauses=stood)
-    return result.due_at, warn, result.provisional
+    return result.due_at.astimezone(UTC), warn.astimezone(UTC), result.provisional
 
 
 def standstills(pauses: Sequence[Standstill]) -> tuple[Pause, ...]:

@@ -6,9 +6,10 @@ to L44 are those of the master table of limits.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
-from onedoor.calendar import Limit
+from onedoor.calendar import Limit, due
 from onedoor.contracts.core import Urgency
 from onedoor.triage.rules import packaged_rules
 
@@ -16,6 +17,12 @@ Source = Literal["statutory", "local", "default"]
 Certainty = Literal["confirmed", "assumed"]
 
 WARN_FRACTION = 0.8
+
+
+def due_at(from_: datetime, limit: Limit) -> datetime:
+    """When a limit without pauses ends (UTC)."""
+    return due(from_, limit).due_at.astimezone(UTC)
+
 
 ReferralDuty = Literal["ack", "action", "finish"]
 REFERRAL_DUTIES: tuple[ReferralDuty, ...] = ("ack", "action", "finish")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from onedoor.calendar import CHINA, Limit, Unit, due, local
+from onedoor.calendar import CHINA, Limit, Unit, local
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency
 from onedoor.contracts.events.notify import (
     OnBehalf,
@@ -363,7 +363,7 @@ def _sent(referral: Referral, at: datetime) -> ReferralSent:
     wanted = referral.wanted
     assert wanted is not None
     limits = duties.limits(wanted.urgency, wanted.to)
-    ends = {duty: due(at, limit).due_at for duty, limit in limits.items()}
+    ends = {duty: duties.due_at(at, limit) for duty, limit in limits.items()}
     return ReferralSent(
         **identity(referral),
         sent_at=at,
@@ -556,7 +556,7 @@ def _extended_until(referral: Referral, until: datetime | None) -> datetime | Re
             "延期日期应在原时限之后一至五个工作日内。",
             "until",
         )
-    return due(last, Limit(days, Unit.WORKING_DAYS)).due_at
+    return duties.due_at(last, Limit(days, Unit.WORKING_DAYS))
 
 
 def _working_days(after: datetime, upto: datetime) -> int:
@@ -588,7 +588,7 @@ def _reopen(referral: Referral, command: Reopen, context: Context) -> Decided:
         return reason
     assert referral.wanted is not None
     limit = duties.limits(referral.wanted.urgency, referral.wanted.to)["finish"]
-    finish = due(context.now, limit).due_at
+    finish = duties.due_at(context.now, limit)
     return (ReferralReopened(**identity(referral), reason=reason, due_finish=finish),)
 
 

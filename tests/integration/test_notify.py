@@ -1,0 +1,426 @@
+"""notify on real servers: what stands in its tables, what its API shows to whom, what the sweep writes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from onedoor.calendar import moment
+from onedoor.contracts.core import SYSTEM, Context, Envelope, Event, derived_id
+from onedoor.notify import views
+from onedoor.notify.app import SERVICE, create_app
+from onedoor.notify.domain import DECIDERS
+from onedoor.notify.domain.clock import clock_id
+from onedoor.notify.domain.ledger import referral_id
+from onedoor.notify.settings import Settings
+from onedoor.notify.sweep import sweep, sweep_all
+from onedoor.runtime import clock as business
+from onedoor.runtime import database as pools
+from onedoor.runtime.access import dev_token
+from onedoor.runtime.app import App
+from onedoor.runtime.clock import Clock
+from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.migrate import folded, migrate
+from onedoor.runtime.tokens import ensure_dev_key
+from onedoor.runtime.unit import Directive, Unit
+from tests.harness import Process, eventually, publish, read_topic, running
+from tests.notify import FRIDAY, application, planned, withdrawn
+from tests.servers import Servers
+
+HERE, THERE = "500112015", "500112017"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+CRITICAL = {"rule": "R1", "to": "public-security", "urgency": "critical", "to_division": HERE}
+SECRET = "孩子在桥洞下找到，已送往亲属家"
+
+
+class Still(Clock):
+    """Business time that stands where the test puts it."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__("test")
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@dataclass
+class Bench:
+    """notify without its stream: events go straight to its unit of work, requests to its API."""
+
+    app: App
+    clock: Still
+    client: httpx.AsyncClient
+    key: Path
+
+    async def read(self, *events: Event, at: datetime | None = None) -> None:
+        """The events arrive, in this order, in one batch."""
+        time = at or self.clock.now()
+        directives = [
+            Directive(tuple(SERVICE.react(enveloped(event, time))), Context(SYSTEM, self.clock.now()))
+            for event in events
+        ]
+        async with self.app.unit.transaction() as tx:
+            await self.app.unit.run(tx.conn, directives)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        role: str = "everything",
+        department: str | None = None,
+        division: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        **headers: str,
+    ) -> httpx.Response:
+        token = dev_token(self.key, role, department, division, f"{role}-test")
+        sent = {"Authorization": f"Bearer {token}"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        return await self.client.request(method, path, json=body, headers=sent)
+
+    async def police(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, **h: str
+    ) -> httpx.Response:
+        return await self.ask(method, path, "department", "public-security", HERE, body, **h)
+
+    async def rows(self, sql: str, *args: object) -> Sequence[asyncpg.Record]:
+        return await self.app.writer.fetch(sql, *args)
+
+    async def types(self) -> list[str]:
+        return [row["type"] for row in await self.rows("select type from events order by position")]
+
+
+def enveloped(event: Event, time: datetime) -> Envelope:
+    return Envelope(
+        id=uuid4(),
+        source="intake",
+        subject=derived_id("notify-test"),
+        time=time,
+        key=event.key(),
+        data=event,
+        classification=event.classification(),
+    )
+
+
+def settings_for(servers: Servers, database: str, key: Path) -> Settings:
+    return Settings(environment="test", postgres=database, kafka=servers.kafka, dev_key=key)
+
+
+@asynccontextmanager
+async def without_stream(settings: Settings) -> AsyncIterator[App]:
+    writer = await pools.pool(SERVICE, settings, "writer")
+    reader = await pools.pool(SERVICE, settings, "reader")
+    clock = Still(FRIDAY.astimezone(UTC))
+    try:
+        yield App(SERVICE, settings, writer, reader, Unit(SERVICE, writer, clock), clock, Metrics())
+    finally:
+        await writer.close()
+        await reader.close()
+
+
+@pytest.fixture
+async def bench(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[Bench]:
+    key = tmp_path / "dev.key"
+    ensure_dev_key(key)
+    settings = settings_for(servers, database, key)
+    await migrate(SERVICE, settings)
+    api = create_app(settings)
+    async with without_stream(settings) as app:
+        api.state.onedoor = app
+        transport = httpx.ASGITransport(app=api)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            assert isinstance(app.clock, Still)
+            yield Bench(app, app.clock, client, key)
+
+
+R1 = referral_id(derived_id("notify-test-application"), "R1", "public-security")
+R4 = referral_id(derived_id("notify-test-application"), "R4", "education")
+R1_PATH, R4_PATH = f"/v1/referrals/{R1}", f"/v1/referrals/{R4}"
+
+
+IDS = "select distinct aggregateid as id from events where aggregatetype = $1"
+
+
+async def test_the_rows_are_the_fold_of_the_archive(bench: Bench) -> None:
+    """No second copy: what the stores load is what the events fold to, to the last field."""
+    await bench.read(application(planned(**CRITICAL), planned()))
+    await bench.ask("POST", f"{R4_PATH}/acknowledge")
+    await sweep_all(bench.app.unit, FRIDAY + 60 * DAY)
+    await bench.read(withdrawn(FRIDAY + HOUR))
+    for decider in DECIDERS:
+        kept = await bench.rows(IDS, decider.name)
+        ids = [row["id"] for row in kept]
+        assert ids
+        store = bench.app.unit._stores[decider.name]
+        async with bench.app.writer.acquire() as conn, conn.transaction():
+            loaded = await store.load(conn, ids)
+            for id_ in ids:
+                state, version = await folded(conn, decider, id_)
+                assert loaded[id_] == (state, version)
+
+
+async def test_one_batch_with_all_the_events_of_a_chain(bench: Bench) -> None:
+    await bench.read(withdrawn(FRIDAY + HOUR), application(planned(**CRITICAL), planned()))
+    states = {row["id"]: row["state"] for row in await bench.rows("select id, state from referrals")}
+    assert states == {R1: "sent", R4: "revoked"}
+    clocks = await bench.rows("select duty, state from clocks where referral_id = $1", R4)
+    assert {row["state"] for row in clocks} == {"cancelled"}
+
+
+async def test_sweeping_as_of_any_moment(bench: Bench) -> None:
+    """A jump of sixty days: every missed step at its own moment, in the order of their moments."""
+    await bench.read(application(planned(**CRITICAL), planned()))
+    assert await sweep_all(bench.app.unit, FRIDAY) == 0
+    assert await sweep(bench.app.unit, FRIDAY + timedelta(minutes=25)) == 1
+    assert (await bench.types())[-1] == "clock.warned"
+    assert await sweep_all(bench.app.unit, FRIDAY + 60 * DAY) == 5
+    steps = await bench.rows(
+        "select type, time from events where type in ('clock.warned', 'clock.breached', 'alert.escalated')"
+        " order by position"
+    )
+    times = [row["time"] for row in steps]
+    assert times == sorted(times)
+    breached = [row["time"] for row in steps if row["type"] == "clock.breached"]
+    assert breached == [
+        FRIDAY + timedelta(minutes=30),
+        FRIDAY + 2 * HOUR,
+        FRIDAY + DAY,
+        moment("2026-09-22T00:00"),
+        moment("2026-10-10T00:00"),
+    ]
+    assert await sweep_all(bench.app.unit, FRIDAY + 60 * DAY) == 0
+
+
+async def test_two_sweeps_at_once_breach_once(bench: Bench) -> None:
+    """What one process holds is skipped by the other."""
+    applications = [application(planned(), application_id=uuid4(), chain_id=uuid4()) for _ in range(60)]
+    await bench.read(*applications)
+    await asyncio.gather(*(sweep_all(bench.app.unit, FRIDAY + 60 * DAY, batch=7) for _ in range(4)))
+    (count,) = await bench.rows(
+        "select count(*) as events, count(distinct aggregateid) as clocks"
+        " from events where type = 'clock.breached'"
+    )
+    assert (count["events"], count["clocks"]) == (120, 120)
+
+
+async def test_claiming_uses_the_index(bench: Bench) -> None:
+    async with bench.app.writer.acquire() as conn:
+        await conn.execute("set enable_seqscan = off")
+        plan = await conn.fetch(
+            f"explain {views._CLAIM}",
+            FRIDAY,
+            10,
+        )
+        await conn.execute("reset enable_seqscan")
+    assert any("clocks_next_at" in row[0] for row in plan)
+
+
+async def test_a_department_works_its_list(bench: Bench) -> None:
+    await bench.read(application(planned(**CRITICAL), planned()))
+    page = (await bench.police("GET", "/v1/referrals")).json()
+    (item,) = page["items"]
+    assert (item["referral_id"], item["from"], item["to"]) == (str(R1), "township", "public-security")
+    assert (item["state"], item["overdue"]) == ("sent", False)
+    done = await bench.police("POST", f"{R1_PATH}/acknowledge", {"note": "已派出所领导"})
+    assert done.status_code == 200, done.text
+    assert done.json()["state"] == "acknowledged"
+    assert done.headers["onedoor-event"]
+    version = done.headers["etag"]
+    assert (await bench.police("POST", f"{R1_PATH}/act", If_Match='"1"')).status_code == 412
+    assert (await bench.police("POST", f"{R1_PATH}/act", If_Match=version)).status_code == 200
+    answer = {"feedback": SECRET, "outcome": "helped"}
+    assert (await bench.police("POST", f"{R1_PATH}/answer", answer)).json()["state"] == "answered"
+    view = (await bench.police("GET", R1_PATH)).json()
+    assert [(note["verb"], note["kind"]) for note in view["notes"]] == [
+        ("acknowledged", "note"),
+        ("answered", "feedback"),
+    ]
+    assert {clock["state"] for clock in view["clocks"]} == {"met"}
+    payloads = await bench.rows("select string_agg(payload::text, ' ') as all from events")
+    assert SECRET not in payloads[0]["all"], "the words stay here"
+
+
+async def test_what_is_not_mine_does_not_exist_for_me(bench: Bench) -> None:
+    await bench.read(application(planned(**CRITICAL), planned()))
+    unknown = await bench.police("GET", f"/v1/referrals/{uuid4()}")
+    for role, department, division in (
+        ("department", "education", HERE),
+        ("department", "public-security", THERE),
+        ("station", "relief-station", None),
+    ):
+        seen = await bench.ask("GET", R1_PATH, role, department, division)
+        assert (seen.status_code, seen.content) == (404, unknown.content), role
+        done = await bench.ask("POST", f"{R1_PATH}/acknowledge", role, department, division)
+        assert done.status_code == 404
+    for role in ("leader", "ops", "hotline"):
+        assert (await bench.ask("GET", R1_PATH, role)).status_code == 403
+    ack = clock_id("ack", R1)
+    assert (await bench.police("GET", f"/v1/clocks/{ack}")).status_code == 200
+    assert (await bench.ask("GET", f"/v1/clocks/{ack}", "department", "education")).status_code == 404
+    sender = await bench.ask("GET", f"/v1/clocks/{ack}", "department", "township", HERE)
+    assert sender.status_code == 200, "the sender sees the clocks of what it sent"
+    async with bench.app.reader.acquire() as conn:
+        for table in ("clocks", "referrals", "notes"):
+            assert await conn.fetchval(f"select count(*) from {table}") == 0, "no clearance, no row"
+
+
+async def test_the_sender_verifies_and_the_list_of_what_it_sent(bench: Bench) -> None:
+    await bench.read(application(planned(to_division=HERE)))
+    school = {"role": "department", "department": "education"}
+    await bench.ask("POST", f"{R4_PATH}/acknowledge", **school)
+    await bench.ask("POST", f"{R4_PATH}/answer", **school, body={"feedback": "已复学"})
+    assert (await bench.ask("POST", f"{R4_PATH}/verify", **school)).status_code == 403
+    town = {"role": "child-worker", "department": "township", "division": HERE}
+    sent = (await bench.ask("GET", "/v1/referrals?sent=true", **town)).json()
+    assert [item["referral_id"] for item in sent["items"]] == [str(R4)]
+    assert (await bench.ask("POST", f"{R4_PATH}/verify", **town)).json()["state"] == "verified"
+    assert (await bench.ask("POST", f"{R4_PATH}/close", **town)).json()["state"] == "closed"
+
+
+async def test_on_behalf_of_a_unit_without_an_account(bench: Bench) -> None:
+    await bench.read(application(planned(to_division=HERE)))
+    behalf = {"on_behalf_of": {"person": "某校德育处", "means": "phone"}}
+    town = {"role": "child-worker", "department": "township", "division": HERE}
+    assert (await bench.ask("POST", f"{R4_PATH}/acknowledge", **town)).status_code in (404, 409)
+    done = await bench.ask("POST", f"{R4_PATH}/acknowledge", **town, body=behalf)
+    assert done.status_code == 200, done.text
+    police = await bench.police("POST", f"{R4_PATH}/act", behalf)
+    assert police.status_code == 403, "who may not record for others"
+
+
+async def test_refusals_are_coded_in_both_languages(bench: Bench) -> None:
+    await bench.read(application(planned(**CRITICAL)))
+    early = await bench.police("POST", f"{R1_PATH}/answer", {"feedback": "x"})
+    assert (early.status_code, early.json()["code"]) == (409, "referral.state")
+    assert early.json()["reason_zh"]
+    await bench.police("POST", f"{R1_PATH}/acknowledge")
+    empty = await bench.police("POST", f"{R1_PATH}/answer", {})
+    assert (empty.status_code, empty.json()["errors"][0]["field"]) == (422, "feedback")
+    extended = await bench.police("POST", f"{R1_PATH}/extend", {"reason": "人手不足"})
+    assert (extended.status_code, extended.json()["code"]) == (409, "referral.critical")
+    assert (await bench.police("POST", f"{R1_PATH}/answer", {"nonsense": 1})).status_code == 422
+
+
+async def test_the_same_key_twice_is_one_acknowledgement(bench: Bench) -> None:
+    await bench.read(application(planned(**CRITICAL)))
+    first = await bench.police("POST", f"{R1_PATH}/acknowledge", Idempotency_Key="k1")
+    again = await bench.police("POST", f"{R1_PATH}/acknowledge", Idempotency_Key="k1")
+    assert first.status_code == again.status_code == 200
+    assert first.content == again.content
+    assert (await bench.types()).count("referral.acknowledged") == 1
+
+
+async def test_words_of_a_reason_stay_here_and_a_code_travels(bench: Bench) -> None:
+    await bench.read(application(planned()))
+    done = await bench.ask("POST", f"{R4_PATH}/return", body={"reason": SECRET})
+    assert done.json()["state"] == "returned"
+    (event,) = await bench.rows("select payload from events where type = 'referral.returned'")
+    assert '"reason": "other"' in event["payload"]
+    (note,) = await bench.rows("select kind, text from notes")
+    assert (note["kind"], note["text"]) == ("reason", SECRET)
+
+
+async def test_pausing_and_explaining_a_clock(bench: Bench) -> None:
+    await bench.read(application(planned()))
+    path = f"/v1/clocks/{clock_id('finish', R4)}"
+    head = {"role": "unit-head", "department": "education"}
+    assert (await bench.ask("POST", f"{path}/pause", "department", "education")).status_code == 403
+    bare = await bench.ask("POST", f"{path}/pause", **head)
+    assert (bare.status_code, bare.json()["errors"][0]["field"]) == (422, "reason")
+    bench.clock.at = moment("2026-09-21T09:00")
+    paused = await bench.ask("POST", f"{path}/pause", **head, body={"reason": "等待法院裁定"})
+    assert paused.json()["state"] == "paused", paused.text
+    bench.clock.at = moment("2026-09-23T09:00")
+    resumed = await bench.ask("POST", f"{path}/resume", **head)
+    assert resumed.json()["due_at"] == "2026-10-12T16:00:00Z"
+    lines = (await bench.ask("GET", f"{path}/explanation", **head)).json()["lines"]
+    kinds = [line["kind"] for line in lines]
+    assert kinds[0] == "rule"
+    assert {"start", "paused", "make_up", "holiday", "due"} <= set(kinds)
+    assert all(line["zh"] and line["en"] for line in lines)
+    assert (await bench.ask("GET", R4_PATH)).json()["due_finish"] == "2026-10-12T16:00:00Z"
+
+
+async def test_pages_the_most_pressing_first(bench: Bench) -> None:
+    events = [
+        application(planned(), application_id=uuid4(), chain_id=uuid4(), at=FRIDAY + n * HOUR)
+        for n in (30, 1, 80, 0, 300)
+    ]
+    await bench.read(*events)
+    seen, after = [], ""
+    while True:
+        page = (await bench.ask("GET", f"/v1/referrals?limit=2{after}", "department", "education")).json()
+        seen += [(item["due_finish"], item["referral_id"]) for item in page["items"]]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+    assert len(seen) == len(set(seen)) == 5
+    assert seen == sorted(seen)
+    await sweep_all(bench.app.unit, moment("2026-10-12T00:00"))
+    overdue = (
+        await bench.ask("GET", "/v1/referrals?overdue=true&state=sent", "department", "education")
+    ).json()
+    assert all(item["overdue"] for item in overdue["items"])
+    assert overdue["items"]
+
+
+@pytest.fixture
+async def process(
+    servers: Servers, database: str, topic_suffix: str, tmp_path: Path
+) -> AsyncIterator[Process]:
+    key = tmp_path / "dev.key"
+    ensure_dev_key(key)
+    await migrate(SERVICE, settings_for(servers, database, key))
+    environment = {
+        "ONEDOOR_ENVIRONMENT": "test",
+        "ONEDOOR_KAFKA": servers.kafka,
+        "ONEDOOR_POSTGRES": database,
+        "ONEDOOR_TOPIC_SUFFIX": topic_suffix,
+        "ONEDOOR_DEV_KEY": str(key),
+    }
+    async with running(Process("onedoor.notify", environment, tmp_path / "notify.log")) as started:
+        yield started
+
+
+async def test_from_an_alarm_to_a_breach_through_kafka(
+    process: Process, servers: Servers, database: str, topic_suffix: str
+) -> None:
+    """The report arrives, the clocks start; business time jumps two days and every breach is published."""
+    now = datetime.now(UTC)
+    report = application(planned(**CRITICAL), at=now)
+    await publish(servers.kafka, f"intake.alarm{topic_suffix}", [enveloped(report, now)])
+
+    async def types() -> list[str]:
+        return [event.type for event in await read_topic(servers.kafka, f"notify.clock{topic_suffix}")]
+
+    async def started() -> bool:
+        return (await types()).count("clock.started") == 3
+
+    await eventually(started, 30, process.tail())
+    (sent,) = await read_topic(servers.kafka, f"notify.referral{topic_suffix}")
+    assert sent.type == "referral.sent"
+    moved = await business.advance(database, 2 * DAY)
+
+    async with httpx.AsyncClient(base_url=process.url) as client:
+
+        async def swept() -> bool:
+            return bool((await client.get("/health/ready")).json().get("swept_epoch") == moved.epoch)
+
+        await eventually(swept, 10, "swept to the new epoch")
+
+    async def breached() -> bool:
+        return (await types()).count("clock.breached") == 3
+
+    await eventually(breached, 10, "breaches are published")
+    events = await read_topic(servers.kafka, f"notify.clock{topic_suffix}")
+    dues: set[UUID] = {event.subject for event in events if event.type == "clock.breached"}
+    assert dues == {clock_id(duty, R1) for duty in ("ack", "action", "finish")}
+    times = {event.data.duty: event.time - now for event in events if event.type == "clock.breached"}  # type: ignore[attr-defined]
+    assert times == {"ack": timedelta(minutes=30), "action": 2 * HOUR, "finish": DAY}
