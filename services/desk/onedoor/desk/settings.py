@@ -1,13 +1,24 @@
 """What the desk is told from outside."""
 
+import os
+from pathlib import Path
+
+from pydantic import Field
+
 from onedoor.runtime.settings import Settings as ServiceSettings
+
+
+def _default_cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "onedoor"
 
 
 class Settings(ServiceSettings):
     """The desk's settings: where the other services answer, and how long it waits for them.
 
     command_wait: seconds until an event of a command is in the desk's own inbox;
-    answer_wait: seconds for an answer of another service.
+    answer_wait: seconds for an answer of another service;
+    cache: where downloads are kept between starts.
     """
 
     port: int = 8100
@@ -15,15 +26,18 @@ class Settings(ServiceSettings):
     assistance_url: str = "http://127.0.0.1:8102"
     child_welfare_url: str = "http://127.0.0.1:8103"
     notify_url: str = "http://127.0.0.1:8106"
+    desk_url: str = ""
     command_wait: float = 2.0
     answer_wait: float = 5.0
+    cache: Path = Field(default_factory=_default_cache)
 
     @property
     def urls(self) -> dict[str, str]:
-        """Every other service's address, by its name."""
+        """Every service's address, by its name; the desk asks itself like any other."""
         return {
             "intake": self.intake_url,
             "assistance": self.assistance_url,
             "child-welfare": self.child_welfare_url,
             "notify": self.notify_url,
+            "desk": self.desk_url or f"http://127.0.0.1:{self.port}",
         }

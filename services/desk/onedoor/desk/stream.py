@@ -27,6 +27,7 @@ CASE_STATES: Mapping[str, str] = {
     "case.closed": "closed",
     "case.withdrawn": "withdrawn",
     "case.transferred": "transferred",
+    "case.reopened": "in_work",
 }
 CLOCK_STATES: Mapping[str, str] = {
     "clock.started": "running",

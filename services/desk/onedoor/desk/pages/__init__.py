@@ -1,0 +1,15 @@
+"""The desk's pages, one module each."""
+
+from onedoor.desk.pages import chain, chains, common, console, signin, stream, work
+
+ROUTERS = (
+    common.router,
+    signin.router,
+    console.router,
+    work.router,
+    chains.router,
+    chain.router,
+    stream.router,
+)
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,124 @@
+"""One help chain: who holds it, what is late and why the date is that date, and its story, live."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from onedoor.desk import remote, ribbon, story, views
+from onedoor.desk.web import Absent, AtDesk, Desk, badge, uuid_or_absent
+from onedoor.runtime.http import note_view
+
+router = APIRouter(include_in_schema=False)
+
+RUNNING = ("breached", "warned", "running", "paused")
+
+
+@router.get("/chains/{chain}")
+async def page(desk: AtDesk, chain: str) -> Response:
+    """The page; for those who only took it down, receipt, state and whom to ring."""
+    chain_id = uuid_or_absent(chain)
+    content = await _content(desk, chain_id)
+    return desk.page("chain.html", section="chains", waiting=await badge(desk), **content)
+
+
+@router.get("/chains/{chain}/body")
+async def body(desk: AtDesk, chain: str) -> Response:
+    """What of the page can change."""
+    content = await _content(desk, uuid_or_absent(chain))
+    template = "fragments/standing.html" if content["brief"] else "fragments/chain.html"
+    return desk.page(template, **content)
+
+
+@router.get("/chains/{chain}/standing")
+async def standing(desk: AtDesk, chain: str) -> Response:
+    """Receipt, state and whom to ring, for the open page of those who took the request down."""
+    chain_id = uuid_or_absent(chain)
+    async with desk.reading("chain.read") as conn:
+        found = await views.chain(conn, chain_id)
+        lines = await views.referrals(conn, [chain_id], desk.now) if found else []
+    return desk.page(
+        "fragments/standing.html", chain=found, chain_id=chain_id, lines=lines, **story.brief(lines)
+    )
+
+
+async def _content(desk: Desk, chain_id: UUID) -> dict[str, Any]:
+    grant = desk.need("chain.read")
+    async with desk.reading("chain.read") as conn:
+        found = await views.chain(conn, chain_id)
+        if found is None:
+            raise Absent
+        lines = await views.referrals(conn, [chain_id], desk.now)
+        if grant.receipt_only:
+            return {"brief": True, "chain": found, "chain_id": chain_id, "lines": lines, **story.brief(lines)}
+        await note_view(conn, desk.actor, "chain", chain_id, "open the chain's page")
+        read = {
+            "timeline": await views.timeline(conn, [chain_id]),
+            "cases": await views.cases(conn, [chain_id]),
+            "clocks": await views.clocks(conn, [chain_id]),
+            "applications": await views.applications(conn, [chain_id]),
+        }
+    return {"brief": False, "chain": found, "chain_id": chain_id, "lines": lines} | await _told(
+        desk, found, lines, read
+    )
+
+
+async def _told(
+    desk: Desk, chain: asyncpg.Record, lines: list[asyncpg.Record], read: dict[str, list[asyncpg.Record]]
+) -> dict[str, Any]:
+    subjects = [subject for row in read["applications"] for subject in json.loads(row["subjects"] or "[]")]
+    people = {UUID(subject["person_id"]): subject for subject in subjects}
+    names = {}
+    if people and desk.may("person.read"):
+        names = await remote.names(desk.services, desk.session, list(people), "open the help chain")
+    running = [row for row in read["clocks"] if row["state"] in RUNNING]
+    drawing = ribbon.ribbon(lines, running, chain["opened_at"], desk.now)
+    holders = sorted({row["to"] for row in lines if row["held"]})
+    return read | {
+        "people": [(names.get(id_), subject) for id_, subject in people.items()],
+        "running": running,
+        "ended": [row for row in read["clocks"] if row["state"] not in RUNNING],
+        "ribbon": drawing,
+        "story": [_moment(desk, row) for row in reversed(read["timeline"])],
+        "holders": holders,
+        "overdue": [row for row in lines if row["overdue"]],
+        "returned": sum(row["type"] == "referral.returned" for row in read["timeline"]),
+        "waited": desk.now - chain["opened_at"],
+        "held": _held(drawing),
+        "application": read["applications"][0] if read["applications"] else None,
+    }
+
+
+def _moment(desk: Desk, row: asyncpg.Record) -> dict[str, Any]:
+    facts = json.loads(row["facts"])
+    return {
+        "id": row["event_id"],
+        "time": row["time"],
+        "type": row["type"],
+        "tone": story.tone(row, facts),
+        "group": story.group(row),
+        "quiet": row["type"] in story.QUIET and not facts.get("late_seconds"),
+        "sentence": story.sentence(row, facts, desk.words, desk.now),
+        "details": story.details(row, facts, desk.words, desk.now),
+    }
+
+
+def _held(drawing: ribbon.Ribbon | None) -> list[tuple[str, timedelta, float]]:
+    """How much of its own working time each office has held the matter, the longest first, with its share."""
+    lanes = [(lane.owner, lane.held) for lane in drawing.lanes if lane.bars] if drawing else []
+    longest = max((held for _, held in lanes), default=timedelta()) or timedelta(minutes=1)
+    return [(owner, held, held / longest) for owner, held in sorted(lanes, key=lambda lane: -lane[1])]
+
+
+@router.get("/clocks/{clock}/why")
+async def why(desk: AtDesk, clock: str) -> Response:
+    """Why this date: notify's explanation, line by line."""
+    desk.need("clock.read")
+    clock_id = uuid_or_absent(clock)
+    reply = await desk.services.get(desk.session, "notify", f"/v1/clocks/{clock_id}/explanation")
+    lines = reply.body.get("lines", ()) if reply.ok and isinstance(reply.body, dict) else ()
+    return desk.page("fragments/why.html", reply=reply, lines=lines)

@@ -1,0 +1,203 @@
+"""The console: a request for help as it is told, what will happen of it, and the receipt."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from onedoor.desk.divisions import DIVISIONS
+from onedoor.desk.remote import Reply
+from onedoor.desk.web import AtDesk, Desk, badge
+
+router = APIRouter(include_in_schema=False)
+
+DANGERS: Final = ("alone", "acute_illness", "violence", "lodging", "food", "unidentified")
+"""The questions that come first, in the order of their keys Alt+1 to Alt+6."""
+
+DANGER_FACTS: Final = frozenset({"alone", "acute_illness", "violence", "unidentified"})
+DANGER_NEEDS: Final = frozenset({"lodging", "food"})
+NEEDS: Final = ("care", "cash", "income", "medical_cost", "education_cost", "job", "housing",
+                "disability_certificate", "rehabilitation", "remaining_gap")  # fmt: skip
+FACTS: Final = ("suspected_harm", "begging", "street", "mental_crisis", "major_illness", "cannot_speak",
+                "jobless", "lives_alone", "lives_with_family", "no_means", "no_able_supporter",
+                "unseen")  # fmt: skip
+CALLERS: Final = ("self", "relative", "neighbour", "village_worker", "police", "urban_management", "school",
+                  "hospital", "guardian", "staff", "anonymous", "other")  # fmt: skip
+PARENTS: Final = ("father", "mother")
+STATUSES: Final = ("present", "dead", "detention", "prison", "forced_detox", "lost_contact")
+SCHOOL: Final = ("dropped_out", "not_enrolled", "attendance_at_risk")
+EMERGENCIES: Final = ("fire", "traffic", "sudden_illness", "flood", "earthquake", "landslide", "storm",
+                      "other_sudden")  # fmt: skip
+DISABILITIES: Final = ("visual", "hearing", "speech", "physical", "intellectual", "mental")
+CHANNELS: Final = ("hotline", "window", "web", "grid", "order-12345")
+OWN_CHANNEL: Mapping[str, str] = {"hotline": "hotline", "window": "window", "village": "grid"}
+MOST_SUBJECTS: Final = 6
+
+LISTS: Mapping[str, Any] = {
+    "dangers": DANGERS,
+    "needs": NEEDS,
+    "facts": FACTS,
+    "callers": CALLERS,
+    "parents": PARENTS,
+    "statuses": STATUSES,
+    "school": SCHOOL,
+    "emergencies": EMERGENCIES,
+    "disabilities": DISABILITIES,
+    "divisions": DIVISIONS,
+    "channels": CHANNELS,
+}
+
+
+@router.get("/console")
+async def page(desk: AtDesk) -> Response:
+    """An empty form, with the key that makes it one request however often it is sent."""
+    desk.need("application.enter")
+    return desk.page(
+        "console.html",
+        section="console",
+        waiting=await badge(desk),
+        key=uuid4(),
+        channel=OWN_CHANNEL.get(desk.actor.role, "hotline"),
+        plan=None,
+        reply=None,
+        number=0,
+        **LISTS,
+    )
+
+
+@router.get("/console/subject/{number}")
+async def subject(desk: AtDesk, number: int) -> Response:
+    """One more person in trouble."""
+    desk.need("application.enter")
+    return desk.page("fragments/subject.html", number=min(max(number, 1), MOST_SUBJECTS - 1), **LISTS)
+
+
+@router.post("/console/plan")
+async def plan(desk: AtDesk) -> Response:
+    """What will happen of the form as it stands."""
+    desk.need("application.enter")
+    form = await desk.request.form()
+    reply = await desk.services.post(desk.session, "intake", "/v1/triage", body_of(form))
+    said = reply.body if reply.ok and isinstance(reply.body, dict) else {}
+    return desk.page("fragments/plan.html", plan=said.get("plan"), reply=reply)
+
+
+@router.post("/console")
+async def send(desk: AtDesk) -> Response:
+    """Take it down. Sending the same form again gives the same receipt."""
+    desk.need("application.enter")
+    form = await desk.request.form()
+    key = str(form.get("key", ""))[:80] or str(uuid4())
+    reply = await desk.services.post(desk.session, "intake", "/v1/applications", body_of(form), key)
+    if not reply.ok:
+        headers = {"HX-Retarget": "#refused", "HX-Reswap": "innerHTML"}
+        return desk.page("fragments/refused.html", reply=reply, headers=headers)
+    settled = await desk.settled(reply)
+    return await _receipt(desk, reply, settled)
+
+
+async def _receipt(desk: Desk, reply: Reply, settled: bool) -> Response:
+    taken = reply.body
+    return desk.page("fragments/receipt.html", taken=taken, settled=settled, plan=taken["plan"], reply=reply)
+
+
+def body_of(form: FormData) -> dict[str, Any]:
+    """The form as intake's application format. What is not known is left out."""
+    emergency = _text(form, "emergency")
+    body = {
+        "channel": _text(form, "channel") or "hotline",
+        "caller": _caller(form),
+        "place": _some(form, "place", "division", "address", "landmark"),
+        "contact": _contact(form),
+        "household": {"size": int(size)} if (size := _text(form, "household_size") or "").isdigit() else None,
+        "registered_division": _text(form, "registered_division"),
+        "needs": [need for need in (*DANGER_NEEDS, *NEEDS) if f"need_{need}" in form],
+        "emergency": {"kind": emergency} if emergency else None,
+        "consent": {name: True for name in ("financial_check", "charity") if f"consent_{name}" in form},
+        "statement": _text(form, "statement"),
+        "facts_text": _text(form, "facts_text"),
+        "subjects": _subjects(form, bool(emergency)),
+    }
+    return {name: value for name, value in body.items() if value}
+
+
+def _text(form: FormData, name: str) -> str | None:
+    value = form.get(name)
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _some(form: FormData, prefix: str, *names: str) -> dict[str, str]:
+    found = {name: _text(form, f"{prefix}_{name}") for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def _caller(form: FormData) -> dict[str, Any]:
+    told: dict[str, Any] = _some(form, "caller", "role", "name", "phone")
+    told |= {
+        name: True for name in ("anonymous", "safe_to_call", "wants_reply") if f"caller_{name}" in form
+    }
+    return told
+
+
+def _contact(form: FormData) -> dict[str, Any]:
+    told: dict[str, Any] = _some(form, "contact", "phone")
+    return told | ({"safe": True} if "contact_safe" in form else {})
+
+
+def _subjects(form: FormData, emergency: bool) -> list[dict[str, Any]]:
+    rows = [_subject(form, number) for number in range(MOST_SUBJECTS)]
+    dangers = _dangers(form, emergency)
+    rows[0]["facts"] = {**rows[0].get("facts", {}), **dangers}
+    return [
+        {"id": f"s{number + 1}", **{name: value for name, value in row.items() if value}}
+        for number, row in enumerate(rows)
+        if any(row.values())
+    ]
+
+
+def _dangers(form: FormData, emergency: bool) -> dict[str, bool]:
+    """The danger keys concern the first person. Nowhere to sleep is a life on the street, save after a fire
+    or the like, when it is a bed for tonight."""
+    facts = {name: True for name in DANGERS if name in DANGER_FACTS and f"danger_{name}" in form}
+    if "need_lodging" in form and not emergency:
+        facts["street"] = True
+    return facts
+
+
+def _subject(form: FormData, number: int) -> dict[str, Any]:
+    prefix = f"s{number}"
+    told: dict[str, Any] = _some(form, prefix, "name", "sex", "id_number", "school_name")
+    told |= age_of(_text(form, f"{prefix}_age"))
+    facts: dict[str, Any] = {name: True for name in FACTS if f"{prefix}_fact_{name}" in form}
+    facts |= {"school": school} if (school := _text(form, f"{prefix}_school")) else {}
+    if parents := [parent for parent in (_parent(form, prefix, each) for each in PARENTS) if parent]:
+        facts["parents"] = parents
+    if level := _text(form, f"{prefix}_disability_level"):
+        kind = _text(form, f"{prefix}_disability_type")
+        facts["disability"] = {"level": int(level)} | ({"type": kind} if kind else {})
+    return told | ({"facts": facts} if facts else {})
+
+
+def _parent(form: FormData, prefix: str, relation: str) -> dict[str, str] | None:
+    told = _some(form, f"{prefix}_{relation}", "status", "since")
+    return {"relation": relation, **told} if told.get("status") else None
+
+
+_BIRTH = re.compile(r"\d{4}-\d{2}-\d{2}")
+_AGE = re.compile(r"(?P<about>[约大概~]*)\s*(?P<years>\d{1,3})\s*岁?")
+
+
+def age_of(text: str | None) -> dict[str, Any]:
+    """An age or a birth as it is typed: `9`, `约9岁`, `2017-05-01`. Anything else is not known."""
+    if text is None:
+        return {}
+    if _BIRTH.fullmatch(text):
+        return {"birth": text}
+    found = _AGE.fullmatch(text)
+    if found is None:
+        return {}
+    return {"age_about" if found["about"] else "age": int(found["years"])}

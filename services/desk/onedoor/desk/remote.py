@@ -1,0 +1,115 @@
+"""The services' HTTP APIs, asked with the signed-in person's own token. Nothing here raises."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from onedoor.desk.session import Session
+from onedoor.desk.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a service said. status 0: it did not answer. event: the id to wait for in the desk's inbox."""
+
+    service: str
+    status: int
+    body: Any = None
+    event: UUID | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def away(self) -> bool:
+        """It did not answer, or could not."""
+        return self.status == 0 or self.status >= 500
+
+    def problem(self, language: str) -> str:
+        """What went wrong, in the reader's language, as the service says it."""
+        if not isinstance(self.body, dict):
+            return ""
+        return str(self.body.get("detail_zh" if language == "zh" else "detail") or self.body.get("title", ""))
+
+    @property
+    def errors(self) -> Sequence[Mapping[str, Any]]:
+        """The fields at fault."""
+        errors = self.body.get("errors") if isinstance(self.body, dict) else None
+        return errors if isinstance(errors, list) else ()
+
+
+class Services:
+    """One pool of connections to all services."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._urls = settings.urls
+        self._client = httpx.AsyncClient(timeout=settings.answer_wait, trust_env=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._urls)
+
+    async def get(self, session: Session, service: str, path: str, **params: Any) -> Reply:
+        """Ask a service."""
+        return await self._ask(session, "GET", service, path, params=params)
+
+    async def post(
+        self, session: Session, service: str, path: str, body: Any = None, key: str | None = None
+    ) -> Reply:
+        """Tell a service; with a key the same wish twice is one wish."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self._ask(session, "POST", service, path, json=body or {}, headers=headers)
+
+    async def _ask(
+        self, session: Session, method: str, service: str, path: str, headers: Any = None, **more: Any
+    ) -> Reply:
+        everything = {"Authorization": f"Bearer {session.token}", **(headers or {})}
+        try:
+            answer = await self._client.request(
+                method, self._urls[service] + path, headers=everything, **more
+            )
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return Reply(service, 0)
+        return Reply(service, answer.status_code, _json(answer), _event(answer), dict(answer.headers))
+
+    async def ready(self, service: str) -> Reply:
+        """How a service says it is."""
+        try:
+            answer = await self._client.get(self._urls[service] + "/health/ready")
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return Reply(service, 0)
+        return Reply(service, answer.status_code, _json(answer))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _event(answer: httpx.Response) -> UUID | None:
+    try:
+        return UUID(answer.headers["onedoor-event"])
+    except (KeyError, ValueError):
+        return None
+
+
+async def names(services: Services, session: Session, ids: Sequence[UUID], purpose: str) -> dict[UUID, str]:
+    """The names of people, as far as the signed-in person may know them; empty where they may not."""
+    if not ids:
+        return {}
+    reply = await services.get(
+        session, "intake", "/v1/people", ids=[str(id_) for id_ in ids[:200]], purpose=purpose
+    )
+    if not reply.ok or not isinstance(reply.body, list):
+        return {}
+    return {UUID(person["person_id"]): person["name"] for person in reply.body if person.get("name")}
