@@ -31,7 +31,7 @@ from onedoor.notify.domain.referral import (
     Send,
     Verify,
 )
-from onedoor.triage.rules import packaged_rules
+from onedoor.triage import Application, evaluate, packaged_rules
 from tests.notify import (
     ANYONE,
     APPLICATION,
@@ -144,6 +144,29 @@ def test_due_moments_are_those_that_triage_plans(urgency: Any, to: str) -> None:
     awake = limits.ack_round_the_clock if to == "public-security" else None
     assert notify.clock("ack", id_).limit == str(awake or limits.ack)
     assert (referral.due_action is None) == (urgency != "critical")
+
+
+def test_a_plan_of_triage_and_its_clocks_agree() -> None:
+    """The plan's own due moments, of every urgency, are those that notify counts for itself."""
+    form = {
+        "received_at": "2026-09-18T10:00",
+        "channel": "hotline",
+        "place": {"division": "500112015"},
+        "registered_division": "500112015",
+        "caller": {"role": "neighbour"},
+        "needs": ["medical_cost"],
+        "emergency": {"kind": "flood", "at": "2026-09-18T08:00"},
+        "subjects": [{"id": "p1", "age": 9, "facts": {"alone": True, "school": "dropped_out"}}],
+    }
+    plan = evaluate(Application.model_validate(form))
+    notify = Notify()
+    notify.read(application().model_copy(update={"plan": plan}), FRIDAY)
+    assert {planned.urgency for planned in plan.referrals} == {"critical", "ordinary"}
+    for planned_ in plan.referrals:
+        referral = notify.referral(of_plan(planned_.rule, planned_.to))
+        planned_dues = (planned_.due_ack, planned_.due_action, planned_.due_finish)
+        assert (referral.due_ack, referral.due_action, referral.due_finish) == planned_dues
+    assert [duty.due_at for duty in plan.duties] == [notify.clock(duty.id).due_at for duty in plan.duties]
 
 
 def test_a_critical_report_starts_three_clocks() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from onedoor.contracts.events.case import ASSISTANCE, CHILD_WELFARE
+from onedoor.contracts import services
 from onedoor.contracts.events.intake import ALARM, APPLICATION
 from onedoor.notify import api, stream, sweep, views
 from onedoor.notify.domain import DECIDERS
@@ -19,7 +19,7 @@ SERVICE = Service(
     name="notify",
     migrations=Path(__file__).parent / "migrations",
     deciders=DECIDERS,
-    reads=(APPLICATION, ALARM, ASSISTANCE, CHILD_WELFARE),
+    reads=(APPLICATION, ALARM, *services.TOPICS),
     takes=stream.TAKES,
     react=stream.react,
     stores={REFERRAL.name: views.REFERRALS, CLOCK.name: views.CLOCKS},

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from onedoor.contracts import services
 from onedoor.contracts.core import Command, Envelope, Event
 from onedoor.contracts.events.case import CaseDecided, ReferralRequested
 from onedoor.contracts.events.intake import (
@@ -39,9 +40,6 @@ from onedoor.notify.domain.referral import NoteDue, OpenReferral, Release, TakeO
 from onedoor.notify.facts import travelling
 
 Application = ApplicationReceived | ApplicationSupplemented
-
-CASE_DEPARTMENT = "civil-affairs"
-"""Both case services are the civil affairs bureau's: what their cases ask for comes from there."""
 
 
 def react(event: Envelope) -> Sequence[Command]:
@@ -95,7 +93,7 @@ def _duties(event: Application, at: datetime, late: bool, child: bool) -> tuple[
 def _requested(event: ReferralRequested, _: datetime) -> Sequence[Command]:
     wanted = Wanted(
         rule=event.rule,
-        from_=CASE_DEPARTMENT,
+        from_=services.BY_NAME[event.service].department,
         to=event.to,
         to_division=event.to_division,
         urgency=event.urgency,

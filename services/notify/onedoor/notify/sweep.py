@@ -21,7 +21,7 @@ from onedoor.runtime.unit import Directive, Unit
 log = logging.getLogger(__name__)
 
 BATCH = 1000
-LONGEST_SLEEP = 1.0
+SHORTEST_SLEEP, LONGEST_SLEEP = 0.02, 1.0
 RETRY_SECONDS = 1.0
 
 
@@ -66,24 +66,28 @@ async def _while_connected(app: App) -> None:
         conn.add_termination_listener(lambda _: earlier.set())
         while True:
             earlier.clear()
-            await _sweep_as_of_now(app)
+            await _sweep_as_of_now(app, conn)
             await _sleep(app, earlier, await _until_next(app, conn))
     finally:
         conn.terminate()
 
 
-async def _sweep_as_of_now(app: App) -> None:
-    epoch = app.clock.epoch
-    await sweep_all(app.unit, app.clock.now(), getattr(app.settings, "sweep_batch", BATCH))
+async def _sweep_as_of_now(app: App, conn: asyncpg.Connection) -> None:
+    epoch, now = app.clock.epoch, app.clock.now()
+    first = await views.next_moment(conn)
+    late = (now - first).total_seconds() if first is not None else 0.0
+    app.metrics.clock_sweep_lag_seconds.set(max(late, 0.0))
+    if late >= 0 and first is not None:
+        await sweep_all(app.unit, now, getattr(app.settings, "sweep_batch", BATCH))
     app.status["swept_epoch"] = epoch
 
 
 async def _until_next(app: App, conn: asyncpg.Connection) -> float:
-    """Seconds until the next step falls due, at most one."""
+    """Seconds until the next step falls due, at most one; never none, since another may hold it."""
     moment = await views.next_moment(conn)
     if moment is None:
         return LONGEST_SLEEP
-    return min(max((moment - app.clock.now()).total_seconds(), 0.0), LONGEST_SLEEP)
+    return min(max((moment - app.clock.now()).total_seconds(), SHORTEST_SLEEP), LONGEST_SLEEP)
 
 
 async def _sleep(app: App, earlier: asyncio.Event, seconds: float) -> None:
