@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from onedoor.contracts.case import Case, ServiceName, case_id
+from onedoor.contracts.case import Case, case_id
 from onedoor.contracts.core import (
     Actor,
     Command,
@@ -40,7 +40,7 @@ C = TypeVar("C", bound=Case)
 
 
 def application(
-    service: ServiceName = "assistance",
+    service: str = "assistance",
     urgency: Urgency = "ordinary",
     supplement: bool = False,
     application_id: UUID = APPLICATION,
@@ -114,7 +114,7 @@ def envelope(data: Event) -> Envelope:
 class Bench(Generic[C]):
     """One case in memory: give it commands, look at what happened."""
 
-    def __init__(self, decider: Decider[C], service: ServiceName) -> None:
+    def __init__(self, decider: Decider[C], service: str) -> None:
         self.decider = decider
         self.id = case_id(APPLICATION, service)
         self.case = decider.initial()

@@ -13,7 +13,7 @@ import pytest
 
 from onedoor.assistance.app import SERVICE as ASSISTANCE
 from onedoor.child_welfare.app import SERVICE as CHILD_WELFARE
-from onedoor.contracts.case import ServiceName, case_id
+from onedoor.contracts.case import case_id
 from onedoor.contracts.core import Envelope, Event, Urgency
 from onedoor.contracts.events.case import CaseOpened, CaseWithdrawn, ReferralRequested
 from onedoor.contracts.events.intake import PersonErased, PersonRecorded
@@ -71,7 +71,7 @@ class Cases:
         tails = "\n".join(process.tail() for process in self.processes.values())
         await eventually(holds, 30, f"{sql} is {value}; {tails}")
 
-    async def opened(self, service: ServiceName, urgency: Urgency = "ordinary", **more: Any) -> UUID:
+    async def opened(self, service: str, urgency: Urgency = "ordinary", **more: Any) -> UUID:
         """A new application at intake, and its case at the service."""
         id_, chain = uuid4(), uuid4()
         await self.send(application(service, urgency, application_id=id_, chain_id=chain, **more))
@@ -114,7 +114,7 @@ HANDLED = "select count(*) from {}.inbox"
 
 @pytest.mark.parametrize(("service", "urgency"), [("assistance", "ordinary"), ("child-welfare", "critical")])
 async def test_an_application_delivered_twice_opens_its_case_once(
-    cases: Cases, service: ServiceName, urgency: Urgency
+    cases: Cases, service: str, urgency: Urgency
 ) -> None:
     """By the ordinary topic and by the alarms'; again in other bytes, as a supplement."""
     received = envelope(application(service, urgency))

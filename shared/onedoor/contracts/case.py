@@ -6,104 +6,81 @@ domain module, which hands its `Rules` to `decide` here.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from onedoor.contracts import referral_rules
-from onedoor.contracts.core import Command, Context, Event, Refusal, Urgency, derived_id
+from onedoor.contracts import referral_rules, work
+from onedoor.contracts.core import Command, Context, Event, Refusal, Urgency
 from onedoor.contracts.events.case import (
+    ENDED,
     CaseClosed,
     CaseDecided,
     CaseEvent,
     CaseOpened,
     CaseReopened,
+    CaseState,
     CaseTakenUp,
     CaseTransferred,
     CaseUrgencyRaised,
     CaseWithdrawn,
-    ReferralRequested,
 )
-from onedoor.contracts.events.notify import ReferralEvent
-from onedoor.contracts.plan import Plan
+from onedoor.contracts.work import (
+    FromEvent,
+    KeptEvent,
+    NoteReferral,
+    Part,
+    ReferralState,
+    RequestReferral,
+    WithdrawCase,
+    Work,
+    case_id,
+    identity_of,
+    not_coded,
+    note_of,
+    planned_urgency,
+)
 
-ServiceName = Literal["assistance", "child-welfare"]
-CaseState = Literal["opened", "in_work", "decided", "closed", "withdrawn", "transferred"]
-ReferralState = Literal[
-    "drafted",
-    "sent",
-    "acknowledged",
-    "acted",
-    "returned",
-    "extended",
-    "answered",
-    "verified",
-    "closed",
-    "reopened",
-    "revoked",
+__all__ = [
+    "ALLOWED",
+    "COMMANDS",
+    "ENDED",
+    "INTERNAL",
+    "Case",
+    "CaseState",
+    "Close",
+    "Decide",
+    "FromEvent",
+    "KeptEvent",
+    "NoteReferral",
+    "OpenCase",
+    "Part",
+    "ReferralState",
+    "Reopen",
+    "RequestReferral",
+    "Rules",
+    "TakeUp",
+    "Transfer",
+    "WithdrawCase",
+    "Work",
+    "case_ended",
+    "case_id",
+    "decide",
+    "evolve",
+    "identity_of",
+    "not_coded",
+    "note_of",
+    "planned_urgency",
 ]
 
-ENDED: frozenset[CaseState] = frozenset({"closed", "withdrawn", "transferred"})
-_SETTLED: frozenset[ReferralState] = frozenset({"answered", "verified", "closed", "revoked"})
 
-
-def case_id(application_id: UUID, service: ServiceName) -> UUID:
-    """The one case that an application can have at a service."""
-    return derived_id("case", application_id, service)
-
-
-def planned_urgency(plan: Plan, service: ServiceName) -> Urgency | None:
-    """How urgent the plan wants this service; None: not at all."""
-    return next((planned.urgency for planned in plan.services if planned.name == service), None)
-
-
-class Part(BaseModel):
-    """What a case remembers of one referral that it asked for or that came to its service."""
-
-    model_config = ConfigDict(frozen=True)
-
-    rule: str
-    to: str
-    urgency: Urgency
-    state: ReferralState
-
-    @property
-    def open(self) -> bool:
-        """Whether somebody still owes it an answer."""
-        return self.state not in _SETTLED
-
-
-class Case(BaseModel):
-    """The folded state. `state` is None while only marks are there: events that came before the opening."""
-
-    model_config = ConfigDict(frozen=True)
+class Case(Work):
+    """The folded state of a case that is decided."""
 
     state: CaseState | None = None
-    chain_id: UUID | None = None
-    application_id: UUID | None = None
-    child: bool = False
-    sealed: bool = False
-    urgency: Urgency = "ordinary"
-    opened_at: datetime | None = None
-    division: str | None = None
     programmes: tuple[str, ...] = ()
-    subjects: tuple[UUID, ...] = ()
     worker: str | None = None
     outcome: str | None = None
-    reason: str | None = None
     transferred_to: str | None = None
-    withdrawal_marked: bool = False
-    referrals: dict[UUID, Part] = Field(default_factory=dict)
-    requests: tuple[UUID, ...] = ()
-
-
-class FromEvent(Command):
-    """A command that may come before the case is there, and so says whose case it is."""
-
-    application_id: UUID
-    chain_id: UUID
 
 
 class OpenCase(FromEvent):
@@ -115,20 +92,6 @@ class OpenCase(FromEvent):
     division: str | None = None
     programmes: tuple[str, ...] = ()
     subjects: tuple[UUID, ...] = ()
-
-
-class WithdrawCase(FromEvent):
-    reason: str | None = None
-
-
-class NoteReferral(FromEvent):
-    """A referral of this case has come to another state."""
-
-    referral_id: UUID
-    rule: str
-    to: str
-    urgency: Urgency
-    state: ReferralState
 
 
 class TakeUp(Command):
@@ -155,18 +118,6 @@ class Reopen(Command):
     reason: str
 
 
-class RequestReferral(Command):
-    """A person asks for a further referral; `request_id` is the same for the same wish."""
-
-    request_id: UUID
-    rule: str
-    to: str
-    to_division: str | None = None
-    urgency: Urgency
-    subjects: tuple[UUID, ...] = ()
-    facts: dict[str, Any] = Field(default_factory=dict)
-
-
 COMMANDS: tuple[type[Command], ...] = (
     OpenCase,
     WithdrawCase,
@@ -191,15 +142,6 @@ ALLOWED: Mapping[type[Command], frozenset[CaseState]] = {
 """In which states of a case a command may be given."""
 
 
-class KeptEvent(CaseEvent):
-    """An event of a case that concerns nobody outside its service."""
-
-    topics = ()
-
-    def topic(self) -> None:
-        return None
-
-
 class CaseSupplemented(KeptEvent):
     """More became known: these are all programmes, subjects and the division from now on."""
 
@@ -211,27 +153,7 @@ class CaseSupplemented(KeptEvent):
     sealed: bool = False
 
 
-class WithdrawalMarked(KeptEvent):
-    """The application was withdrawn before its case was opened."""
-
-    type = "case.withdrawal_marked"
-
-    reason: str | None = None
-
-
-class ReferralNoted(KeptEvent):
-    """A referral of this case came to another state."""
-
-    type = "case.referral_noted"
-
-    referral_id: UUID
-    rule: str
-    to: str
-    urgency: Urgency
-    state: ReferralState
-
-
-INTERNAL: tuple[type[Event], ...] = (CaseSupplemented, WithdrawalMarked, ReferralNoted)
+INTERNAL: tuple[type[Event], ...] = (CaseSupplemented, *work.INTERNAL)
 
 C = TypeVar("C", bound=Case)
 Guard = Callable[[C, Any, Context], Refusal | None]
@@ -245,7 +167,7 @@ class Rules(Generic[C]):
     opens the case again.
     """
 
-    service: ServiceName
+    service: str
     outcomes: Mapping[str, frozenset[str]]
     reasons: Mapping[type[Command], frozenset[str]]
     guards: Mapping[type[Command], tuple[Guard[C], ...]] = field(default_factory=dict)
@@ -259,26 +181,13 @@ def decide(rules: Rules[C], case: C, command: Command, context: Context) -> Sequ
         case OpenCase():
             return _open(rules, case, command, context, identity)
         case NoteReferral():
-            return _note(case, command, identity)
+            return work.note(case, command, identity)
         case WithdrawCase() if case.state is None:
-            return _mark_withdrawal(case, command, identity)
+            return work.mark_withdrawal(case, command, identity)
     refusal = _refusal(rules, case, command, context)
     if refusal is _REPEATED:
         return ()
     return refusal or (_event(case, command, context, identity),)
-
-
-def identity_of(service: ServiceName, case: Case, command: Command) -> dict[str, Any]:
-    """The fields that every event of this case carries."""
-    source = command if isinstance(command, FromEvent) else case
-    child = case.child or (isinstance(command, OpenCase) and command.child)
-    return {
-        "service": service,
-        "case_id": command.target,
-        "chain_id": source.chain_id,
-        "application_id": source.application_id,
-        "child": child or service == "child-welfare",
-    }
 
 
 def _open(
@@ -345,17 +254,6 @@ def _joined(known: tuple[T, ...], new: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(dict.fromkeys((*known, *new)))
 
 
-def _note(case: Case, command: NoteReferral, identity: dict[str, Any]) -> Sequence[Event]:
-    part = Part(rule=command.rule, to=command.to, urgency=command.urgency, state=command.state)
-    if case.referrals.get(command.referral_id) == part:
-        return ()
-    return (ReferralNoted(**identity, referral_id=command.referral_id, **part.model_dump()),)
-
-
-def _mark_withdrawal(case: Case, command: WithdrawCase, identity: dict[str, Any]) -> Sequence[Event]:
-    return () if case.withdrawal_marked else (WithdrawalMarked(**identity, reason=command.reason),)
-
-
 _REPEATED = Refusal("case.repeated", "It is already so.", "已经如此。")
 
 
@@ -412,32 +310,15 @@ def case_ended(state: CaseState) -> Refusal:
     )
 
 
-def not_coded(field: str, allowed: frozenset[str]) -> Refusal:
-    """A code that is not in its list."""
-    codes = ", ".join(sorted(allowed))
-    return Refusal(
-        "case.not_coded", f"{field} must be one of: {codes}.", f"{field} 应为下列之一：{codes}。", field
-    )
-
-
 def _coded(rules: Rules[Any], case: Case, command: Command) -> Refusal | None:
     match command:
-        case RequestReferral() if not set(command.subjects) <= set(case.subjects):
-            return Refusal(
-                "referral.subjects",
-                "Only people of this case can be named in its referral.",
-                "转介只能涉及本案的求助对象。",
-                "subjects",
-            )
         case Decide():
             if command.outcome not in rules.outcomes:
                 return not_coded("outcome", frozenset(rules.outcomes))
             reasons = rules.outcomes[command.outcome]
             return None if command.reason in reasons else not_coded("reason", reasons)
         case RequestReferral():
-            return referral_rules.check(
-                rules.service, command.rule, command.to, command.urgency, command.facts
-            )
+            return work.not_referred(rules.service, case, command)
         case Close() | Transfer() | Reopen():
             reasons = rules.reasons[type(command)]
             return None if command.reason in reasons else not_coded("reason", reasons)
@@ -459,17 +340,7 @@ def _event(case: Case, command: Command, context: Context, identity: dict[str, A
         case Reopen():
             return CaseReopened(**identity, reason=command.reason)
         case RequestReferral():
-            return ReferralRequested(
-                **identity,
-                request_id=command.request_id,
-                rule=command.rule,
-                to=command.to,
-                to_division=command.to_division,
-                urgency=command.urgency,
-                requested_at=context.now,
-                subjects=command.subjects,
-                facts=command.facts,
-            )
+            return work.requested(command, context, identity)
     raise TypeError(f"a case knows no {type(command).__name__}")
 
 
@@ -477,8 +348,7 @@ def evolve(case: C, event: Event) -> C:
     """Fold one event into the state. Events that are not a case's change nothing."""
     if not isinstance(event, CaseEvent):
         return case
-    common = {"chain_id": event.chain_id, "application_id": event.application_id, "child": event.child}
-    return case.model_copy(update=common | _change(case, event))
+    return work.evolve(case, event).model_copy(update=_change(case, event))
 
 
 def _change(case: Case, event: CaseEvent) -> dict[str, Any]:
@@ -500,8 +370,6 @@ def _change(case: Case, event: CaseEvent) -> dict[str, Any]:
             return {"state": "closed"}
         case CaseWithdrawn():
             return {"state": "withdrawn", "reason": event.reason}
-        case WithdrawalMarked():
-            return {"withdrawal_marked": True, "reason": event.reason}
         case CaseTransferred():
             return {"state": "transferred", "transferred_to": event.to, "reason": event.reason}
         case CaseReopened():
@@ -511,28 +379,4 @@ def _change(case: Case, event: CaseEvent) -> dict[str, Any]:
                 "reason": None,
                 "transferred_to": None,
             }
-        case ReferralRequested():
-            return {"requests": (*case.requests, event.request_id)}
-        case ReferralNoted():
-            part = Part(rule=event.rule, to=event.to, urgency=event.urgency, state=event.state)
-            return {"referrals": case.referrals | {event.referral_id: part}}
     return {}
-
-
-def note_of(event: ReferralEvent, service: ServiceName, receives: frozenset[str]) -> NoteReferral | None:
-    """What a case notes of a referral's event: where it asked for it, or where its service receives it."""
-    target = case_id(event.application_id, service)
-    if event.case_id != target and event.to not in receives:
-        return None
-    return NoteReferral.model_validate(
-        {
-            "target": target,
-            "application_id": event.application_id,
-            "chain_id": event.chain_id,
-            "referral_id": event.referral_id,
-            "rule": event.rule,
-            "to": event.to,
-            "urgency": event.urgency,
-            "state": event.type.removeprefix("referral."),
-        }
-    )

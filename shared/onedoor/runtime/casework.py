@@ -1,6 +1,7 @@
 """The tables beside the events of a service that works on cases: its work list, and the people it may name.
 
-`cases` is written from the folded states, as one set per batch; `people` from the topic `intake.person`.
+`cases` is written from the folded states of its cases (at vagrancy stays, at charity needs), as one set per
+batch; `people` from the topic `intake.person`.
 Both lie in the service's own schema (its migration makes them) behind row-level security.
 """
 
@@ -10,7 +11,6 @@ from uuid import UUID
 
 import asyncpg
 
-from onedoor.contracts.case import CaseState
 from onedoor.contracts.core import Envelope, Urgency
 from onedoor.contracts.events.intake import PersonErased, PersonRecorded
 from onedoor.runtime.service import Connection
@@ -24,7 +24,7 @@ select id, chain_id, (state->>'application_id')::uuid, state->>'state', state->>
        array(select value::uuid from jsonb_array_elements_text(state->'subjects')),
        (state->>'sealed')::boolean, state, version, classification
 from aggregates
-where kind = 'case' and id = any($1::uuid[]) and state->>'state' is not null
+where kind = $2 and id = any($1::uuid[]) and state->>'state' is not null
 order by id
 on conflict (id) do update
 set state = excluded.state, urgency = excluded.urgency, rank = excluded.rank, division = excluded.division,
@@ -55,9 +55,9 @@ _FIND = "select id, body, version from cases where id = $1"
 _PEOPLE = "select person_id, name, birth, sex, phone from people where person_id = any($1::uuid[])"
 
 
-async def project(conn: Connection, events: Sequence[Envelope]) -> None:
-    """Bring the work list to the folded states of the cases that these events are about."""
-    await conn.execute(_PROJECT, sorted({event.subject for event in events}))
+async def project(conn: Connection, events: Sequence[Envelope], kind: str = "case") -> None:
+    """Bring the work list to the folded states that these events are about; `kind` is the decider's name."""
+    await conn.execute(_PROJECT, sorted({event.subject for event in events}), kind)
 
 
 async def absorb(conn: Connection, events: Sequence[Envelope]) -> None:
@@ -86,7 +86,7 @@ async def absorb(conn: Connection, events: Sequence[Envelope]) -> None:
 async def listed(
     conn: Connection,
     *,
-    state: CaseState | None,
+    state: str | None,
     urgency: Urgency | None,
     division: str | None,
     worker: str | None,

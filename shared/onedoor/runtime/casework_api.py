@@ -4,9 +4,9 @@ A service makes its router with `case_router` and adds what only its own cases k
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -22,10 +22,10 @@ from onedoor.contracts.case import (
     ReferralState,
     Reopen,
     RequestReferral,
-    ServiceName,
     TakeUp,
     Transfer,
     WithdrawCase,
+    Work,
 )
 from onedoor.contracts.core import PERSONAL, Actor, Command, Urgency, derived_id
 from onedoor.runtime import casework, pages
@@ -42,7 +42,10 @@ from onedoor.runtime.http import (
 )
 from onedoor.runtime.problems import for_status
 from onedoor.runtime.service import Connection
-from onedoor.runtime.unit import Outcome, Transaction
+from onedoor.runtime.unit import Transaction
+
+W = TypeVar("W", bound=Work)
+Item = TypeVar("Item", bound=BaseModel)
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$", description="a code, never prose")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$", description="code of a rule or department")]
@@ -137,7 +140,7 @@ class Referral(BaseModel):
 class CaseView(CaseItem):
     """One case as its staff see it."""
 
-    service: ServiceName
+    service: str
     subjects: list[Person]
     outcome: str | None
     reason: str | None
@@ -166,32 +169,37 @@ async def carry_out(
     **more: object,
 ) -> Response:
     """Give a case the command, if the actor can see the case at all; else the 404 problem."""
-    row = await casework.found(conn, case_id)
+    return await carry_out_on(Case, Answered, request, actor, conn, case_id, command, status, **more)
+
+
+async def carry_out_on(
+    model: type[W],
+    answered: type[BaseModel],
+    request: Request,
+    actor: Actor,
+    conn: Connection,
+    id_: UUID,
+    command: Callable[[W], Command],
+    status: int = 200,
+    **more: object,
+) -> Response:
+    """The same for any kind of work: `model` is its state, `answered` what the answer tells of it."""
+    row = await casework.found(conn, id_)
     if row is None:
         not_found()
     version = expected_version(request)
-    wish = command(Case.model_validate_json(row["body"]))
+    wish = command(model.model_validate_json(row["body"]))
 
     async def handler(tx: Transaction) -> Response:
         outcome = (await tx.execute(wish, actor=actor, expected_version=version))[0]
-        return answer(outcome, status, _answered(outcome, more))
+        facts = outcome.state.model_dump() | {"case_id": id_, "version": outcome.version} | more
+        body = answered.model_validate(facts).model_dump(mode="json", exclude_none=True)
+        return answer(outcome, status, body)
 
     return await idempotent(request, actor, handler)
 
 
-def _answered(outcome: Outcome, more: Mapping[str, object]) -> dict[str, Any]:
-    case: Case = outcome.state
-    body = Answered(
-        case_id=outcome.target,
-        state=case.state or "opened",
-        urgency=case.urgency,
-        worker=case.worker,
-        version=outcome.version,
-    )
-    return body.model_dump(mode="json", exclude_none=True) | dict(more)
-
-
-def case_router(service: ServiceName, roles: frozenset[str], view: type[CaseView] = CaseView) -> APIRouter:
+def case_router(service: str, roles: frozenset[str], view: type[CaseView] = CaseView) -> APIRouter:
     """All routes of a case; `roles` work at this service, `view` is how it shows one case."""
     router = APIRouter(prefix="/v1/cases", tags=["cases"])
     _add_queries(router, service, roles, view)
@@ -200,9 +208,7 @@ def case_router(service: ServiceName, roles: frozenset[str], view: type[CaseView
     return router
 
 
-def _add_queries(
-    router: APIRouter, service: ServiceName, roles: frozenset[str], view: type[CaseView]
-) -> None:
+def _add_queries(router: APIRouter, service: str, roles: frozenset[str], view: type[CaseView]) -> None:
     reader = Depends(allow_here("case.read", roles))
 
     @router.get("")
@@ -226,9 +232,7 @@ def _add_queries(
             after=pages.after(after, int, datetime, UUID),
             limit=limit,
         )
-        return pages.page(
-            rows, limit, _item, lambda row: (row["rank"], row["opened_at"].isoformat(), str(row["id"]))
-        )
+        return page_of(CaseItem, rows, limit)
 
     @router.get("/{case_id}", response_model=view)
     async def case(
@@ -247,31 +251,41 @@ def _add_queries(
         return await _view(conn, actor, service, view, row)
 
 
-def _facts(row: asyncpg.Record) -> dict[str, Any]:
+def facts_of(row: asyncpg.Record) -> dict[str, Any]:
+    """A row of the work list as its state says it, with id, version and the referrals that still wait."""
     body: dict[str, Any] = json.loads(row["body"])
-    case = Case.model_validate(body)
-    waiting = sum(part.open for part in case.referrals.values())
-    return body | {"case_id": row["id"], "version": row["version"], "open_referrals": waiting}
+    waiting = sum(part.open for part in Work.model_validate(body).referrals.values())
+    return body | {
+        "case_id": row["id"],
+        "version": row["version"],
+        "open_referrals": waiting,
+        "referrals": [{"referral_id": id_, **part} for id_, part in body["referrals"].items()],
+    }
 
 
-def _item(row: asyncpg.Record) -> CaseItem:
-    return CaseItem.model_validate(_facts(row))
+def page_of(item: type[Item], rows: list[asyncpg.Record], limit: int) -> pages.Page[Item]:
+    """A page of the work list, in the order of `casework.listed`."""
+    return pages.page(
+        rows,
+        limit,
+        lambda row: item.model_validate(facts_of(row)),
+        lambda row: (row["rank"], row["opened_at"].isoformat(), str(row["id"])),
+    )
+
+
+async def subjects_of(conn: Connection, actor: Actor, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The people of these ids, with their names where the actor may know them."""
+    wanted = [UUID(each) for each in ids]
+    known = await casework.people(conn, wanted) if may(actor, "person.read") else {}
+    return [dict(known.get(id_) or {"person_id": id_}) for id_ in wanted]
 
 
 async def _view(
-    conn: Connection, actor: Actor, service: ServiceName, view: type[CaseView], row: asyncpg.Record
+    conn: Connection, actor: Actor, service: str, view: type[CaseView], row: asyncpg.Record
 ) -> CaseView:
-    facts = _facts(row)
-    ids = [UUID(each) for each in facts["subjects"]]
-    known = await casework.people(conn, ids) if may(actor, "person.read") else {}
-    return view.model_validate(
-        facts
-        | {
-            "service": service,
-            "subjects": [dict(known.get(id_) or {"person_id": id_}) for id_ in ids],
-            "referrals": [{"referral_id": id_, **part} for id_, part in facts["referrals"].items()],
-        }
-    )
+    facts = facts_of(row)
+    subjects = await subjects_of(conn, actor, facts["subjects"])
+    return view.model_validate(facts | {"service": service, "subjects": subjects})
 
 
 def _add_work(router: APIRouter, roles: frozenset[str]) -> None:

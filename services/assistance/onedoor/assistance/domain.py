@@ -9,7 +9,7 @@ from onedoor.contracts import case
 from onedoor.contracts.case import Case, Close, Reopen, Rules, Transfer
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal
 
-NAME: case.ServiceName = "assistance"
+NAME = "assistance"
 
 OUTCOMES: Mapping[str, frozenset[str]] = {
     # aid_first is 先行救助: the papers follow once the emergency eases

@@ -24,7 +24,7 @@ from onedoor.contracts.case import (
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal
 from onedoor.contracts.events.case import CaseDecided, CaseOpened, CaseReopened
 
-NAME: case.ServiceName = "child-welfare"
+NAME = "child-welfare"
 
 Step = Literal["report", "immediate_response", "temporary_care", "assessment", "plan", "follow_up"]
 

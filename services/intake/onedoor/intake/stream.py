@@ -1,42 +1,44 @@
 """What intake hears of its applications: only how far they are, for the receipt's state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from onedoor.contracts import services
 from onedoor.contracts.core import Envelope
 from onedoor.contracts.events import case, notify
+from onedoor.contracts.registry import EVENTS
 from onedoor.intake.views import progress
 from onedoor.intake.views.progress import Step
 from onedoor.runtime.service import Connection
 
-READS = (case.ASSISTANCE, case.CHILD_WELFARE, notify.REFERRAL)
+READS = (*services.TOPICS, notify.REFERRAL)
 
-WORKING: tuple[type[case.CaseEvent | notify.ReferralEvent], ...] = (
-    case.CaseOpened,
-    case.CaseTakenUp,
-    notify.ReferralSent,
-    notify.ReferralAcknowledged,
-    notify.ReferralReopened,
-)
-DONE: tuple[type[case.CaseEvent | notify.ReferralEvent], ...] = (
-    case.CaseClosed,
-    case.CaseWithdrawn,
-    case.CaseTransferred,
-    notify.ReferralClosed,
-    notify.ReferralRevoked,
-)
-TAKES = frozenset(event.type for event in (*WORKING, *DONE))
+_REFERRALS_DONE = {
+    notify.ReferralSent.type: False,
+    notify.ReferralAcknowledged.type: False,
+    notify.ReferralReopened.type: False,
+    notify.ReferralClosed.type: True,
+    notify.ReferralRevoked.type: True,
+}
+DONE: Mapping[str, bool] = {
+    event.type: event.brings in case.ENDED
+    for event in EVENTS
+    if issubclass(event, case.CaseEvent) and event.brings is not None
+} | _REFERRALS_DONE
+"""Event types that say how far a case or referral is, and whether it is done after them."""
 
-_DEPARTMENTS = {"assistance": "township", "child-welfare": "minor-protection-centre"}
+TAKES = frozenset(DONE)
 
 
 def step(event: Envelope) -> Step | None:
     """How far one case or referral is, and which department one may ask about it."""
     data = event.data
-    if not isinstance(data, case.CaseEvent | notify.ReferralEvent) or data.type not in TAKES:
+    if data.type not in DONE:
         return None
-    done = isinstance(data, DONE)
+    done = DONE[data.type]
     if isinstance(data, case.CaseEvent):
-        return Step(data.application_id, data.case_id, _DEPARTMENTS[data.service], done, event.time)
+        department = services.BY_NAME[data.service].asks_at
+        return Step(data.application_id, data.case_id, department, done, event.time)
+    assert isinstance(data, notify.ReferralEvent)
     return Step(data.application_id, data.referral_id, data.to, done, event.time)
 
 

@@ -1,0 +1,239 @@
+"""What a case, a stay and a need share: whose they are, the referrals they asked for, and how both fold.
+
+A service's own states and commands stand beside this: those of a case in `onedoor.contracts.case`, those of a
+stay and a need in their services' domain modules.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from onedoor.contracts import referral_rules
+from onedoor.contracts.core import Command, Context, Event, Refusal, Urgency, derived_id
+from onedoor.contracts.events.case import CaseEvent, ReferralRequested
+from onedoor.contracts.events.notify import ReferralEvent
+from onedoor.contracts.plan import Plan
+
+ReferralState = Literal[
+    "drafted",
+    "sent",
+    "acknowledged",
+    "acted",
+    "returned",
+    "extended",
+    "answered",
+    "verified",
+    "closed",
+    "reopened",
+    "revoked",
+]
+
+_SETTLED: frozenset[ReferralState] = frozenset({"answered", "verified", "closed", "revoked"})
+
+
+def case_id(application_id: UUID, service: str) -> UUID:
+    """The one case that an application can have at a service."""
+    return derived_id("case", application_id, service)
+
+
+def planned_urgency(plan: Plan, service: str) -> Urgency | None:
+    """How urgent the plan wants this service; None: not at all."""
+    return next((planned.urgency for planned in plan.services if planned.name == service), None)
+
+
+class Part(BaseModel):
+    """What a case remembers of one referral that it asked for or that came to its service."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    to: str
+    urgency: Urgency
+    state: ReferralState
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still owes it an answer."""
+        return self.state not in _SETTLED
+
+
+class Work(BaseModel):
+    """The shared part of the folded state.
+
+    A service adds its `state`, None while only marks are there: events that came before the opening.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    chain_id: UUID | None = None
+    application_id: UUID | None = None
+    child: bool = False
+    sealed: bool = False
+    urgency: Urgency = "ordinary"
+    opened_at: datetime | None = None
+    division: str | None = None
+    subjects: tuple[UUID, ...] = ()
+    reason: str | None = None
+    withdrawal_marked: bool = False
+    referrals: dict[UUID, Part] = Field(default_factory=dict)
+    requests: tuple[UUID, ...] = ()
+
+
+W = TypeVar("W", bound=Work)
+
+
+class FromEvent(Command):
+    """A command that may come before the case is there, and so says whose case it is."""
+
+    application_id: UUID
+    chain_id: UUID
+
+
+class WithdrawCase(FromEvent):
+    """The application was withdrawn."""
+
+    reason: str | None = None
+
+
+class NoteReferral(FromEvent):
+    """A referral of this case has come to another state."""
+
+    referral_id: UUID
+    rule: str
+    to: str
+    urgency: Urgency
+    state: ReferralState
+
+
+class RequestReferral(Command):
+    """A person asks for a further referral; `request_id` is the same for the same wish."""
+
+    request_id: UUID
+    rule: str
+    to: str
+    to_division: str | None = None
+    urgency: Urgency
+    subjects: tuple[UUID, ...] = ()
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
+class KeptEvent(CaseEvent):
+    """An event of a case that concerns nobody outside its service."""
+
+    topics = ()
+
+    def topic(self) -> None:
+        return None
+
+
+class WithdrawalMarked(KeptEvent):
+    """The application was withdrawn before its case was opened."""
+
+    type = "case.withdrawal_marked"
+
+    reason: str | None = None
+
+
+class ReferralNoted(KeptEvent):
+    """A referral of this case came to another state."""
+
+    type = "case.referral_noted"
+
+    referral_id: UUID
+    rule: str
+    to: str
+    urgency: Urgency
+    state: ReferralState
+
+
+INTERNAL: tuple[type[Event], ...] = (WithdrawalMarked, ReferralNoted)
+
+
+def identity_of(service: str, work: Work, command: Command) -> dict[str, Any]:
+    """The fields that every event of this case carries."""
+    source = command if isinstance(command, FromEvent) else work
+    return {
+        "service": service,
+        "case_id": command.target,
+        "chain_id": source.chain_id,
+        "application_id": source.application_id,
+        "child": work.child or bool(getattr(command, "child", False)) or service == "child-welfare",
+    }
+
+
+def note(work: Work, command: NoteReferral, identity: dict[str, Any]) -> Sequence[Event]:
+    """What is remembered of a referral's new state."""
+    part = Part(rule=command.rule, to=command.to, urgency=command.urgency, state=command.state)
+    if work.referrals.get(command.referral_id) == part:
+        return ()
+    return (ReferralNoted(**identity, referral_id=command.referral_id, **part.model_dump()),)
+
+
+def mark_withdrawal(work: Work, command: WithdrawCase, identity: dict[str, Any]) -> Sequence[Event]:
+    """The mark of a withdrawal that came before the opening."""
+    return () if work.withdrawal_marked else (WithdrawalMarked(**identity, reason=command.reason),)
+
+
+def not_referred(service: str, work: Work, command: RequestReferral) -> Refusal | None:
+    """Why this referral is not asked for: about strangers, or not as its rule has it."""
+    if not set(command.subjects) <= set(work.subjects):
+        return Refusal(
+            "referral.subjects",
+            "Only people of this case can be named in its referral.",
+            "转介只能涉及本案的求助对象。",
+            "subjects",
+        )
+    return referral_rules.check(service, command.rule, command.to, command.urgency, command.facts)
+
+
+def requested(command: RequestReferral, context: Context, identity: dict[str, Any]) -> ReferralRequested:
+    """The wish as an event."""
+    return ReferralRequested(**identity, **command.model_dump(exclude={"target"}), requested_at=context.now)
+
+
+def evolve(work: W, event: CaseEvent) -> W:
+    """Fold what every event says, and what any case remembers of its referrals and its withdrawal."""
+    update: dict[str, Any] = {
+        "chain_id": event.chain_id,
+        "application_id": event.application_id,
+        "child": event.child,
+    }
+    match event:
+        case ReferralRequested():
+            update["requests"] = (*work.requests, event.request_id)
+        case ReferralNoted():
+            part = Part(rule=event.rule, to=event.to, urgency=event.urgency, state=event.state)
+            update["referrals"] = work.referrals | {event.referral_id: part}
+        case WithdrawalMarked():
+            update |= {"withdrawal_marked": True, "reason": event.reason}
+    return work.model_copy(update=update)
+
+
+def not_coded(field: str, allowed: frozenset[str]) -> Refusal:
+    """A code that is not in its list."""
+    codes = ", ".join(sorted(allowed))
+    return Refusal(
+        "case.not_coded", f"{field} must be one of: {codes}.", f"{field} 应为下列之一：{codes}。", field
+    )
+
+
+def note_of(event: ReferralEvent, service: str, receives: frozenset[str]) -> NoteReferral | None:
+    """What a case notes of a referral's event: where it asked for it, or where its service receives it."""
+    target = case_id(event.application_id, service)
+    if event.case_id != target and event.to not in receives:
+        return None
+    return NoteReferral.model_validate(
+        {
+            "target": target,
+            "application_id": event.application_id,
+            "chain_id": event.chain_id,
+            "referral_id": event.referral_id,
+            "rule": event.rule,
+            "to": event.to,
+            "urgency": event.urgency,
+            "state": event.type.removeprefix("referral."),
+        }
+    )
