@@ -86,11 +86,23 @@ RULES: Mapping[str, ReferralRule] = {
     ),
     "R4": _rule(_BOTH, "education", "ordinary", "age school last_school_day"),
     "R5": _rule(
-        "child-welfare", "minor-protection-centre", "critical", "age begging street companion cannot_speak"
+        "child-welfare vagrancy",
+        "minor-protection-centre",
+        "critical",
+        "age begging street companion cannot_speak",
     ),
     "R6": _rule("vagrancy", "public-security", "ordinary", "age unidentified cannot_speak"),
+    "R8": _rule(
+        "vagrancy",
+        "township other-district civil-affairs",
+        "ordinary",
+        "age disability_type disability_level major_illness mental_crisis jobless",
+    ),
     "R9": _rule(
-        _BOTH, "health", "critical", "age acute_illness mental_crisis cannot_speak unidentified major_illness"
+        f"{_BOTH} vagrancy",
+        "health",
+        "critical",
+        "age acute_illness mental_crisis cannot_speak unidentified major_illness",
     ),
     "R10": _rule(_BOTH, "medical-insurance", "ordinary", "tier major_illness"),
     "R11": _rule(_BOTH, "education", "ordinary", "age tier school"),
@@ -100,7 +112,7 @@ RULES: Mapping[str, ReferralRule] = {
     "R15": _rule(_BOTH, "disabled-federation", "ordinary", "age disability_type disability_level"),
     "R16": _rule("assistance", "verification-centre", "ordinary", "household_size written_authorisation"),
     "R17": _rule(
-        "assistance", "charity-federation social-work-station", "ordinary", "gap_fen consent_charity"
+        "assistance charity", "charity-federation social-work-station", "ordinary", "gap_fen consent_charity"
     ),
     "R18": _rule(_BOTH, "public-security womens-federation court", "critical", "age violence street"),
     "R19": _rule("assistance", "public-security civil-affairs", "ordinary", "id_problem"),
