@@ -34,6 +34,7 @@ def main(parent: str, number: str, user: str, *program: str) -> None:
     """Change the user first, since that clears the request for the signal; then exec."""
     if user != "-":
         _become(user)
+    os.dup2(1, 2)  # one log
     hold(signal.Signals(int(number)), int(parent))
     os.execvp(program[0], program)  # noqa: S606  no shell is wanted
 

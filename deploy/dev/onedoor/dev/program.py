@@ -14,6 +14,9 @@ from onedoor.dev.errors import CannotStart
 
 Alive = Callable[[], bool]
 
+MANAGED = "ONEDOOR_MANAGED"
+"""In the environment of every process under a manager: the home folder it works for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:

@@ -56,3 +56,13 @@ class DevSettings(BaseSettings):
     def dev_key(self) -> Path:
         """The key that signs development tokens."""
         return self.root / "dev-key"
+
+    @property
+    def samples_loaded(self) -> Path:
+        """Exists once the samples have been posted."""
+        return self.root / "samples-loaded"
+
+    @property
+    def samples(self) -> Path:
+        """The invented applications of the checkout."""
+        return _CHECKOUT / "deploy" / "samples"
