@@ -4,9 +4,15 @@ from collections.abc import Mapping
 from itertools import chain
 
 from onedoor.contracts.core import Event
-from onedoor.contracts.events import case, intake, notify
+from onedoor.contracts.events import case, intake, need, notify, stay
 
-EVENTS: tuple[type[Event], ...] = (*intake.EVENTS, *case.EVENTS, *notify.EVENTS)
+EVENTS: tuple[type[Event], ...] = (
+    *intake.EVENTS,
+    *case.EVENTS,
+    *stay.EVENTS,
+    *need.EVENTS,
+    *notify.EVENTS,
+)
 
 TOPICS: tuple[str, ...] = tuple(dict.fromkeys(chain.from_iterable(event.topics for event in EVENTS)))
 

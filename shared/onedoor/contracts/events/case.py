@@ -57,6 +57,7 @@ class CaseUrgencyRaised(CaseEvent):
     """A supplement made it more urgent than it was."""
 
     type = "case.urgency_raised"
+    topics = services.TOPICS
 
     urgency: Urgency
 
