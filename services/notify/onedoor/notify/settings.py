@@ -6,5 +6,5 @@ from onedoor.runtime import settings
 class Settings(settings.Settings):
     """Runtime's settings with this service's port. sweep_batch: clocks claimed at once."""
 
-    port: int = 8105
+    port: int = 8106
     sweep_batch: int = 1000
