@@ -160,9 +160,7 @@ async def linked(services: Services, session: Session, chain_id: UUID) -> list[U
     return [UUID(id_) for id_ in held or ()]
 
 
-async def _whole(
-    conn: Connection, found: asyncpg.Record, ids: Sequence[UUID], now: datetime
-) -> Chain:
+async def _whole(conn: Connection, found: asyncpg.Record, ids: Sequence[UUID], now: datetime) -> Chain:
     words = Words("zh")
     return Chain(
         chain_id=found["chain_id"],

@@ -1,4 +1,4 @@
-"""Third-party files of the pages (htmx, Tabler, uPlot): fetched once by npm, kept in a cache, never committed.
+"""Third-party files of the pages (htmx, Tabler, uPlot): fetched once by npm, then kept in a cache.
 
 npm comes as a wheel. The lock file fixes each package's digest, which npm checks when it fetches; the few
 files that the pages need are then kept with digests of their own, so that a later start asks nobody.

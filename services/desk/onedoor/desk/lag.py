@@ -21,7 +21,7 @@ Offsets = Mapping[TopicPartition, int]
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """One topic as one group reads it. seconds: the age of the oldest event not worked off (None: unknown)."""
+    """One topic as one group reads it. seconds: the age of the oldest event not worked off; None: unknown."""
 
     topic: str
     group: str

@@ -7,7 +7,9 @@ view box `WIDTH` wide.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
+
+import asyncpg
 
 from onedoor.calendar import CHINA, Kind, local, office_time
 
@@ -21,7 +23,7 @@ FEW_DAYS = 4
 MOST_DAYS = 62
 LETTER = 12.0
 
-Row = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any] | asyncpg.Record
 
 OFF = frozenset({Kind.WEEKEND, Kind.HOLIDAY, Kind.STATUTORY})
 
@@ -184,7 +186,8 @@ def _end(row: Row, now: datetime) -> datetime:
     if row["held"]:
         return now
     ends = [row["answered_at"], row["ended_at"], row["state_at"]]
-    return max(row["sent_at"], min(end for end in ends if end is not None))
+    end: datetime = max(row["sent_at"], min(end for end in ends if end is not None))
+    return end
 
 
 def _bar(row: Row, y: float, scale: Scale, now: datetime) -> Bar:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
+
+import asyncpg
 
 from onedoor.desk.divisions import division_name
 from onedoor.desk.words import Words
 
-Row = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any] | asyncpg.Record
 
 TONES: Mapping[str, str] = {
     "application.received": "blue",

@@ -126,9 +126,7 @@ def _widen(first: Row, later: Row) -> None:
 
 def _withdrawal(tables: dict[str, Rows], envelope: Envelope, event: intake.ApplicationWithdrawn) -> None:
     row = tables["applications"].setdefault(event.application_id, {"classification": envelope.classification})
-    row.update(
-        application_id=event.application_id, chain_id=event.chain_id, withdrawn_at=event.withdrawn_at
-    )
+    row.update(application_id=event.application_id, chain_id=event.chain_id, withdrawn_at=event.withdrawn_at)
 
 
 def _case(rows: Rows, envelope: Envelope, event: case.CaseEvent) -> None:

@@ -44,7 +44,7 @@ class Table:
             f'"{column}" = {self._merged(column)}' for column in self.columns if column != self.key
         )
         return (
-            f"insert into {name} as old ({quoted})\n"  # noqa: S608 -- names are ours
+            f"insert into {name} as old ({quoted})\n"
             f"select {quoted} from jsonb_to_recordset($1::jsonb) as row ({typed}) order by {self.key}\n"
             f"on conflict ({self.key}) do update set\n  {merged}"
         )
@@ -56,7 +56,9 @@ class Table:
         if column in self.latest:
             return f"greatest({new}, {old})"
         if (stamp := self.stamped.get(column)) is not None:
-            newer = f"excluded.{stamp} >= old.{stamp} or (old.{stamp} is null and excluded.{stamp} is not null)"
+            newer = (
+                f"excluded.{stamp} >= old.{stamp} or (old.{stamp} is null and excluded.{stamp} is not null)"
+            )
             return f"case when {newer} then coalesce({new}, {old}) else {old} end"
         return f"coalesce({new}, {old})"
 

@@ -246,7 +246,9 @@ def install(app: FastAPI) -> None:
 
 
 _AWAY: tuple[type[Exception], ...] = tuple(
-    kind for kind in database.UNREACHABLE if issubclass(kind, Exception) and kind is not asyncpg.InterfaceError
+    kind
+    for kind in database.UNREACHABLE
+    if issubclass(kind, Exception) and kind is not asyncpg.InterfaceError
 )
 
 

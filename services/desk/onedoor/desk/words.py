@@ -116,6 +116,18 @@ class Words:
             return self("{span} left", span=self.span(due - now))
         return self("{span} over", span=self.span(now - due))
 
+    @staticmethod
+    def parse(text: str) -> datetime:
+        """A moment as another service wrote it."""
+        return datetime.fromisoformat(text)
+
+    @staticmethod
+    def share(start: datetime | None, due: datetime, now: datetime) -> int:
+        """How much of a limit is used, in per cent, 100 at most."""
+        if start is None or due <= start:
+            return 100
+        return round(min(max((now - start) / (due - start), 0.0), 1.0) * 100)
+
     def limit(self, text: str | None) -> str:
         """A limit in the notation of `onedoor due`, in words."""
         if not text:

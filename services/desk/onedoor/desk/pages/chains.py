@@ -1,6 +1,7 @@
 """The list of help chains."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -31,7 +32,7 @@ async def listing(desk: AtDesk, q: str = "", overdue: bool = False, after: str |
     return desk.page("fragments/chains.html", **(listed if isinstance(listed, dict) else {}))
 
 
-async def _listed(desk: Desk, q: str, overdue: bool, after: str | None) -> UUID | dict[str, object]:
+async def _listed(desk: Desk, q: str, overdue: bool, after: str | None) -> UUID | dict[str, Any]:
     text = q.strip().upper()
     grant = desk.need("chain.read")
     async with desk.reading("chain.read") as conn:

@@ -137,9 +137,7 @@ def _some(form: FormData, prefix: str, *names: str) -> dict[str, str]:
 
 def _caller(form: FormData) -> dict[str, Any]:
     told: dict[str, Any] = _some(form, "caller", "role", "name", "phone")
-    told |= {
-        name: True for name in ("anonymous", "safe_to_call", "wants_reply") if f"caller_{name}" in form
-    }
+    told |= {name: True for name in ("anonymous", "safe_to_call", "wants_reply") if f"caller_{name}" in form}
     return told
 
 
@@ -162,7 +160,7 @@ def _subjects(form: FormData, emergency: bool) -> list[dict[str, Any]]:
 def _dangers(form: FormData, emergency: bool) -> dict[str, bool]:
     """The danger keys concern the first person. Nowhere to sleep is a life on the street, save after a fire
     or the like, when it is a bed for tonight."""
-    facts = {name: True for name in DANGERS if name in DANGER_FACTS and f"danger_{name}" in form}
+    facts: dict[str, bool] = {name: True for name in DANGER_FACTS if f"danger_{name}" in form}
     if "need_lodging" in form and not emergency:
         facts["street"] = True
     return facts

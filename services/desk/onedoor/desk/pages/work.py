@@ -43,9 +43,7 @@ def offered(row: asyncpg.Record) -> tuple[str, ...]:
 @router.get("/work")
 async def page(desk: AtDesk, everyone: bool = False) -> Response:
     """The list of my unit; with `everyone` those of all units, for whom I may record on their behalf."""
-    return desk.page(
-        "work.html", section="work", waiting=await badge(desk), **await _lists(desk, everyone)
-    )
+    return desk.page("work.html", section="work", waiting=await badge(desk), **await _lists(desk, everyone))
 
 
 @router.get("/work/list")
