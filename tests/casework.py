@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from onedoor.contracts.case import Case, case_id
 from onedoor.contracts.core import (
     Actor,
     Command,
@@ -27,6 +26,7 @@ from onedoor.contracts.events.intake import (
 from onedoor.contracts.events.intake import Subject as PersonInTrouble
 from onedoor.contracts.events.notify import ReferralAnswered, ReferralEvent, ReferralSent
 from onedoor.contracts.plan import Plan, PlannedService
+from onedoor.contracts.work import Work, case_id
 
 NOW = datetime(2026, 3, 3, 13, 40, tzinfo=UTC)
 APPLICATION = derived_id("test-application")
@@ -36,7 +36,7 @@ ADULT = derived_id("test-adult")
 WORKER = Actor(person="worker-1", role="everything")
 OTHER = Actor(person="worker-2", role="everything")
 
-C = TypeVar("C", bound=Case)
+C = TypeVar("C", bound=Work)
 
 
 def application(

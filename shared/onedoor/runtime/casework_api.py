@@ -53,35 +53,37 @@ Division = Annotated[str, Field(pattern=r"^[0-9]{6,12}$", description="division 
 Worker = Annotated[str, Field(pattern=r"^[\w.@:-]{1,80}$", description="id of a member of staff")]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """A request's body: what it does not know is an error."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class TakeUpBody(_Body):
+class TakeUpBody(Body):
     """`worker` is who works on it from now on; without it, who asks."""
 
     worker: Worker | None = None
 
 
-class DecideBody(_Body):
+class DecideBody(Body):
     outcome: Code
     reason: Code
 
 
-class ReasonBody(_Body):
+class ReasonBody(Body):
     reason: Code
 
 
-class WithdrawBody(_Body):
+class WithdrawBody(Body):
     reason: Code | None = None
 
 
-class TransferBody(_Body):
+class TransferBody(Body):
     to: Division
     reason: Code
 
 
-class ReferralBody(_Body):
+class ReferralBody(Body):
     """`subjects` are people of the case, all if left out; which facts may travel depends on the rule."""
 
     rule: Name
@@ -251,6 +253,21 @@ def _add_queries(router: APIRouter, service: str, roles: frozenset[str], view: t
         return await _view(conn, actor, service, view, row)
 
 
+def referral_wish(
+    case_id: UUID, body: ReferralBody, request: Request, actor: Actor
+) -> tuple[UUID, Callable[[Work], Command]]:
+    """The id of the wish, the same for the same Idempotency-Key, and the command that it is for a case."""
+    key = request.headers.get("idempotency-key")
+    request_id = derived_id("referral-request", case_id, actor.person, key) if key else uuid4()
+
+    def command(case: Work) -> Command:
+        subjects = case.subjects if body.subjects is None else body.subjects
+        wish = body.model_dump() | {"subjects": subjects}
+        return RequestReferral(target=case_id, request_id=request_id, **wish)
+
+    return request_id, command
+
+
 def facts_of(row: asyncpg.Record) -> dict[str, Any]:
     """A row of the work list as its state says it, with id, version and the referrals that still wait."""
     body: dict[str, Any] = json.loads(row["body"])
@@ -324,15 +341,8 @@ def _add_work(router: APIRouter, roles: frozenset[str]) -> None:
         case_id: UUID, body: ReferralBody, request: Request, actor: Annotated[Actor, worker], conn: Reading
     ) -> Response:
         """Ask for a further referral. The same Idempotency-Key is the same wish: one referral."""
-        key = request.headers.get("idempotency-key")
-        request_id = derived_id("referral-request", case_id, actor.person, key) if key else uuid4()
-
-        def command(case: Case) -> Command:
-            subjects = case.subjects if body.subjects is None else body.subjects
-            wish = body.model_dump() | {"subjects": subjects}
-            return RequestReferral(target=case_id, request_id=request_id, **wish)
-
-        return await carry_out(request, actor, conn, case_id, command, 201, request_id=str(request_id))
+        request_id, command = referral_wish(case_id, body, request, actor)
+        return await carry_out(request, actor, conn, case_id, command, 201, request_id=request_id)
 
 
 def _add_decisions(router: APIRouter, roles: frozenset[str]) -> None:
