@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from onedoor.dev import kafka, postgres
 from onedoor.dev.program import Program
@@ -61,15 +62,19 @@ class KillableServers:
 
 
 @asynccontextmanager
-async def killable_servers(folder: Path) -> AsyncIterator[KillableServers]:
-    """Both servers, started and ready, on durable storage in `folder`."""
-    servers = KillableServers(folder, DevSettings().cache)
-    servers.kafka_server.start()
-    servers.postgres_server.start()
-    try:
-        await servers.postgres_ready()
-        await servers.kafka_ready()
-        yield servers
-    finally:
-        servers.kafka_server.stop()
-        servers.postgres_server.stop()
+async def killable_servers() -> AsyncIterator[KillableServers]:
+    """Both servers, started and ready, on durable storage.
+
+    Not in pytest's folder: PostgreSQL runs as another user, and other sessions close that folder to it.
+    """
+    with TemporaryDirectory(prefix="onedoor-killable-") as folder:
+        servers = KillableServers(Path(folder), DevSettings().cache)
+        servers.kafka_server.start()
+        servers.postgres_server.start()
+        try:
+            await servers.postgres_ready()
+            await servers.kafka_ready()
+            yield servers
+        finally:
+            servers.kafka_server.stop()
+            servers.postgres_server.stop()

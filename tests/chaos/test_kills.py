@@ -44,7 +44,7 @@ async def kill_postgres(servers: KillableServers) -> None:
 
 async def test_every_process_is_killed_in_turn_and_every_receipt_arrives_exactly_once(tmp_path: Path) -> None:
     print(f"seed {SEED}")
-    async with killable_servers(tmp_path) as servers:
+    async with killable_servers() as servers:
         conn = await asyncpg.connect(servers.postgres)
         await conn.execute("create database chaos")
         await conn.close()
