@@ -20,7 +20,7 @@ SOURCE = "/onedoor/"
 SCHEMA = "urn:onedoor:schema:"
 JSON = b"application/json"
 
-Headers = Iterable[tuple[str, bytes]] | Mapping[str, bytes]
+Headers = Iterable[tuple[str, bytes | None]] | Mapping[str, bytes | None]
 
 _CLASSIFICATIONS: Mapping[str, Classification] = {name: name for name in get_args(Classification)}
 
@@ -197,18 +197,20 @@ def _path(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location) or "(whole)"
 
 
-def _data(model: type[Event], value: bytes | None, subject: UUID, headers: Mapping[str, bytes]) -> Event:
+def _data(
+    model: type[Event], value: bytes | None, subject: UUID, headers: Mapping[str, bytes | None]
+) -> Event:
     if not value:
         if model is PersonErased:
             return PersonErased(person_id=subject)
         raise Undecodable("the body is empty, but the type is not person.erased")
-    content_type = headers.get("content-type", JSON)
+    content_type = headers.get("content-type") or JSON
     if content_type != JSON and not content_type.startswith(JSON + b";"):
         raise Undecodable("content-type is not application/json")
     return _validated(model, value)
 
 
-def _text(headers: Mapping[str, bytes], name: str) -> str:
+def _text(headers: Mapping[str, bytes | None], name: str) -> str:
     raw = headers.get(name)
     if not raw:
         raise Undecodable(f"{name} is missing")
@@ -219,7 +221,7 @@ def _text(headers: Mapping[str, bytes], name: str) -> str:
     raise Undecodable(f"{name} is not UTF-8")
 
 
-def _uuid(headers: Mapping[str, bytes], name: str) -> UUID:
+def _uuid(headers: Mapping[str, bytes | None], name: str) -> UUID:
     text = _text(headers, name)
     try:
         return UUID(text)
@@ -237,7 +239,7 @@ def _timestamp(moment: datetime) -> bytes:
     return moment.isoformat().removesuffix("+00:00").encode() + b"Z"
 
 
-def _time(headers: Mapping[str, bytes]) -> datetime:
+def _time(headers: Mapping[str, bytes | None]) -> datetime:
     text = _text(headers, "ce_time")
     try:
         moment = datetime.fromisoformat(text)
@@ -248,14 +250,14 @@ def _time(headers: Mapping[str, bytes]) -> datetime:
     return moment
 
 
-def _source(headers: Mapping[str, bytes]) -> str:
+def _source(headers: Mapping[str, bytes | None]) -> str:
     text = _text(headers, "ce_source")
     if not text.startswith(SOURCE) or len(text) == len(SOURCE):
         raise Undecodable("ce_source is not /onedoor/<service>")
     return text[len(SOURCE) :]
 
 
-def _version(headers: Mapping[str, bytes], type_: str) -> int:
+def _version(headers: Mapping[str, bytes | None], type_: str) -> int:
     text = _text(headers, "ce_dataschema")
     prefix, _, version = text.rpartition(":")
     if prefix != f"{SCHEMA}{type_}" or not (version.isascii() and version.isdigit()) or len(version) > 6:
@@ -263,7 +265,7 @@ def _version(headers: Mapping[str, bytes], type_: str) -> int:
     return int(version)
 
 
-def _key(key: bytes | None, headers: Mapping[str, bytes]) -> str:
+def _key(key: bytes | None, headers: Mapping[str, bytes | None]) -> str:
     if key is None:
         return _text(headers, "ce_partitionkey") if "ce_partitionkey" in headers else ""
     try:
@@ -273,14 +275,14 @@ def _key(key: bytes | None, headers: Mapping[str, bytes]) -> str:
     raise Undecodable("the key is not UTF-8")
 
 
-def _classification(headers: Mapping[str, bytes]) -> Classification:
+def _classification(headers: Mapping[str, bytes | None]) -> Classification:
     found = _CLASSIFICATIONS.get(_text(headers, "ce_dataclassification"))
     if found is None:
         raise Undecodable("ce_dataclassification is not public, internal, restricted or child")
     return found
 
 
-def _actor(headers: Mapping[str, bytes]) -> Actor:
+def _actor(headers: Mapping[str, bytes | None]) -> Actor:
     if "ce_actor" not in headers:
         return SYSTEM
     text = _text(headers, "ce_actor")
