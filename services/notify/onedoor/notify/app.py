@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from onedoor.contracts import services
 from onedoor.contracts.events.intake import ALARM, APPLICATION
-from onedoor.notify import api, stream, sweep, views
+from onedoor.notify import api, stream, stuck, sweep, views
 from onedoor.notify.domain import DECIDERS
 from onedoor.notify.domain.clock import CLOCK
 from onedoor.notify.domain.referral import REFERRAL
@@ -23,7 +23,7 @@ SERVICE = Service(
     takes=stream.TAKES,
     react=stream.react,
     stores={REFERRAL.name: views.REFERRALS, CLOCK.name: views.CLOCKS},
-    routers=(api.router,),
+    routers=(stuck.router, api.router),
     background=(sweep.keep_sweeping,),
 )
 

@@ -1,21 +1,28 @@
 """The sweep: takes every step that has fallen due, each at its own moment.
 
 It works as of any moment that it is given. In the running service it sleeps until the next step, a second at
-most, and is woken by an earlier clock or by an adjustment of business time.
+most, and is woken by an earlier clock or by an adjustment of business time. A clock that cannot take its step
+is set aside, so that it holds up no other.
 """
 
 import asyncio
 import logging
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
 
 import asyncpg
 
 from onedoor.contracts.core import SYSTEM, Context
 from onedoor.notify import views
-from onedoor.notify.domain.clock import Strike, strikes
+from onedoor.notify.domain.clock import Clock, Strike, strikes
 from onedoor.runtime import database
 from onedoor.runtime.app import App
+from onedoor.runtime.consumer import describe
+from onedoor.runtime.service import Connection
 from onedoor.runtime.unit import Directive, Unit
 
 log = logging.getLogger(__name__)
@@ -24,20 +31,88 @@ BATCH = 1000
 SHORTEST_SLEEP, LONGEST_SLEEP = 0.02, 1.0
 RETRY_SECONDS = 1.0
 
+Taken = Literal["taken", "left", "stuck"]
+"""What became of one clock: left is what another process holds or what is not due any more."""
+
 
 async def sweep(unit: Unit, now: datetime, batch: int = BATCH) -> int:
     """Take all steps due at `now` of up to `batch` clocks, in one transaction; how many clocks it took.
 
     A step missed long ago is recorded at its own moment; steps are taken in the order of their moments.
-    Clocks that another process holds are left to it.
+    Clocks that another process holds are left to it. If any of them fails, each is worked in a transaction of
+    its own, and those that fail again are set aside. Raises what passes by itself (PostgreSQL is away, a
+    deadlock).
     """
-    async with unit.transaction() as tx:
-        claimed = await views.claim(tx.conn, now, batch)
-        steps = sorted((at, id_) for id_, clock in claimed.items() for at in strikes(clock, now))
-        directives = [Directive((Strike(target=id_),), Context(SYSTEM, at)) for at, id_ in steps]
-        if directives:
-            await unit.run(tx.conn, directives)
-    return len(claimed)
+    try:
+        async with unit.transaction() as tx:
+            claimed = await views.claim(tx.conn, now, batch)
+            await _take(unit, tx.conn, claimed, now)
+            return len(claimed)
+    except Exception as error:
+        if _passes(error):
+            raise
+        log.warning("sweep goes on clock by clock", extra={"error": type(error).__name__})
+    return await _clock_by_clock(unit, now, batch)
+
+
+async def _take(unit: Unit, conn: Connection, claimed: Mapping[UUID, Clock], now: datetime) -> None:
+    steps = sorted((at, id_) for id_, clock in claimed.items() for at in strikes(clock, now))
+    directives = [Directive((Strike(target=id_),), Context(SYSTEM, at)) for at, id_ in steps]
+    if directives:
+        await unit.run(conn, directives)
+
+
+def _passes(error: Exception) -> bool:
+    return database.out_of_reach(error) or isinstance(error, database.PASSING)
+
+
+async def _clock_by_clock(unit: Unit, now: datetime, batch: int) -> int:
+    async with unit.pool.acquire() as conn:
+        due = await views.due(conn, now, batch)
+    outcomes = [await _alone(unit, id_, version, now) for id_, version in due]
+    return len(outcomes) - outcomes.count("left")
+
+
+async def _alone(unit: Unit, id_: UUID, version: int, now: datetime) -> Taken:
+    """All due steps of one clock; an error sets it aside with its reason."""
+    try:
+        async with unit.transaction() as tx:
+            clock = await views.claim_one(tx.conn, id_, version, now)
+            if clock is None:
+                return "left"
+            await _take(unit, tx.conn, {id_: clock}, now)
+            await views.unstick(tx.conn, id_)
+            return "taken"
+    except Exception as error:
+        if _passes(error):
+            raise
+        await _set_aside(unit, id_, version, error)
+        return "stuck"
+
+
+async def _set_aside(unit: Unit, id_: UUID, version: int, error: Exception) -> None:
+    """Hide it from the sweep and say so aloud; which clock of a child it is stays in the database."""
+    reason, trace = describe(error)
+    async with unit.pool.acquire() as conn:
+        kept = await views.set_aside(conn, id_, version, reason, trace, datetime.now(UTC))
+    if kept is not None:
+        which = {} if kept["child"] else {"clock_id": id_}
+        details = {"duty": kept["duty"], "child": kept["child"], "error": reason}
+        log.critical("clock set aside", extra=details | which)
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How many clocks took their steps now, and how many failed again."""
+
+    retried: int
+    failed: int
+
+
+async def retry(unit: Unit, now: datetime, stuck: Iterable[tuple[UUID, int]]) -> Retried:
+    """Let clocks that were set aside (id and version) take their due steps again, each by itself."""
+    outcomes = [await _alone(unit, id_, version, now) for id_, version in stuck]
+    return Retried(outcomes.count("taken"), outcomes.count("stuck"))
 
 
 async def sweep_all(unit: Unit, now: datetime, batch: int = BATCH) -> int:
@@ -79,6 +154,7 @@ async def _sweep_as_of_now(app: App, conn: asyncpg.Connection) -> None:
     app.metrics.clock_sweep_lag_seconds.set(max(late, 0.0))
     if late >= 0 and first is not None:
         await sweep_all(app.unit, now, getattr(app.settings, "sweep_batch", BATCH))
+    app.metrics.stuck_clocks.set(await views.stuck_count(conn))
     app.status["swept_epoch"] = epoch
 
 

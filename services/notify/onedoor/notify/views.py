@@ -64,10 +64,21 @@ _PAUSES = TypeAdapter(tuple[Standstill, ...])
 
 _SAVE_CLOCKS = _upsert("clocks", _CLOCK_COLUMNS)
 _LOAD_CLOCKS = "select * from clocks where id = any($1::uuid[]) order by id for update"
-_CLAIM = """
-select * from clocks where next_at <= $1 order by next_at, id limit $2 for update skip locked
+# An array made once, so that the scan stays the index's whatever the planner believes of the small table.
+_NOT_STUCK = "id <> all (array(select stuck.id from stuck join clocks using (id, version)))"
+_CLAIM = f"""
+select * from clocks where next_at <= $1 and {_NOT_STUCK}
+order by next_at, id limit $2 for update skip locked
+"""  # noqa: S608
+_DUE = f"""
+select id, version from clocks where next_at <= $1 and {_NOT_STUCK} order by next_at, id limit $2
+"""  # noqa: S608
+_CLAIM_ONE = """
+select * from clocks where id = $1 and version = $2 and next_at <= $3 for update skip locked
 """
-_NEXT = "select min(next_at) from clocks where next_at is not null"
+_NEXT = f"""
+select next_at from clocks where next_at is not null and {_NOT_STUCK} order by next_at, id limit 1
+"""  # noqa: S608
 _WAKE = "select pg_notify($1, $2)"
 
 
@@ -118,10 +129,64 @@ async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, Clock
     return {row["id"]: clock_of(row) for row in await conn.fetch(_CLAIM, now, limit)}
 
 
+async def due(conn: Connection, now: datetime, limit: int) -> Sequence[tuple[UUID, int]]:
+    """Id and version of the clocks that `claim` would give, not locked and not read: none can fail."""
+    return [(row["id"], row["version"]) for row in await conn.fetch(_DUE, now, limit)]
+
+
+async def claim_one(conn: Connection, id_: UUID, version: int, now: datetime) -> Clock | None:
+    """The clock, locked, stuck or not; None where others hold it or nothing of this version is due."""
+    row = await conn.fetchrow(_CLAIM_ONE, id_, version, now)
+    return None if row is None else clock_of(row)
+
+
 async def next_moment(conn: Connection) -> datetime | None:
-    """When the next step of any clock falls due."""
+    """When the next step of any clock falls due; those set aside do not count."""
     moment: datetime | None = await conn.fetchval(_NEXT)
     return moment
+
+
+_SET_ASIDE = """
+with clock as (select id, duty, child, classification from clocks where id = $1), kept as (
+  insert into stuck (id, version, error, traceback, since, attempts, classification)
+  select id, $2, $3, $4, $5, 1, classification from clock
+  on conflict (id) do update set version = excluded.version, error = excluded.error,
+    traceback = excluded.traceback,
+    since = case when stuck.version = excluded.version then stuck.since else excluded.since end,
+    attempts = case when stuck.version = excluded.version then stuck.attempts + 1 else 1 end
+)
+select duty, child from clock
+"""
+_UNSTICK = "delete from stuck where id = $1"
+_STUCK = """
+select clocks.id, version, duty, owner, child, error, traceback, since, attempts
+from stuck join clocks using (id, version)
+where $1::uuid is null or clocks.id = $1 order by since, clocks.id
+"""
+_STUCK_COUNT = "select count(*) from stuck join clocks using (id, version)"
+
+
+async def set_aside(
+    conn: Connection, id_: UUID, version: int, error: str, traceback: str, at: datetime
+) -> asyncpg.Record | None:
+    """Hide this version of the clock from the sweep, and keep why (system clock); its duty and child."""
+    return await conn.fetchrow(_SET_ASIDE, id_, version, error, traceback, at)
+
+
+async def unstick(conn: Connection, id_: UUID) -> None:
+    """The clock took its step: what was kept of an earlier failure goes."""
+    await conn.execute(_UNSTICK, id_)
+
+
+async def stuck(conn: Connection, id_: UUID | None = None) -> Sequence[asyncpg.Record]:
+    """id, version, duty, owner, child, error, traceback, since, attempts of all set aside, or of one."""
+    return await conn.fetch(_STUCK, id_)
+
+
+async def stuck_count(conn: Connection) -> int:
+    """How many clocks are set aside."""
+    count: int = await conn.fetchval(_STUCK_COUNT)
+    return count
 
 
 _REFERRAL_COLUMNS: Mapping[str, str] = {
