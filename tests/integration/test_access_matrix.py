@@ -22,6 +22,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from onedoor.contracts.core import Actor, Context, Envelope
 from onedoor.contracts.plan import Plan
+from onedoor.contracts.services import SPECIALISED
+from onedoor.dev.services import SERVICES as PROCESSES
 from onedoor.runtime import database as pools
 from onedoor.runtime.access import ROLES, dev_token, may
 from onedoor.runtime.app import App
@@ -35,7 +37,7 @@ from onedoor.runtime.unit import Directive, Unit
 from tests.casework import CHAIN, NOW, application, envelope
 from tests.servers import Servers
 
-SERVICES = ("intake", "assistance", "child_welfare", "notify", "desk")
+SERVICES = tuple(process.module.removeprefix("onedoor.") for process in PROCESSES)
 PUBLIC = {
     "GET /health/live",
     "GET /health/ready",
@@ -214,7 +216,7 @@ def everything_planned() -> Envelope:
         "due_ack": NOW,
         "due_finish": NOW,
     }
-    services = [{"name": name, "urgency": "critical"} for name in ("assistance", "child-welfare")]
+    services = [{"name": service.name, "urgency": "critical"} for service in SPECIALISED]
     return envelope(application(plan=Plan.model_validate({"services": services, "referrals": [referral]})))
 
 
