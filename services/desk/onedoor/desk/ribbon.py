@@ -5,7 +5,7 @@ view box `WIDTH` wide.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -16,12 +16,13 @@ from onedoor.calendar import CHINA, Kind, local, office_time
 WIDTH = 1232.0
 LEFT = 132.0
 TOP = 46.0
-LANE = 34.0
+LANE = 40.0
 BAR = 18.0
 FOOT = 20.0
 FEW_DAYS = 4
 MOST_DAYS = 62
 LETTER = 12.0
+FLAG_ROOM = 132.0
 
 Row: TypeAlias = Mapping[str, Any] | asyncpg.Record
 
@@ -67,7 +68,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A limit. passed: it is over and was not met."""
+    """A limit. passed: it is over and was not met; labelled: there is room to say what it is."""
 
     x: float
     y: float
@@ -76,6 +77,7 @@ class Flag:
     passed: bool
     met: bool
     label_left: bool
+    labelled: bool = True
 
 
 @dataclass(slots=True)
@@ -172,7 +174,19 @@ def _lanes(sent: Sequence[Row], statutory: Sequence[Row], scale: Scale, now: dat
     for row in statutory:
         lane = _lane(lanes, row["owner"])
         lane.flags.append(_flag(row["due_at"], row["duty"], lane.y, scale, now, _ended(row)))
+    for lane in lanes.values():
+        lane.flags = _spaced(lane.flags)
     return list(lanes.values())
+
+
+def _spaced(flags: Sequence[Flag]) -> list[Flag]:
+    """The flags from left to right; one that stands too close behind a label has none, nor has a met one."""
+    spaced, free = [], 0.0
+    for flag in sorted(flags, key=lambda flag: (flag.met, flag.x)):
+        labelled = not flag.met and flag.x >= free
+        free = flag.x + FLAG_ROOM if labelled else free
+        spaced.append(replace(flag, labelled=labelled))
+    return spaced
 
 
 def _lane(lanes: dict[str, Lane], owner: str) -> Lane:
@@ -199,7 +213,7 @@ def _bar(row: Row, y: float, scale: Scale, now: datetime) -> Bar:
     left = start + width + room > WIDTH and start - room > LEFT
     return Bar(
         x=start,
-        y=y + (LANE - BAR) / 2,
+        y=y + LANE - BAR - 5,
         width=width,
         open=bool(row["held"]),
         late=late,

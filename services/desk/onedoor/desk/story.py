@@ -108,10 +108,14 @@ def group(row: Row) -> str:
 
 
 def standing(row: Row) -> str:
-    """The state of a request for those who only took it down."""
+    """The state of a request for those who only took it down. urgency: none where nothing was handed over."""
     if row["withdrawn_at"] is not None:
         return "withdrawn"
-    return "received" if not row["holders"] and not row["cases"] else "in_work" if row["open"] else "answered"
+    if row["open"]:
+        return "in_work"
+    if row["urgency"] is not None:
+        return "answered"
+    return "in_work" if row["cases"] else "received"
 
 
 def brief(referrals: Iterable[Row]) -> dict[str, Any]:
