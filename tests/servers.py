@@ -14,12 +14,9 @@ import asyncpg
 from onedoor.dev import ports
 from onedoor.dev.postgres import with_database
 from onedoor.dev.resolve import Servers, resolve
-from onedoor.dev.services import startable
 from onedoor.dev.settings import DevSettings
 
 __all__ = ["Servers", "cloned", "empty_database", "migrated_template", "servers_for_tests"]
-
-_MIGRATIONS_AT_ONCE = 2
 
 
 @asynccontextmanager
@@ -68,30 +65,23 @@ async def _execute(dsn: str, statement: str) -> None:
 
 @asynccontextmanager
 async def migrated_template(servers: Servers, dev_key: Path) -> AsyncIterator[str]:
-    """A database in which every service has migrated by its own command; RuntimeError says why one could not."""
+    """A database in which every service has migrated. Raises RuntimeError with what a migration said."""
     async with empty_database(servers.postgres) as dsn:
-        slots = asyncio.Semaphore(_MIGRATIONS_AT_ONCE)
         settings = {
             "ONEDOOR_ENVIRONMENT": "test",
             "ONEDOOR_KAFKA": servers.kafka,
             "ONEDOOR_POSTGRES": dsn,
             "ONEDOOR_DEV_KEY": str(dev_key),
         }
-        await asyncio.gather(*(_migrate(service.module, settings, slots) for service in startable()))
-        yield dsn
-
-
-async def _migrate(module: str, settings: dict[str, str], slots: asyncio.Semaphore) -> None:
-    async with slots:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            module,
-            "migrate",
+            "onedoor.dev.migrate",
             env=os.environ | settings,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         output, _ = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"{module} could not migrate:\n{output.decode(errors='replace')}")
+        if process.returncode:
+            raise RuntimeError(output.decode(errors="replace"))
+        yield dsn

@@ -3,7 +3,8 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from onedoor.dev import kafka as broker
@@ -12,6 +13,7 @@ from onedoor.dev import postgres as database
 from onedoor.dev.errors import CannotStart
 
 _SECONDS = 90.0
+_SOCKET = Path("/var/run/docker.sock")
 
 
 def engine_problem(*images: str) -> str | None:
@@ -23,12 +25,13 @@ def engine_problem(*images: str) -> str | None:
         import docker  # type: ignore[import-untyped]  # comes with testcontainers
     except ImportError:
         return "testcontainers is not installed"
+    if not os.environ.get("DOCKER_HOST") and not _SOCKET.is_socket():
+        return f"no container engine: DOCKER_HOST is not set and {_SOCKET} is not there"
     try:
-        client = docker.from_env(timeout=10)
-        client.ping()
-        absent = [image for image in images if not client.images.list(name=image)]
-        for image in absent:
-            client.images.pull(image)
+        with closing(docker.from_env(timeout=10)) as client:
+            for image in images:
+                if not client.images.list(name=image):
+                    client.images.pull(image)
     except docker.errors.DockerException as error:
         return f"no container engine or image: {str(error).splitlines()[0][:150]}"
     return None
@@ -85,14 +88,14 @@ def _started(
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     from testcontainers.core.container import DockerContainer
 
-    container = DockerContainer(image)
-    for inside, outside in published.items():
-        container = container.with_bind_ports(inside, outside)
-    for name, value in environment.items():
-        container = container.with_env(name, value)
-    if command is not None:
-        container = container.with_command(command)
     try:
+        container = DockerContainer(image)
+        for inside, outside in published.items():
+            container = container.with_bind_ports(inside, outside)
+        for name, value in environment.items():
+            container = container.with_env(name, value)
+        if command is not None:
+            container = container.with_command(command)
         container.start()
     except Exception as error:
         raise CannotStart(

@@ -45,15 +45,28 @@ def prepare(settings: DevSettings, part: Part) -> None:
     for service in startable():
         require_free(service.port, service.name, service.port_variable)
     of_kafka, of_postgres = resolve.backends(settings)
-    if of_kafka == "embedded":
-        with part("download") as say:
-            jars.class_path(settings.cache.expanduser(), say)
+    with part("download") as say:
+        if of_kafka == "embedded":
+            jars.class_path(settings.downloads, say)
+        _fetch_pages(settings, say)
     with part("folders"):
         if of_postgres == "embedded":
             resolve.postgres_program(settings)
         if of_kafka == "embedded":
             resolve.kafka_program(settings)
         ensure_dev_key(settings.dev_key)
+
+
+def _fetch_pages(settings: DevSettings, say: jars.Say) -> None:
+    """Third-party files of the desk's pages."""
+    from onedoor.desk import assets
+
+    if not assets.intact(assets.folder(settings.downloads)):
+        say("what the desk's pages need")
+    try:
+        assets.install(settings.downloads)
+    except assets.AssetsMissing as problem:
+        raise CannotStart(" ".join(str(problem).split())) from None
 
 
 def start_manager(settings: DevSettings, detached: bool) -> "subprocess.Popen[bytes]":
@@ -65,7 +78,7 @@ def start_manager(settings: DevSettings, detached: bool) -> "subprocess.Popen[by
     with log.open("ab") as out:
         return subprocess.Popen(
             command if detached else [*leash, *command],
-            env={**os.environ, "ONEDOOR_HOME": str(settings.root)},
+            env={**os.environ, "ONEDOOR_HOME": str(settings.root), "ONEDOOR_CACHE": str(settings.downloads)},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -9,7 +9,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -25,7 +25,6 @@ from onedoor.dev.supervisor import Supervisor
 from onedoor.dev.topics import ensure_topics
 
 _READY_SECONDS = 120.0
-_MIGRATIONS_AT_ONCE = 2
 
 
 class Manager:
@@ -61,16 +60,14 @@ class Manager:
 
     async def _migrate(self, supervisor: Supervisor, servers: Servers) -> None:
         self._run.report("begin", "migrations")
-        slots = asyncio.Semaphore(_MIGRATIONS_AT_ONCE)
-
-        async def one(service: ServiceProcess) -> None:
-            program = self._program(service, servers, "migrate")
-            async with slots:
-                code = await supervisor.run(program)
-            if code:
-                raise fail(f"the migration of {service.name}", program.log)
-
-        await _all(*(one(service) for service in self._services))
+        program = Program(
+            name="migrations",
+            argv=(sys.executable, "-m", "onedoor.dev.migrate"),
+            log=self._settings.logs / "migrations.log",
+            env=self._shared(servers),
+        )
+        if await supervisor.run(program):
+            raise fail("the migration", program.log)
         self._run.report("done", "migrations", _count(self._services))
 
     @asynccontextmanager
@@ -78,7 +75,7 @@ class Manager:
         self._run.report("begin", "services")
         stacks = [AsyncExitStack() for _ in self._services]
         try:
-            programs = [self._program(service, servers, "run") for service in self._services]
+            programs = [self._program(service, servers) for service in self._services]
             alive = [
                 await stack.enter_async_context(supervisor.watch(program))
                 for stack, program in zip(stacks, programs, strict=True)
@@ -90,14 +87,15 @@ class Manager:
         finally:
             await asyncio.gather(*(stack.aclose() for stack in stacks))
 
-    def _program(self, service: ServiceProcess, servers: Servers, what: str) -> Program:
-        shared = environment(servers.kafka, servers.postgres, str(self._settings.dev_key))
-        name = service.name if what == "run" else f"{service.name} {what}"
+    def _shared(self, servers: Servers) -> Mapping[str, str]:
+        return environment(servers.kafka, servers.postgres, str(self._settings.dev_key))
+
+    def _program(self, service: ServiceProcess, servers: Servers) -> Program:
         return Program(
-            name=name,
-            argv=(sys.executable, "-m", service.module, what),
+            name=service.name,
+            argv=(sys.executable, "-m", service.module, "run"),
             log=self._settings.logs / f"{service.name}.log",
-            env={**shared, "ONEDOOR_PORT": str(service.port)},
+            env={**self._shared(servers), "ONEDOOR_PORT": str(service.port)},
         )
 
     def _spawned(self, name: str, pid: int) -> None:

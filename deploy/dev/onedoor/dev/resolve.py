@@ -97,7 +97,7 @@ def kafka_program(settings: DevSettings) -> Program:
     require_free(settings.kafka_port, "Kafka", "ONEDOOR_KAFKA_PORT")
     require_free(settings.kafka_port + 1, "Kafka's controller, the port after Kafka's", "ONEDOOR_KAFKA_PORT")
     return kafka.program(
-        settings.root / "kafka", settings.cache.expanduser(), settings.kafka_port, settings.logs / "kafka.log"
+        settings.root / "kafka", settings.downloads, settings.kafka_port, settings.logs / "kafka.log"
     )
 
 

@@ -47,6 +47,11 @@ class DevSettings(BaseSettings):
         """The home folder, absolute."""
         return self.home.expanduser().resolve()
 
+    @cached_property
+    def downloads(self) -> Path:
+        """The cache folder, absolute."""
+        return self.cache.expanduser().resolve()
+
     @property
     def logs(self) -> Path:
         """One file per process."""

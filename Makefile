@@ -1,0 +1,60 @@
+# OneDoor 一门. Type `make` to see what can be done.
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DISTRIBUTIONS := shared $(sort $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml))) deploy/dev
+PACKAGES := contracts runtime calendar triage intake assistance child_welfare vagrancy charity notify desk dev
+SUITES := unit contract integration acceptance e2e chaos
+
+# The first Python that is new enough; name another with `make PYTHON=/path/to/python …`.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help install up down status logs test check format schemas reset
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## put everything that is needed into .venv
+
+$(INSTALLED): requirements.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+	@test -n "$(PYTHON)" || { echo "OneDoor needs Python 3.11 or newer: install it, or name it, make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11, which OneDoor needs: name a newer one, make PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "$(PYTHON) cannot make a .venv: install its venv module (Debian: python3-venv)" >&2; exit 1; }
+	@echo "installing what requirements.txt names (some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS))
+	@touch $@
+
+up: install ## start everything, show where to go, follow the logs; Ctrl-C stops all
+	@$(BIN)/onedoor up
+
+down: install ## stop what `onedoor up --detach` started
+	@$(BIN)/onedoor down
+
+status: install ## what runs, where, and whether it is ready
+	@$(BIN)/onedoor status || test $$? -eq 3
+
+logs: install ## follow the logs of all processes
+	@$(BIN)/onedoor logs --follow
+
+test: install ## run all tests, on real Kafka and PostgreSQL and in a real browser
+	$(BIN)/python -m pytest --durations=20 $(wildcard $(addprefix tests/,$(SUITES)))
+
+check: install ## format, lint, types, import contracts, event schemas: what CI checks before the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(addprefix -p onedoor.,$(PACKAGES))
+	$(BIN)/lint-imports
+	$(BIN)/python -m onedoor.contracts.check
+
+format: install ## let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schemas: install ## write the events' JSON Schemas and the AsyncAPI document from the models
+	$(BIN)/python -m onedoor.contracts.schemas
+
+reset: install ## wipe the data of this checkout, after asking; the downloads stay
+	@$(BIN)/onedoor reset
