@@ -42,6 +42,7 @@ def application(
     at: datetime = FRIDAY,
     duties: Sequence[dict[str, Any]] = (),
     supplement: bool = False,
+    manual: bool = False,
     **more: Any,
 ) -> ApplicationReceived | ApplicationSupplemented:
     """An application about a nine-year-old, with this plan."""
@@ -56,7 +57,9 @@ def application(
         "recorded_at": at,
         "place_division": "500112015",
         "subjects": (Subject(person_id=CHILD, age=9, facts={"alone": True, "school": "dropped_out"}),),
-        "plan": Plan.model_validate({"referrals": referrals, "duties": duties}),
+        "plan": Plan.model_validate(
+            {"referrals": referrals, "duties": duties, "manual": "township" if manual else None}
+        ),
     }
     model = ApplicationSupplemented if supplement else ApplicationReceived
     return model.model_validate(facts | more)

@@ -191,6 +191,22 @@ async def test_on_behalf_of_a_unit_without_an_account(bench: Bench) -> None:
     assert police.status_code == 403, "who may not record for others"
 
 
+async def test_what_no_rule_names_stands_on_the_townships_list(bench: Bench) -> None:
+    await bench.read(application(manual=True), application(manual=True, application_id=uuid4()))
+    town: dict[str, Any] = {"role": "window", "department": "township", "division": HERE}
+    items = (await bench.ask("GET", "/v1/referrals", **town)).json()["items"]
+    assert [(item["rule"], item["to"], item["to_division"]) for item in items] == [
+        ("MANUAL", "township", HERE)
+    ] * 2
+    elsewhere = town | {"division": THERE}
+    assert (await bench.ask("GET", "/v1/referrals", **elsewhere)).json()["items"] == []
+    mine = referral_id(derived_id("notify-test-application"), "MANUAL", "township")
+    view = (await bench.ask("GET", f"/v1/referrals/{mine}", **town)).json()
+    assert {clock["duty"] for clock in view["clocks"]} == {"ack", "finish"}
+    await bench.read(withdrawn(FRIDAY + HOUR))
+    assert (await bench.ask("GET", f"/v1/referrals/{mine}", **town)).json()["state"] == "revoked"
+
+
 async def test_refusals_are_coded_in_both_languages(bench: Bench) -> None:
     await bench.read(application(planned(**CRITICAL)))
     early = await bench.police("POST", f"{R1_PATH}/answer", {"feedback": "x"})

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -33,7 +34,7 @@ async def bench(servers: Servers, database: str, tmp_path: Path) -> AsyncIterato
 async def referred(bench: Bench, count: int, child: bool = False) -> list[UUID]:
     """So many applications with one referral each; the ids of their acknowledge clocks."""
     applications = [uuid4() for _ in range(count)]
-    more = {} if child else {"subjects": ()}
+    more: dict[str, Any] = {} if child else {"subjects": ()}
     await bench.read(
         *(application(planned(), application_id=id_, chain_id=uuid4(), **more) for id_ in applications)
     )
@@ -52,6 +53,16 @@ async def breaches(bench: Bench) -> dict[UUID, list[object]]:
     return found
 
 
+async def upcoming(bench: Bench) -> datetime | None:
+    async with bench.app.writer.acquire() as conn:
+        return await views.next_moment(conn)
+
+
+async def set_aside(bench: Bench) -> int:
+    async with bench.app.writer.acquire() as conn:
+        return await views.stuck_count(conn)
+
+
 @pytest.mark.parametrize("how", [PAUSED_WITHOUT_A_PAUSE, UNREADABLE])
 async def test_the_others_of_the_batch_breach_at_their_moments(
     bench: Bench, how: str, caplog: pytest.LogCaptureFixture
@@ -66,7 +77,7 @@ async def test_the_others_of_the_batch_breach_at_their_moments(
     (said,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
     assert (said.message, said.__dict__["clock_id"]) == ("clock set aside", clocks[2])
     assert await sweep(bench.app.unit, SOON) == 0, "it is tried no more by itself"
-    assert await views.next_moment(bench.app.writer) is None, "and wakes nobody"
+    assert await upcoming(bench) is None, "and wakes nobody"
 
 
 async def test_operators_see_why_without_any_input_and_try_again(bench: Bench) -> None:
@@ -120,8 +131,8 @@ async def test_a_clock_to_which_something_else_happens_is_tried_again_by_itself(
     assert (await bench.rows("select count(*) as n from stuck"))[0]["n"] == 1
     await spoil(bench, clock, MENDED)
     await bench.app.writer.execute("update clocks set version = version + 1 where id = $1", clock)
-    assert await views.stuck_count(bench.app.writer) == 0
-    assert await views.next_moment(bench.app.writer) is not None
+    assert await set_aside(bench) == 0
+    assert await upcoming(bench) is not None
 
 
 async def test_what_passes_by_itself_sets_nothing_aside(
@@ -135,5 +146,5 @@ async def test_what_passes_by_itself_sets_nothing_aside(
         patched.setattr(bench.app.unit, "run", away)
         with pytest.raises(ConnectionRefusedError):
             await sweep(bench.app.unit, SOON)
-    assert await views.stuck_count(bench.app.writer) == 0
+    assert await set_aside(bench) == 0
     assert await sweep_all(bench.app.unit, SOON - timedelta(days=1)) == 4

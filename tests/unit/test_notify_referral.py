@@ -387,6 +387,63 @@ def test_a_draft_has_no_clock_until_it_is_sent() -> None:
     assert not gone.types("clock")
 
 
+MANUAL = of_plan("MANUAL", "township")
+
+
+def test_where_no_rule_names_anybody_the_township_looks_at_it_by_a_clock() -> None:
+    notify = Notify()
+    notify.read(application(manual=True), FRIDAY)
+    notify.read(application(manual=True, supplement=True), FRIDAY + HOUR)
+    assert notify.types("referral") == ["referral.sent"]
+    wanted = notify.referral(MANUAL).wanted
+    assert wanted is not None
+    assert (wanted.rule, wanted.from_, wanted.to) == ("MANUAL", "hotline-12345", "township")
+    assert (wanted.to_division, wanted.urgency) == ("500112015", "ordinary")
+    assert wanted.ground == "district rule, assumed"
+    assert wanted.facts == {"place_division": "500112015", "subjects": [{"person_id": str(CHILD)}]}
+    limits = packaged_rules().clocks["ordinary"]
+    assert notify.clock("ack", MANUAL).limit == str(limits.ack)
+    assert notify.clock("finish", MANUAL).limit == str(limits.finish)
+    notify.sweep(FRIDAY + 60 * DAY)
+    assert notify.types().count("clock.breached") == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"place_division": None}, ("hotline-12345", None)),
+        ({"channel": "window"}, ("township", "500112015")),
+        ({"channel": "carrier-pigeon"}, ("township", "500112015")),
+        ({"caller_role": "school"}, ("education", "500112015")),
+    ],
+)
+def test_who_hands_it_to_the_township(more: dict[str, Any], expected: tuple[str, str | None]) -> None:
+    notify = Notify()
+    notify.read(application(manual=True, **more), FRIDAY)
+    wanted = notify.referral(MANUAL).wanted
+    assert wanted is not None
+    assert (wanted.from_, wanted.to_division) == expected
+
+
+def test_withdrawal_revokes_what_the_township_looks_at() -> None:
+    for order in permutations([application(manual=True), withdrawn(FRIDAY + HOUR)]):
+        notify = Notify()
+        for event in order:
+            notify.read(event, FRIDAY + HOUR)
+        assert notify.referral(MANUAL).state == "revoked"
+        assert notify.clock("finish", MANUAL).state == "cancelled"
+
+
+def test_nobody_hands_back_what_no_rule_gives_to_anybody_else() -> None:
+    notify = Notify()
+    notify.read(application(manual=True), FRIDAY)
+    refused = notify.give(Return(target=MANUAL, reason="not_our_matter"), FRIDAY, ANYONE)
+    assert isinstance(refused, Refusal)
+    assert refused.code == "referral.manual"
+    for command in (Acknowledge(target=MANUAL), Answer(target=MANUAL, outcome="helped", told=True)):
+        assert not isinstance(notify.give(command, FRIDAY, TOWN), Refusal)
+
+
 def test_late_entries_carry_the_mark_to_their_clocks() -> None:
     notify = opened(planned(**CRITICAL), late_entry=True)
     notify.sweep(FRIDAY + 30 * DAY)

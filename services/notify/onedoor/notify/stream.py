@@ -24,6 +24,7 @@ from onedoor.contracts.events.notify import (
     ReferralRevoked,
     ReferralSent,
 )
+from onedoor.contracts.plan import PlannedReferral
 from onedoor.notify.domain import duties, ledger, referral
 from onedoor.notify.domain.clock import CancelClock, ExtendClock, MeetClock, StartClock, clock_id
 from onedoor.notify.domain.duties import REFERRAL_DUTIES, ReferralDuty
@@ -38,6 +39,7 @@ from onedoor.notify.domain.ledger import (
 )
 from onedoor.notify.domain.referral import NoteDue, OpenReferral, Release, TakeOver, Wanted
 from onedoor.notify.facts import travelling
+from onedoor.triage.rules import DISTRICT_RULE
 
 Application = ApplicationReceived | ApplicationSupplemented
 
@@ -52,27 +54,43 @@ def _application(event: Application, _: datetime) -> Sequence[Command]:
     anew = isinstance(event, ApplicationSupplemented)
     at = (event.recorded_at if anew else event.received_at).astimezone(UTC)
     late, child = event.late_entry and not anew, event.classification() == "child"
+    subjects = tuple(subject.person_id for subject in event.subjects)
     asked = tuple(
         Asked(
             origin=event.application_id,
             wanted=Wanted(
-                rule=planned.rule,
-                from_=planned.from_,
-                to=planned.to,
-                to_division=planned.to_division,
-                urgency=planned.urgency,
+                **planned,
                 sent_at=at,
-                ground=planned.ground,
-                drafted=planned.drafted,
-                subjects=tuple(subject.person_id for subject in event.subjects),
-                facts=travelling(planned.rule, event),
+                subjects=subjects,
+                facts=travelling(planned["rule"], event),
                 late_entry=late,
                 child=child,
             ),
         )
-        for planned in event.plan.referrals
+        for planned in (*map(_planned, event.plan.referrals), *_manual(event))
     )
     return (Admit(**_of(event), asked=asked, duties=_duties(event, at, late, child)),)
+
+
+def _planned(referral: PlannedReferral) -> dict[str, Any]:
+    names = ("rule", "from_", "to", "to_division", "urgency", "ground", "drafted")
+    return {name: getattr(referral, name) for name in names}
+
+
+def _manual(event: Application) -> Sequence[dict[str, Any]]:
+    """Where no rule names anybody, the township looks at it, on its list and by a clock like all others."""
+    if event.plan.manual is None:
+        return ()
+    return (
+        {
+            "rule": duties.MANUAL,
+            "from_": duties.origin(event.caller_role, event.channel),
+            "to": event.plan.manual,
+            "to_division": event.place_division,
+            "urgency": "ordinary",
+            "ground": DISTRICT_RULE,
+        },
+    )
 
 
 def _duties(event: Application, at: datetime, late: bool, child: bool) -> tuple[AskedDuty, ...]:

@@ -38,6 +38,10 @@ PROTECTION: Mapping[str, str] = {
 """Referrals whose duty stands whatever anyone signs, and why: no withdrawal and nobody revokes them."""
 
 
+MANUAL = "MANUAL"
+"""The rule of a referral that no row of the directory asks for: a person decides who helps."""
+
+
 def limits(urgency: Urgency, to: str) -> dict[ReferralDuty, Limit]:
     """The limits of a referral of this urgency to this department, counted from its sending."""
     rules = packaged_rules()
@@ -45,6 +49,12 @@ def limits(urgency: Urgency, to: str) -> dict[ReferralDuty, Limit]:
     awake = clocks.ack_round_the_clock if to in rules.round_the_clock else None
     found: dict[ReferralDuty, Limit] = {"ack": awake or clocks.ack, "finish": clocks.finish}
     return found | {"action": clocks.action} if clocks.action else found
+
+
+def origin(caller_role: str, channel: str) -> str:
+    """Which department took the application down, by who called, else by the channel; else the township."""
+    rules = packaged_rules()
+    return rules.roles.get(caller_role) or rules.channels.get(channel, "township")
 
 
 @dataclass(frozen=True, slots=True)

@@ -435,6 +435,12 @@ def _not_yet(referral: Referral, command: ByPerson) -> Refusal | None:
             return Refusal(
                 "referral.acted", "The action is recorded already; answer it.", "已登记处置，请反馈结果。"
             )
+        case Return() if referral.wanted and referral.wanted.rule == duties.MANUAL:
+            return Refusal(
+                "referral.manual",
+                "No rule names anybody else, so it stays yours: ask those who are to help, and answer.",
+                "没有规则指向其他单位，由本单位负责：请联系应办理的单位，并反馈结果。",
+            )
         case Close() if referral.held:
             return Refusal(
                 "referral.held",
