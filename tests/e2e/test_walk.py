@@ -1,0 +1,232 @@
+"""The walk through real Chromium: a child alone is entered, handed over, answered, and falls overdue."""
+
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from onedoor.assistance.app import SERVICE as ASSISTANCE
+from onedoor.child_welfare.app import SERVICE as CHILD_WELFARE
+from onedoor.contracts.registry import TOPICS
+from onedoor.desk.app import SERVICE as DESK
+from onedoor.intake.app import SERVICE as INTAKE
+from onedoor.notify.app import SERVICE as NOTIFY
+from onedoor.runtime import clock
+from onedoor.runtime.migrate import migrate
+from onedoor.runtime.settings import Settings
+from tests.servers import Servers
+from tests.system import System, running_system
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SHOTS = os.environ.get("ONEDOOR_SHOTS")
+RECEIPT = re.compile(r"[A-Z]{2}\d{8}-[0-9A-Z]{6}-[0-9A-Z]")
+LIVE = 15_000
+"""Milliseconds until an open page has to show what happened elsewhere, on a busy machine."""
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+async def system(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """All services on a database and topics of their own."""
+    suffix = f".{uuid4().hex[:8]}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic + suffix, 6, 1) for topic in TOPICS])
+    await admin.close()
+    postgres = await _database(servers)
+    for service in (INTAKE, ASSISTANCE, CHILD_WELFARE, NOTIFY, DESK):
+        await migrate(service, Settings(environment="test", postgres=postgres))
+    async with running_system(servers.kafka, postgres, suffix, tmp_path_factory.mktemp("walk")) as running:
+        yield running
+
+
+async def _database(servers: Servers) -> str:
+    name = f"t{uuid4().hex[:12]}"
+    conn = await asyncpg.connect(servers.postgres)
+    await conn.execute(f"create database {name}")
+    await conn.close()
+    return servers.postgres.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    if not CHROMIUM.is_file():
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(f"no Chromium at {CHROMIUM}; name one in CHROMIUM")
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        await started.close()
+
+
+class Visitor:
+    """Somebody at the desk, in a browser window of their own. Every page they see is checked by axe."""
+
+    def __init__(self, page: Page, system: System) -> None:
+        self.page = page
+        self.url = system.processes["desk"].url
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
+
+    async def sign_in(self, person: str) -> None:
+        await self.page.goto(f"{self.url}/signin")
+        await self.looked("signin")
+        await self.page.locator(f'button[name="person"][value="{person}"]').click()
+        await self.page.wait_for_url(lambda url: "/signin" not in url)
+
+    async def goes(self, path: str) -> None:
+        answer = await self.page.goto(self.url + path)
+        assert answer is not None
+        assert answer.status == 200, f"{path}: {answer.status}"
+
+    async def does(self, verb: str, shot: str, **said: str) -> None:
+        """Carry a verb out on the first referral of the list, through its dialog."""
+        row = self.page.locator("tr[id^='r-']").first
+        await row.get_by_role("button", name=f"{verb}：").click()
+        dialog = self.page.get_by_role("dialog")
+        await expect(dialog).to_be_visible()
+        await self.looked(shot)
+        for name, words in said.items():
+            await dialog.locator(f"[name='{name}']").fill(words)
+        await dialog.get_by_role("button", name=verb, exact=True).click()
+        await expect(dialog).to_be_hidden()
+
+    async def looked(self, name: str) -> None:
+        """axe finds nothing on the page as it stands, and no script has complained."""
+        if SHOTS:
+            await self.page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+        found = await Axe().run(self.page)
+        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+        assert self.errors == [], name
+
+
+@pytest.fixture
+async def visitors(browser: Browser, system: System) -> AsyncIterator[Callable[[str], Awaitable[Visitor]]]:
+    """Opens a window for a person of the development list."""
+    opened = []
+
+    async def visit(person: str) -> Visitor:
+        context = await browser.new_context(locale="zh-CN", viewport={"width": 1366, "height": 900})
+        opened.append(context)
+        visitor = Visitor(await context.new_page(), system)
+        await visitor.sign_in(person)
+        return visitor
+
+    yield visit
+    for context in opened:
+        await context.close()
+
+
+Visit = Callable[[str], Awaitable[Visitor]]
+
+
+async def enter_child_alone(operator: Visitor) -> str:
+    """The operator's form, by keyboard where there is a key. Returns the id of the chain."""
+    page = operator.page
+    await operator.goes("/console")
+    await operator.looked("console-empty")
+    await page.keyboard.press("Alt+1")
+    await expect(page.get_by_role("checkbox", name="独处")).to_be_checked()
+    await page.locator('[name="s0_age"]').fill("9")
+    await page.locator('[name="place_division"]').select_option("500112015")
+    await page.locator('[name="facts_text"]').fill("九岁男孩一个人在家，敲门会应。")
+    plan = page.locator("#plan")
+    await expect(plan).to_contain_text("公安", timeout=LIVE)
+    await expect(plan).to_contain_text("特急")
+    await operator.looked("console-filled")
+    await page.keyboard.press("Control+Enter")
+    receipt = page.locator("#receipt")
+    await expect(receipt).to_have_text(RECEIPT, timeout=LIVE)
+    await expect(page.locator("#standing")).to_contain_text("公安", timeout=LIVE)
+    await operator.looked("console-receipt")
+    chain = await receipt.get_attribute("data-chain")
+    assert chain is not None
+    return chain
+
+
+async def test_a_child_alone_is_handed_over_and_answered_before_everybodys_eyes(
+    visitors: Visit, system: System
+) -> None:
+    operator = await visitors("child-duty-1")
+    chain = await enter_child_alone(operator)
+    await operator.goes(f"/chains/{chain}")
+    ours = operator.page.locator("main")
+    await expect(ours).to_contain_text("公安", timeout=LIVE)
+    await expect(ours).to_contain_text("儿童保护", timeout=LIVE)
+    await operator.looked("chain-sent")
+
+    police = await visitors("police-1")
+    await police.goes("/work")
+    await expect(police.page.locator("tr[id^='r-']")).to_have_count(1, timeout=LIVE)
+    await police.looked("work")
+    await police.does("签收", "work-acknowledging")
+    await expect(ours.locator("[data-type='referral.acknowledged']")).to_be_visible(timeout=LIVE)
+    await police.looked("work-acknowledged")
+
+    await police.does("反馈", "work-answering", feedback="民警已到场，孩子安全，已联系姨妈接走。")
+    await expect(ours.locator("[data-type='referral.answered']")).to_be_visible(timeout=LIVE)
+    await expect(police.page.locator("tr[id^='r-']")).to_have_count(0)
+    await police.looked("work-answered")
+    await operator.looked("chain-answered")
+
+
+async def test_what_nobody_takes_up_falls_overdue_on_the_open_page(visitors: Visit, system: System) -> None:
+    operator = await visitors("child-duty-1")
+    chain = await enter_child_alone(operator)
+    await operator.goes(f"/chains/{chain}")
+    ours = operator.page.locator("main")
+    await expect(ours).to_contain_text("公安", timeout=LIVE)
+    await clock.advance(system.postgres, timedelta(minutes=45))
+    try:
+        breach = ours.locator("[data-type='clock.breached']").first
+        await expect(breach).to_be_visible(timeout=LIVE)
+        await expect(breach).to_contain_text("超")
+        await operator.looked("chain-breached")
+    finally:
+        await clock.reset(system.postgres)
+
+
+async def test_the_hotline_keeps_an_eye_on_what_it_took_down(visitors: Visit) -> None:
+    hotline = await visitors("hotline-1")
+    chain = await enter_child_alone(hotline)
+    await hotline.goes(f"/chains/{chain}")
+    await hotline.looked("chain-of-the-hotline")
+    text = await hotline.page.locator("main").inner_text()
+    assert "姨妈" not in text
+    await hotline.goes("/chains")
+    await hotline.looked("chains-of-the-hotline")
+
+
+async def test_operations_and_every_list_are_accessible_in_both_languages(visitors: Visit) -> None:
+    developer = await visitors("everything-1")
+    for path in ("/work", "/chains", "/console", "/stream"):
+        await developer.goes(path)
+        await developer.looked(f"all{path.replace('/', '-')}")
+    await developer.page.get_by_role("button", name="English").click()
+    await expect(developer.page.locator("html")).to_have_attribute("lang", "en")
+    for path in ("/work", "/chains", "/console", "/stream"):
+        await developer.goes(path)
+        await developer.looked(f"en{path.replace('/', '-')}")
