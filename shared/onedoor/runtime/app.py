@@ -6,6 +6,7 @@ lifespan. What ends unexpectedly ends the process, and the process manager start
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -43,6 +44,7 @@ from onedoor.runtime.unit import Unit
 log = logging.getLogger(__name__)
 
 CRASHED_EXIT = 71
+GARBAGE_THRESHOLD = 10_000
 
 
 @dataclass(slots=True)
@@ -168,7 +170,9 @@ async def _observe(app: App) -> None:
             (outbox,) = await app.writer.fetch(letters.OUTBOX)
             app.metrics.oldest_pending_seconds.set(outbox["oldest"])
             parked = {row["consumer"]: row["parked"] for row in await app.writer.fetch(letters.COUNTS)}
+            stopped = {row["consumer"] for row in await app.writer.fetch("select consumer from stopped")}
             for consumer in app.consumers:
+                consumer.note_stopped(consumer.group in stopped)
                 app.metrics.parked_keys.labels(consumer.group).set(parked.get(consumer.group, 0))
         await asyncio.sleep(10)
 
@@ -200,8 +204,10 @@ def main(
         asyncio.run(migrate(service, settings))
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    api = create_app(settings)
+    _spare_the_collector()
     uvicorn.run(
-        create_app(settings),
+        api,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -210,3 +216,10 @@ def main(
         access_log=False,
         timeout_graceful_shutdown=5,
     )
+
+
+def _spare_the_collector() -> None:
+    """What was imported stays for good: searching it for garbage cost a quarter of the time per event."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)

@@ -12,14 +12,21 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    retry_if_exception_type,
+    wait_random_exponential,
+)
 
 from onedoor.contracts import codec
 from onedoor.contracts.core import Context, Envelope
 from onedoor.contracts.registry import LATEST
 from onedoor.runtime import letters, store
-from onedoor.runtime.database import CONFLICTS, UNREACHABLE
+from onedoor.runtime.database import CONFLICTS, PASSING, out_of_reach
 from onedoor.runtime.letters import Record
+from onedoor.runtime.logs import mask
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.service import Connection, Service
 from onedoor.runtime.unit import Directive, Outcome, Unit
@@ -34,12 +41,17 @@ select * from unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::text[]
 
 @dataclass(slots=True)
 class State:
-    """How the consumer is, for health and the watchdog."""
+    """How the consumer is, for health and the watchdog. connected: its broker answers."""
 
-    phase: str = "waiting"
+    connected: bool = False
     retrying: bool = False
     stopped: bool = False
     letters_in_a_row: int = 0
+
+    @property
+    def phase(self) -> str:
+        """`running`, `waiting` (for the broker) or `stopped` (by the limit)."""
+        return "stopped" if self.stopped else "running" if self.connected else "waiting"
 
 
 class Consumer:
@@ -79,7 +91,7 @@ class Consumer:
             self._metrics.batch_size.labels(self.group).observe(len(wanted))
             with self._metrics.batch_seconds.labels(self.group).time():
                 await self._all(wanted)
-        self.state.phase = "running"
+        self.state.connected = True
 
     async def _all(self, records: Sequence[Record]) -> None:
         """All in one transaction; if that fails, each in one of its own."""
@@ -107,29 +119,43 @@ class Consumer:
             await self._patiently_set_aside(record, error)
 
     async def _patiently(self, records: Sequence[Record]) -> None:
-        """Wait out an absent PostgreSQL; meet conflicts with a fresh attempt, three in all."""
+        """Wait out an absent PostgreSQL; meet conflicts with a fresh attempt, three in all.
+
+        One event by itself meets deadlocks and the like until they pass: they are not its fault.
+        """
+
+        def enough(attempt: RetryCallState) -> bool:
+            error = attempt.outcome.exception() if attempt.outcome else None
+            return attempt.attempt_number >= 3 and not (len(records) == 1 and isinstance(error, PASSING))
+
         async for conflict in AsyncRetrying(
             retry=retry_if_exception_type(CONFLICTS),
-            stop=stop_after_attempt(3),
-            wait=wait_random_exponential(multiplier=0.01, max=0.2),
+            stop=enough,
+            wait=wait_random_exponential(multiplier=0.01, max=1),
             reraise=True,
         ):
             with conflict:
                 await self._while_unreachable(lambda conn: self._transaction(conn, records))
 
     async def _while_unreachable(self, action: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(UNREACHABLE),
-            wait=wait_random_exponential(multiplier=0.1, max=5),
-            before_sleep=self._note_retry,
-            reraise=True,
-        ):
-            with attempt:
-                await action(await self.connection())
-        self.state.retrying = False
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception(out_of_reach),
+                wait=wait_random_exponential(multiplier=0.1, max=5),
+                before_sleep=self._note_retry,
+                reraise=True,
+            ):
+                with attempt:
+                    await action(await self.connection())
+        finally:
+            self.state.retrying = False
 
     def _note_retry(self, attempt: object) -> None:
+        """Also let the connection go: what state it was left in nobody knows."""
         self.state.retrying = True
+        connection, self._conn = self._conn, None
+        if connection is not None:
+            connection.terminate()
         log.warning("postgres unreachable, waiting", extra={"consumer": self.group})
 
     async def connection(self) -> asyncpg.Connection:
@@ -203,18 +229,23 @@ class Consumer:
             self._metrics.events_handled_total.labels(self.group, event.type, outcome).inc()
 
     async def _patiently_set_aside(self, record: Record, error: Exception) -> None:
-        await self._while_unreachable(lambda conn: self._set_aside(conn, record, error))
-
-    async def _set_aside(self, conn: asyncpg.Connection, record: Record, error: Exception) -> None:
-        self.state.letters_in_a_row += 1
         reason, trace = describe(error)
-        async with conn.transaction():
-            await letters.add(conn, self.group, [record], "letter", reason, trace)
-            if record.key is not None and not self.alarm:
-                await letters.park(conn, self.group, record)
-            if self.state.letters_in_a_row >= self._limit and not self.alarm:
-                await letters.stop(conn, self.group, f"{self._limit} dead letters in a row")
-                self.state.stopped = True
+        in_a_row = self.state.letters_in_a_row + 1
+        stop = in_a_row >= self._limit and not self.alarm
+
+        async def set_aside(conn: asyncpg.Connection) -> None:
+            async with conn.transaction():
+                await letters.add(conn, self.group, [record], "letter", reason, trace)
+                if record.key is not None and not self.alarm:
+                    await letters.park(conn, self.group, record)
+                if stop:
+                    await letters.stop(conn, self.group, f"{self._limit} dead letters in a row")
+
+        await self._while_unreachable(set_aside)
+        self.state.letters_in_a_row, self.state.stopped = in_a_row, stop
+        self._report(record, reason)
+
+    def _report(self, record: Record, reason: str) -> None:
         self._metrics.dead_letters_total.labels(self.group).inc()
         level = logging.CRITICAL if self.alarm else logging.ERROR
         log.log(
@@ -235,14 +266,18 @@ class Consumer:
             await self._while_unreachable(self._read_stopped)
 
     async def _read_stopped(self, conn: asyncpg.Connection) -> None:
-        self.state.stopped = await letters.is_stopped(conn, self.group)
+        self.note_stopped(await letters.is_stopped(conn, self.group))
+
+    def note_stopped(self, stopped: bool) -> None:
+        """What the table says; after a stop the letters are counted anew."""
+        if self.state.stopped and not stopped:
+            self.state.letters_in_a_row = 0
+        self.state.stopped = stopped
 
     async def _until_resumed(self) -> None:
         while self.state.stopped:
-            self.state.phase = "stopped"
             await asyncio.sleep(0.5)
             await self._while_unreachable(self._read_stopped)
-            self.state.letters_in_a_row = 0
 
 
 def _refusal(outcomes: Sequence[Outcome]) -> str | None:
@@ -254,7 +289,7 @@ def describe(error: BaseException) -> tuple[str, str]:
     """The reason of a dead letter and its traceback, without any input value."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     known = isinstance(error, codec.Undecodable | codec.Unregistered)
-    reason = f"{type(error).__name__}: {error}" if known else type(error).__name__
+    reason = mask(f"{type(error).__name__}: {error}") if known else type(error).__name__
     return reason, f"{frames}{reason}"
 
 
@@ -292,21 +327,25 @@ class Replayed:
 async def _replay_next(
     consumer: Consumer, conn: Connection, first: asyncpg.Record, by: str, discard: bool
 ) -> str:
-    place = (consumer.group, first["topic"], first["key"])
+    key = (consumer.group, first["topic"], first["key"])
     if first["key"] is not None:
-        await conn.execute(letters.LOCK_KEY, *place)
-    row = await conn.fetchrow(letters.NEXT, *place, first["id"])
+        await conn.execute(letters.LOCK_KEY, *key)
+    row = await conn.fetchrow(letters.NEXT, *key, first["id"])
     if row is None or (first["key"] is None and row["id"] != first["id"]):
-        await conn.execute("delete from parked where consumer = $1 and topic = $2 and key = $3", *place)
+        await conn.execute("delete from parked where consumer = $1 and topic = $2 and key = $3", *key)
         return "empty"
+    record = letters.stored_record(row)
     if not discard:
         try:
             async with conn.transaction():
-                await consumer.apply(conn, [letters.stored_record(row)])
-        except (*UNREACHABLE, *CONFLICTS):
-            raise
+                await consumer.apply(conn, [record])
         except Exception as error:
+            if out_of_reach(error) or isinstance(error, PASSING):
+                raise
             await conn.execute(letters.FAILED_AGAIN, row["id"], *describe(error))
             return "failed"
+    elif record.event_id is not None:
+        place = (record.topic, record.partition, record.offset)
+        await conn.execute(letters.DISCARDED, record.event_id, *place)
     await conn.execute(letters.SETTLE, row["id"], "discarded" if discard else "replayed", by)
     return "settled"

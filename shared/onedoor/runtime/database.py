@@ -24,12 +24,24 @@ UNREACHABLE: tuple[type[BaseException], ...] = (
 )
 """PostgreSQL is away, full or restarting: wait and try again, for as long as it takes."""
 
-CONFLICTS: tuple[type[BaseException], ...] = (
+PASSING: tuple[type[BaseException], ...] = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+)
+"""Two transactions stood in each other's way: it never is the event's own fault."""
+
+CONFLICTS: tuple[type[BaseException], ...] = (
+    *PASSING,
     asyncpg.UniqueViolationError,
 )
 """Another transaction was faster: take the whole again, a few times."""
+
+
+def out_of_reach(error: BaseException) -> bool:
+    """Whether PostgreSQL is away, full or restarting; a misuse of asyncpg never passes by itself."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return "clos" in str(error)
+    return isinstance(error, UNREACHABLE)
 
 
 def _session(service: Service, role: Role) -> dict[str, str]:

@@ -8,6 +8,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from onedoor.runtime.service import Connection
 
@@ -20,7 +21,7 @@ create table dead_letters (
   "offset" bigint not null,
   key bytea,
   value bytea,
-  headers jsonb not null,
+  headers bytea not null,
   type text,
   child boolean not null default false,
   kind text not null check (kind in ('letter', 'waiter')),
@@ -57,8 +58,15 @@ ADD = """
 insert into dead_letters
   (consumer, topic, partition, "offset", key, value, headers, type, child, kind, error, traceback)
 select $1, topic, partition, "offset", key, value, headers, type, child, $2, $3, $4
-from unnest($5::text[], $6::int[], $7::bigint[], $8::bytea[], $9::bytea[], $10::jsonb[], $11::text[],
+from unnest($5::text[], $6::int[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[], $11::text[],
             $12::bool[]) as row (topic, partition, "offset", key, value, headers, type, child)
+on conflict do nothing
+"""
+
+PARK = """
+insert into parked (consumer, topic, key)
+select consumer, topic, key from dead_letters
+where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4 and state = 'open'
 on conflict do nothing
 """
 
@@ -67,12 +75,19 @@ LOCK_KEY = "select 1 from parked where consumer = $1 and topic = $2 and key = $3
 NEXT = """
 select * from dead_letters
 where consumer = $1 and topic = $2 and key is not distinct from $3 and state = 'open' and id >= $4
-order by id limit 1
+order by id limit 1 for update
 """
 
 SETTLE = """
-update dead_letters set state = $2, settled_at = now(), settled_by = $3 where id = $1
+update dead_letters set state = $2, value = null, settled_at = now(), settled_by = $3 where id = $1
 """
+"""What was settled needs its bytes no more, and they may hold what erasure would not find."""
+
+DISCARDED = """
+insert into inbox (event_id, topic, partition, "offset", outcome)
+values ($1, $2, $3, $4, 'discarded') on conflict do nothing
+"""
+"""So that the same event, delivered again, is not taken after all."""
 
 FAILED_AGAIN = """
 update dead_letters set kind = 'letter', error = $2, traceback = $3 where id = $1
@@ -87,20 +102,37 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
     def header(self, name: str) -> str | None:
         found = next((value for header, value in self.headers if header == name), None)
-        return None if found is None else found.decode("utf-8", "replace")
+        return None if found is None else found.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+    @property
+    def event_id(self) -> UUID | None:
+        """The event's id, if the message has one."""
+        try:
+            return UUID(self.header("ce_id") or "")
+        except ValueError:
+            return None
+
+    @property
+    def child(self) -> bool:
+        """Whether it may concern a child: what does not say how widely it may be read is hidden."""
+        return self.header("ce_dataclassification") not in ("public", "internal", "restricted")
 
 
-def _stored_headers(record: Record) -> str:
-    return json.dumps([[name, b64encode(value).decode()] for name, value in record.headers])
+def _stored_headers(record: Record) -> bytes:
+    """As JSON in bytes: neither jsonb nor text holds every header that Kafka does."""
+    lines = [[name, None if value is None else b64encode(value).decode()] for name, value in record.headers]
+    return json.dumps(lines).encode()
 
 
 def stored_record(row: Any) -> Record:
     """The record of a stored letter, byte for byte."""
-    headers = [(name, b64decode(value)) for name, value in json.loads(row["headers"])]
+    headers = [
+        (name, None if value is None else b64decode(value)) for name, value in json.loads(row["headers"])
+    ]
     return Record(row["topic"], row["partition"], row["offset"], row["key"], row["value"], headers)
 
 
@@ -135,18 +167,13 @@ async def add(
         [record.value for record in records],
         [_stored_headers(record) for record in records],
         [record.header("ce_type") for record in records],
-        [record.header("ce_dataclassification") == "child" for record in records],
+        [record.child for record in records],
     )
 
 
 async def park(conn: Connection, consumer: str, record: Record) -> None:
-    """From now on events of this key wait."""
-    await conn.execute(
-        "insert into parked (consumer, topic, key) values ($1, $2, $3) on conflict do nothing",
-        consumer,
-        record.topic,
-        record.key,
-    )
+    """From now on events of this key wait; not behind a letter that an operator has settled already."""
+    await conn.execute(PARK, consumer, record.topic, record.partition, record.offset)
 
 
 OUTBOX = """

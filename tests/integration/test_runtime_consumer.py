@@ -1,0 +1,208 @@
+"""What reaches a consumer is done, waits or is set aside, whatever its bytes and whatever PostgreSQL does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from onedoor.contracts import codec
+from onedoor.contracts.core import Envelope
+from onedoor.runtime import database as db
+from onedoor.runtime import letters
+from onedoor.runtime.clock import Clock
+from onedoor.runtime.consumer import Consumer, replay
+from onedoor.runtime.letters import Record
+from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.migrate import migrate
+from onedoor.runtime.service import Service
+from onedoor.runtime.unit import Unit
+from tests.integration.toy import TOY, Settings, withdrawal
+
+LIMIT = 3
+
+
+def record(event: Envelope, offset: int) -> Record:
+    return Record("intake.application", 0, offset, *codec.encode(event))
+
+
+@pytest.fixture
+async def settings(database: str) -> Settings:
+    settings = Settings(environment="test", postgres=database)
+    await migrate(TOY, settings)
+    return settings
+
+
+@pytest.fixture
+async def pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+    pool = await db.pool(TOY, settings, "writer")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def made(settings: Settings, pool: asyncpg.Pool) -> AsyncIterator[Callable[..., Consumer]]:
+    consumers: list[Consumer] = []
+
+    def make(service: Service = TOY) -> Consumer:
+        unit = Unit(service, pool, Clock("test"))
+        consumer = Consumer(service, unit, "toy", lambda: db.connect(TOY, settings), Metrics(), LIMIT)
+        consumers.append(consumer)
+        return consumer
+
+    yield make
+    for consumer in consumers:
+        await consumer.close()
+
+
+def absorbing(*errors: BaseException) -> Service:
+    """The toy, whose `absorb` raises these errors one after the other before it succeeds."""
+    left = list(errors)
+
+    async def absorb(conn: Any, events: Sequence[Envelope]) -> None:
+        if left:
+            raise left.pop(0)
+
+    return replace(TOY, absorb=absorb)
+
+
+async def outcomes(pool: asyncpg.Pool) -> tuple[int, int, int]:
+    """Events done, open letters and parked keys."""
+    return (
+        await pool.fetchval("select count(*) from inbox where outcome <> 'discarded'"),
+        await pool.fetchval("select count(*) from dead_letters where state = 'open'"),
+        await pool.fetchval("select count(*) from parked"),
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("ce_type", None)],
+        [("ce_type", b"a\0b")],
+        [("a\0b", b"x")],
+        [("content-type", None), *codec.encode_headers(withdrawal(UUID(int=9)))[:2]],
+    ],
+)
+async def test_headers_that_postgres_cannot_hold_as_text_are_kept_byte_for_byte(
+    made: Callable[..., Consumer], pool: asyncpg.Pool, headers: list[tuple[str, bytes | None]]
+) -> None:
+    await made().work([Record("t", 0, 1, b"k", b"\0", headers), record(withdrawal(UUID(int=1)), 2)])
+    assert await outcomes(pool) == (1, 1, 1)
+    row = await pool.fetchrow("select * from dead_letters")
+    assert letters.stored_record(row) == Record("t", 0, 1, b"k", b"\0", headers)
+
+
+async def test_a_long_outage_while_setting_aside_is_one_letter_not_many(
+    made: Callable[..., Consumer], pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, failures = letters.add, [OSError(), OSError(), ConnectionResetError()]
+
+    async def add_after_outage(*args: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await add(*args)
+
+    monkeypatch.setattr(letters, "add", add_after_outage)
+    consumer = made()
+    await consumer.work([record(withdrawal(UUID(int=1), "boom"), 1)])
+    assert (consumer.state.letters_in_a_row, consumer.state.phase) == (1, "running")
+    assert await outcomes(pool) == (0, 1, 1)
+
+
+async def test_the_limit_stops_and_says_so_at_once(made: Callable[..., Consumer], pool: asyncpg.Pool) -> None:
+    consumer = made()
+    await consumer.work([record(withdrawal(UUID(int=n), "boom"), n) for n in range(LIMIT)])
+    assert consumer.state.phase == "stopped"
+    assert await pool.fetchval("select count(*) from stopped") == 1
+    consumer.note_stopped(False)
+    assert (consumer.state.letters_in_a_row, consumer.state.phase) == (0, "running")
+
+
+async def test_deadlocks_are_never_the_fault_of_one_event(
+    made: Callable[..., Consumer], pool: asyncpg.Pool
+) -> None:
+    consumer = made(absorbing(*(asyncpg.DeadlockDetectedError() for _ in range(5))))
+    await consumer.work([record(withdrawal(UUID(int=1)), 1)])
+    assert await outcomes(pool) == (1, 0, 0)
+
+
+async def test_a_misuse_of_the_connection_is_not_waited_out(
+    made: Callable[..., Consumer], pool: asyncpg.Pool
+) -> None:
+    misuse = [asyncpg.InterfaceError("another operation is in progress") for _ in range(2)]
+    await made(absorbing(*misuse)).work([record(withdrawal(UUID(int=1)), 1)])
+    assert await outcomes(pool) == (0, 1, 1)
+
+
+async def test_a_lost_connection_is_let_go(made: Callable[..., Consumer], pool: asyncpg.Pool) -> None:
+    consumer = made(absorbing(TimeoutError()))
+    before = await consumer.connection()
+    await consumer.work([record(withdrawal(UUID(int=1)), 1)])
+    assert before.is_closed()
+    assert await outcomes(pool) == (1, 0, 0)
+    assert not consumer.state.retrying
+
+
+async def settle(consumer: Consumer, pool: asyncpg.Pool, discard: bool) -> None:
+    letter_id = await pool.fetchval("select id from dead_letters where kind = 'letter' and state = 'open'")
+    await replay(consumer, pool, letter_id, "ops", discard)
+
+
+async def test_a_discarded_event_delivered_again_neither_parks_its_key_nor_is_taken(
+    made: Callable[..., Consumer], pool: asyncpg.Pool
+) -> None:
+    bad, consumer = record(withdrawal(UUID(int=1), "boom"), 1), made()
+    await consumer.work([bad])
+    await settle(consumer, pool, discard=True)
+    await consumer.work([bad, record(withdrawal(UUID(int=1), "after"), 2)])
+    assert await outcomes(pool) == (1, 0, 0)
+
+
+async def test_undecodable_and_discarded_it_does_not_park_its_key_for_ever(
+    made: Callable[..., Consumer], pool: asyncpg.Pool
+) -> None:
+    bad, consumer = Record("intake.application", 0, 1, str(UUID(int=1)).encode(), b"rubbish", []), made()
+    await consumer.work([bad])
+    await settle(consumer, pool, discard=True)
+    await consumer.work([bad])
+    await consumer.work([record(withdrawal(UUID(int=1), "after"), 2)])
+    assert await outcomes(pool) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("discard", [True, False])
+async def test_a_settled_letter_keeps_no_payload(
+    made: Callable[..., Consumer], pool: asyncpg.Pool, discard: bool
+) -> None:
+    consumer = made(absorbing(RuntimeError(), RuntimeError()))
+    await consumer.work([record(withdrawal(UUID(int=1)), 1)])
+    await settle(consumer, pool, discard)
+    row = await pool.fetchrow("select state, value from dead_letters")
+    assert tuple(row or ()) == ("discarded" if discard else "replayed", None)
+
+
+async def test_two_operators_who_replay_at_once_settle_it_once(
+    made: Callable[..., Consumer], pool: asyncpg.Pool
+) -> None:
+    consumer = made(absorbing(RuntimeError(), RuntimeError()))
+    keyless = record(withdrawal(UUID(int=1)), 1)._replace(key=None)
+    await consumer.work([keyless])
+    letter_id = await pool.fetchval("select id from dead_letters")
+    both = await asyncio.gather(*(replay(consumer, pool, letter_id, who, False) for who in "ab"))
+    assert sorted(done.settled for done in both) == [0, 1]
+
+
+async def test_what_waits_behind_a_letter_keeps_its_order(
+    made: Callable[..., Consumer], pool: asyncpg.Pool
+) -> None:
+    consumer = made(absorbing(RuntimeError(), RuntimeError()))
+    events = [withdrawal(UUID(int=1), f"{n}", uuid4()) for n in range(6)]
+    records = [record(event, n) for n, event in enumerate(events)]
+    await consumer.work(records[:1])
+    await consumer.work(records[1:])
+    await settle(consumer, pool, discard=False)
+    rows = await pool.fetch("select cause from events order by version")
+    assert [row["cause"] for row in rows] == [event.id for event in events]
