@@ -1,112 +1,33 @@
 """Assistance and child welfare as processes on real servers: from an event to a case, and on by HTTP."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 
 from onedoor.assistance.app import SERVICE as ASSISTANCE
 from onedoor.child_welfare.app import SERVICE as CHILD_WELFARE
-from onedoor.contracts.case import case_id
-from onedoor.contracts.core import Envelope, Event, Urgency
+from onedoor.contracts.core import Urgency
 from onedoor.contracts.events.case import CaseOpened, CaseWithdrawn, ReferralRequested
 from onedoor.contracts.events.intake import PersonErased, PersonRecorded
 from onedoor.contracts.events.notify import ReferralAnswered
-from onedoor.runtime.access import dev_token
-from onedoor.runtime.migrate import folded, migrate
-from onedoor.runtime.settings import Settings
-from onedoor.runtime.tokens import ensure_dev_key
+from onedoor.runtime.migrate import folded
 from tests.casework import ADULT, CHILD, application, envelope, referral, withdrawal
-from tests.harness import Process, eventually, publish, read_topic
+from tests.harness import eventually
 from tests.servers import Servers
+from tests.specialised import Cases, running_cases
 
 HERE, THERE = "500112015", "500112017"
-MODULES = {"assistance": "onedoor.assistance", "child-welfare": "onedoor.child_welfare"}
-
-
-@dataclass
-class Cases:
-    """Both services, and the ways to speak to them."""
-
-    processes: dict[str, Process]
-    kafka: str
-    suffix: str
-    key: Path
-    conn: asyncpg.Connection
-
-    async def send(self, *events: Event) -> None:
-        for event in events:
-            await self.send_envelopes(envelope(event))
-
-    async def send_envelopes(self, *envelopes: Envelope) -> None:
-        for each in envelopes:
-            await publish(self.kafka, f"{each.data.topic()}{self.suffix}", [each])
-
-    async def published(self, service: str) -> list[Envelope]:
-        return await read_topic(self.kafka, f"{service}.case{self.suffix}")
-
-    def client(
-        self, service: str, role: str = "everything", division: str | None = None, person: str | None = None
-    ) -> httpx.AsyncClient:
-        token = dev_token(self.key, role, None, division, person)
-        return httpx.AsyncClient(
-            base_url=self.processes[service].url,
-            headers={"Authorization": f"Bearer {token}"} if role else {},
-            timeout=20,
-        )
-
-    async def counted(self, sql: str, *args: object) -> int:
-        return int(await self.conn.fetchval(sql, *args))
-
-    async def becomes(self, sql: str, value: int, *args: object) -> None:
-        async def holds() -> bool:
-            return await self.counted(sql, *args) == value
-
-        tails = "\n".join(process.tail() for process in self.processes.values())
-        await eventually(holds, 30, f"{sql} is {value}; {tails}")
-
-    async def opened(self, service: str, urgency: Urgency = "ordinary", **more: Any) -> UUID:
-        """A new application at intake, and its case at the service."""
-        id_, chain = uuid4(), uuid4()
-        await self.send(application(service, urgency, application_id=id_, chain_id=chain, **more))
-        case = case_id(id_, service)
-        schema = service.replace("-", "_")
-        await self.becomes(f"select count(*) from {schema}.cases where id = $1", 1, case)
-        return case
 
 
 @pytest.fixture
 async def cases(servers: Servers, database: str, topic_suffix: str, tmp_path: Path) -> AsyncIterator[Cases]:
-    settings = Settings(environment="test", postgres=database, kafka=servers.kafka)
-    for service in (ASSISTANCE, CHILD_WELFARE):
-        await migrate(service, settings)
-    key = tmp_path / "dev.key"
-    ensure_dev_key(key)
-    environment = {
-        "ONEDOOR_ENVIRONMENT": "test",
-        "ONEDOOR_POSTGRES": database,
-        "ONEDOOR_KAFKA": servers.kafka,
-        "ONEDOOR_TOPIC_SUFFIX": topic_suffix,
-        "ONEDOOR_DEV_KEY": str(key),
-    }
-    processes = {
-        name: Process(module, environment, tmp_path / f"{name}.log") for name, module in MODULES.items()
-    }
-    for process in processes.values():
-        process.start()
-    for process in processes.values():
-        await process.ready()
-    conn = await asyncpg.connect(database)
-    yield Cases(processes, servers.kafka, topic_suffix, key, conn)
-    await conn.close()
-    for process in processes.values():
-        await process.stop()
+    async with running_cases(servers, database, topic_suffix, tmp_path, ASSISTANCE, CHILD_WELFARE) as cases:
+        yield cases
 
 
 HANDLED = "select count(*) from {}.inbox"
