@@ -1,6 +1,7 @@
 """notify on real servers: what stands in its tables, what its API shows to whom, what the sweep writes."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from onedoor.calendar import moment
 from onedoor.contracts.core import derived_id
+from onedoor.contracts.events.notify import OnBehalf
 from onedoor.notify import views
 from onedoor.notify.app import SERVICE
 from onedoor.notify.domain import DECIDERS
@@ -20,6 +22,7 @@ from onedoor.notify.domain.ledger import referral_id
 from onedoor.notify.sweep import sweep, sweep_all
 from onedoor.runtime import clock as business
 from onedoor.runtime import database as pools
+from onedoor.runtime import logs
 from onedoor.runtime.migrate import folded, migrate
 from onedoor.runtime.tokens import ensure_dev_key
 from tests.harness import Process, eventually, publish, read_topic, running
@@ -189,6 +192,48 @@ async def test_on_behalf_of_a_unit_without_an_account(bench: Bench) -> None:
     assert done.status_code == 200, done.text
     police = await bench.police("POST", f"{R4_PATH}/act", behalf)
     assert police.status_code == 403, "who may not record for others"
+
+
+BEHALF = {"person": "李四明老师13900001111", "means": "电话", "document": "德育处回执第7号"}
+
+
+@pytest.mark.parametrize(("field", "longest"), [("person", 80), ("means", 80), ("document", 200)])
+async def test_who_signed_elsewhere_and_on_what_paper_is_limited_in_length(
+    bench: Bench, field: str, longest: int
+) -> None:
+    await bench.read(application(planned(to_division=HERE)))
+    town: dict[str, Any] = {"role": "child-worker", "department": "township", "division": HERE}
+    for length, status in ((longest + 1, 422), (longest, 200)):
+        body = {"on_behalf_of": BEHALF | {field: "李" * length}}
+        answer = await bench.ask("POST", f"{R4_PATH}/acknowledge", **town, body=body)
+        assert answer.status_code == status, answer.text
+        assert "李" not in answer.text, "what was entered is not repeated"
+        if status == 422:
+            assert answer.json()["errors"][0]["field"] == f"on_behalf_of.{field}"
+
+
+async def test_who_signed_elsewhere_stands_in_no_log(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither what is done, nor what is refused, nor what fails with the names in its message."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
+    logs.configure("notify", bench.app.settings)
+    await bench.read(application(planned(to_division=HERE)))
+    town: dict[str, Any] = {"role": "child-worker", "department": "township", "division": HERE}
+    body = {"on_behalf_of": BEHALF}
+    assert (await bench.ask("POST", f"{R4_PATH}/answer", **town, body=body)).status_code in (409, 422)
+    assert (await bench.ask("POST", f"{R4_PATH}/acknowledge", **town, body=body)).status_code == 200
+
+    async def failing(*args: Any) -> None:
+        raise RuntimeError(f"{BEHALF}")
+
+    monkeypatch.setattr(bench.app.unit, "run", failing)
+    assert (await bench.ask("POST", f"{R4_PATH}/act", **town, body=body)).status_code == 500
+    logging.getLogger("test").error("a careless line", extra=BEHALF | {"on_behalf_of": OnBehalf(**BEHALF)})
+    said = capsys.readouterr().out
+    assert "a careless line" in said
+    assert not any(word in said for word in (*BEHALF.values(), "李四明", "13900001111"))
 
 
 async def test_what_no_rule_names_stands_on_the_townships_list(bench: Bench) -> None:

@@ -238,7 +238,7 @@ class OnBehalfBody(OnBehalf):
 
     person: Annotated[str, PERSONAL] = Field(min_length=1, max_length=80)
     means: str = Field(min_length=1, max_length=80)
-    document: str | None = Field(default=None, max_length=200)
+    document: Annotated[str | None, PERSONAL] = Field(default=None, max_length=200)
 
 
 class CommandBody(BaseModel):
