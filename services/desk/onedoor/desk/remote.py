@@ -1,5 +1,6 @@
 """The services' HTTP APIs, asked with the signed-in person's own token. Nothing here raises."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,9 @@ import httpx
 
 from onedoor.desk.session import Session
 from onedoor.desk.settings import Settings
+
+
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)

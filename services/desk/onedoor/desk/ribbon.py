@@ -207,8 +207,8 @@ def _end(row: Row, now: datetime) -> datetime:
 def _bar(row: Row, y: float, scale: Scale, now: datetime) -> Bar:
     start, end = scale.x(row["sent_at"]), scale.x(_end(row, now))
     width = max(end - start, 3.0)
-    due = row["due_finish"]
-    late = max(scale.x(due), start) if due is not None and due < _end(row, now) else None
+    due = _first_missed(row, _end(row, now))
+    late = None if due is None else max(scale.x(due), start)
     room = 26 * LETTER
     left = start + width + room > WIDTH and start - room > LEFT
     return Bar(
@@ -224,12 +224,25 @@ def _bar(row: Row, y: float, scale: Scale, now: datetime) -> Bar:
     )
 
 
+def _first_missed(row: Row, end: datetime) -> datetime | None:
+    """The first limit that passed while the office still had it: to acknowledge, else to finish."""
+    acknowledged = row["acknowledged_at"] or end
+    if row["due_ack"] is not None and row["due_ack"] < acknowledged and row["held"]:
+        return row["due_ack"] if row["acknowledged_at"] is None else _passed(row["due_finish"], end)
+    return _passed(row["due_finish"], end)
+
+
+def _passed(due: datetime | None, end: datetime) -> datetime | None:
+    return due if due is not None and due < end else None
+
+
 def _limits(row: Row, y: float, scale: Scale, now: datetime) -> Iterable[Flag]:
-    """The limits of a referral that still stand, and the one of its finish in any case."""
+    """The limits of a referral that still stand, and the one of its end if it came too late."""
     if row["held"] and row["acknowledged_at"] is None and row["due_ack"] is not None:
         yield _flag(row["due_ack"], "ack", y, scale, now, False)
-    if row["due_finish"] is not None:
-        yield _flag(row["due_finish"], "finish", y, scale, now, not row["held"])
+    due = row["due_finish"]
+    if due is not None and (row["held"] or due < _end(row, now)):
+        yield _flag(due, "finish", y, scale, now, not row["held"])
 
 
 def _flag(at: datetime, duty: str, y: float, scale: Scale, now: datetime, met: bool) -> Flag:

@@ -30,7 +30,7 @@ TONES: Mapping[str, str] = {
     "case.decided": "green",
     "case.closed": "green",
 }
-QUIET = frozenset({"clock.started", "clock.met", "clock.cancelled", "clock.rescheduled"})
+QUIET = frozenset({"clock.started", "clock.met", "clock.cancelled", "clock.rescheduled", "referral.drafted"})
 """What is told in the data, and on the page only among the clocks."""
 
 LISTS: Mapping[str, str] = {

@@ -258,13 +258,15 @@ def _department(envelope: Envelope) -> str | None:
             return event.from_ if envelope.type in FROM_SENDER else event.to
         case notify.ClockEvent() as event:
             return event.owner
+        case case.CaseOpened() | case.CaseUrgencyRaised():
+            return None
         case _:
             return envelope.actor.department
 
 
 TOLD = ("receipt", "kind", "channel", "caller_role", "rule", "to", "to_division", "urgency", "reason",
         "outcome", "duty", "due_at", "due_ack", "due_finish", "previous_due_at", "late_seconds", "step",
-        "service", "programmes", "until", "limit", "protection_stands", "late_entry")  # fmt: skip
+        "service", "programmes", "until", "limit", "clock_id", "protection_stands", "late_entry")  # fmt: skip
 
 
 def _facts(envelope: Envelope) -> Row:

@@ -83,7 +83,7 @@ async def _told(
         "running": running,
         "ended": [row for row in read["clocks"] if row["state"] not in RUNNING],
         "ribbon": drawing,
-        "story": [_moment(desk, row) for row in reversed(read["timeline"])],
+        "story": _folded([_moment(desk, row) for row in reversed(read["timeline"])]),
         "holders": holders,
         "overdue": [row for row in lines if row["overdue"]],
         "returned": sum(row["type"] == "referral.returned" for row in read["timeline"]),
@@ -101,10 +101,24 @@ def _moment(desk: Desk, row: asyncpg.Record) -> dict[str, Any]:
         "type": row["type"],
         "tone": story.tone(row, facts),
         "group": story.group(row),
-        "quiet": row["type"] in story.QUIET and not facts.get("late_seconds"),
+        "quiet": row["type"] in story.QUIET,
+        "clock": facts.get("clock_id"),
         "sentence": story.sentence(row, facts, desk.words, desk.now),
         "details": story.details(row, facts, desk.words, desk.now),
     }
+
+
+def _folded(moments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A reminder at the very moment of the breach stands with the breach, not as a line of its own."""
+    breaches = {(each["clock"], each["time"]): each for each in moments if each["type"] == "clock.breached"}
+    kept = []
+    for moment in moments:
+        breach = breaches.get((moment["clock"], moment["time"]))
+        if moment["type"] == "alert.escalated" and breach is not None:
+            breach["details"] = [*breach["details"], moment["sentence"]]
+        else:
+            kept.append(moment)
+    return kept
 
 
 def _held(drawing: ribbon.Ribbon | None) -> list[tuple[str, timedelta, float]]:
