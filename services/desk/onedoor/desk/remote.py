@@ -11,7 +11,6 @@ import httpx
 from onedoor.desk.session import Session
 from onedoor.desk.settings import Settings
 
-
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
