@@ -7,9 +7,11 @@ of its own in a group of its own: Faust's agents share one buffer, and an alarm 
 import asyncio
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -19,7 +21,12 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import faust_app_running
 from faust.exceptions import ConsumerNotStarted
 from mode.supervisors import CrashingSupervisor
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_random_exponential,
+)
 
 from onedoor.runtime.consumer import Consumer
 from onedoor.runtime.letters import Record
@@ -31,7 +38,11 @@ log = logging.getLogger(__name__)
 QUEUE = 400
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
+MAX_POLL_SECONDS = 30 * 24 * 3600.0
+"""PostgreSQL may be away for long. Once it passes this, Faust never reads again (it stops its own polling and
+waits for it); that nothing moves is found by `watch_progress`, not by Kafka."""
 STALLED_EXIT = 70
+LOOK_SECONDS = 5.0
 
 
 def faust_app(name: str, settings: Settings) -> faust.App:
@@ -52,6 +63,8 @@ def faust_app(name: str, settings: Settings) -> faust.App:
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
         broker_max_poll_records=500,
+        broker_max_poll_interval=MAX_POLL_SECONDS,
+        datadir=Path(tempfile.gettempdir(), f"onedoor-{os.getuid()}-{name}"),
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"{name}-{settings.instance}",
         key_serializer="raw",
@@ -68,6 +81,7 @@ class FaustReader:
         self._settings = settings
         self._app = faust_app(consumer.group, settings)
         self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
+        self._last: dict[TopicPartition, int] = {}
         channel = self._app.topic(
             *(topic + settings.topic_suffix for topic in topics), key_type=bytes, value_type=bytes
         )
@@ -75,7 +89,16 @@ class FaustReader:
 
     async def _hand_over(self, stream: Any) -> None:
         async for event in stream.noack().events():
+            await self._mind_first_gap(event.message)
             await self._queue.put(event)
+
+    async def _mind_first_gap(self, message: Any) -> None:
+        """Faust overlooks a gap that compaction left right after offset 0, and then never commits again."""
+        tp, offset = message.tp, message.offset
+        if self._last.get(tp) == 0 and offset > 1:
+            consumer: Any = self._app.consumer
+            await consumer._add_gap(tp, 1, offset - 1)
+        self._last[tp] = offset
 
     async def run(self) -> None:
         """Read until cancelled; an unreachable broker is tried again, a crashed app ends in an exception."""
@@ -108,12 +131,22 @@ class FaustReader:
                 event.ack()
 
     async def position(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """For each partition in hand: what is committed or worked off, and the end of the log."""
+        """For each partition in hand: what is committed, and the end of the log.
+
+        Where nothing is in hand and all is read, the end: a log whose events are deleted has none to commit.
+        """
+        if not self._app.started:  # asking for its consumer would make one, with a thread's loop
+            return {}
         consumer: Any = self._app.consumer
         partitions = list(consumer.assignment())
         ends = await consumer.highwaters(*partitions) if partitions else {}
-        committed = consumer._committed_offset
-        return {(tp.topic, tp.partition): (max(committed.get(tp) or 0, 0), ends[tp]) for tp in partitions}
+        found: dict[tuple[str, int], tuple[int, int]] = {}
+        for tp in partitions:
+            done, end = max(consumer._committed_offset.get(tp) or 0, 0), ends[tp]
+            if done < end and not consumer.unacked and await consumer.position(tp) >= end:
+                done = end
+            found[tp.topic, tp.partition] = (done, end)
+        return found
 
 
 class BareReader:
@@ -127,6 +160,7 @@ class BareReader:
         self._settings = settings
         self._batch = batch
         self._reader: AIOKafkaConsumer | None = None
+        self._in_work: dict[TopicPartition, int] = {}
 
     async def run(self) -> None:
         """Read until cancelled; a broker that is away is tried again."""
@@ -134,9 +168,15 @@ class BareReader:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type((KafkaError, OSError)),
             wait=wait_random_exponential(multiplier=0.2, max=3),
+            before_sleep=self._note_retry,
         ):
             with attempt:
                 await self._read()
+
+    def _note_retry(self, attempt: RetryCallState) -> None:
+        error = attempt.outcome.exception() if attempt.outcome else None
+        details = {"consumer": self.consumer.group, "error": type(error).__name__}
+        log.warning("reading interrupted, trying again", extra=details)
 
     async def _read(self) -> None:
         reader = AIOKafkaConsumer(
@@ -149,6 +189,7 @@ class BareReader:
             session_timeout_ms=int(SESSION_SECONDS * 1000),
             heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
             max_poll_records=self._batch,
+            max_poll_interval_ms=int(MAX_POLL_SECONDS * 1000),
         )
         try:
             await reader.start()
@@ -156,14 +197,15 @@ class BareReader:
             while True:
                 found = await reader.getmany(timeout_ms=1000, max_records=self._batch)
                 records = [_record(message) for messages in found.values() for message in messages]
+                self.consumer.state.connected = True
                 if records:
+                    self._in_work = {tp: messages[0].offset for tp, messages in found.items()}
                     await self.consumer.work(records)
                     await self._commit(reader, found)
-                elif self.consumer.state.phase == "waiting":
-                    self.consumer.state.phase = "running"
+                    self._in_work = {}
         finally:
-            self._reader = None
-            self.consumer.state.phase = "waiting"
+            self._reader, self._in_work = None, {}
+            self.consumer.state.connected = False
             with suppress(Exception):
                 await asyncio.wait_for(reader.stop(), 5)
 
@@ -175,12 +217,14 @@ class BareReader:
             await reader.commit(offsets)
 
     async def position(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """For each partition in hand: what is worked off, and the end of the log."""
         reader = self._reader
         if reader is None:
             return {}
         partitions = list(reader.assignment())
         ends = await reader.end_offsets(partitions)
-        return {(tp.topic, tp.partition): (await reader.position(tp), ends[tp]) for tp in partitions}
+        read = {tp: await reader.position(tp) for tp in partitions}
+        return {(tp.topic, tp.partition): (self._in_work.get(tp, read[tp]), ends[tp]) for tp in partitions}
 
 
 Reader = FaustReader | BareReader
@@ -213,14 +257,15 @@ async def watch_progress(
     before: dict[tuple[str, int], tuple[int, int]] = {}
     since = time.monotonic()
     while True:
-        await asyncio.sleep(5)
+        await asyncio.sleep(LOOK_SECONDS)
+        state = reader.consumer.state
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LOOK_SECONDS):
                 now = await reader.position()
         except (KafkaError, OSError, TimeoutError, ConsumerNotStarted):
-            since = time.monotonic()
+            since, state.connected = time.monotonic(), False
             continue
-        state = reader.consumer.state
+        state.connected = bool(now)
         lag = sum(max(end - done, 0) for done, end in now.values())
         metrics.consumer_lag.labels(reader.consumer.group).set(lag)
         moved = any(before.get(place, (done, 0))[0] != done for place, (done, _) in now.items())

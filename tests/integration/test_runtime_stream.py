@@ -1,0 +1,199 @@
+"""The readers: what counts as worked off, what as a stall, and Faust's own ways around compaction."""
+
+import asyncio
+import gc
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from onedoor.runtime import stream
+from onedoor.runtime.consumer import State
+from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.stream import BareReader, FaustReader, faust_app, watch_progress
+from tests.harness import eventually, publish
+from tests.integration.toy import Settings, withdrawal
+from tests.servers import Servers
+
+TOPIC = "intake.application"
+PLACES = 6
+
+
+class Worker:
+    """Stands where the consumer stands; holds what it is given until it may go on."""
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+        self.state = State()
+        self.seen: list[int] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def look_whether_stopped(self) -> None: ...
+
+    async def work(self, records: Any) -> None:
+        self.seen += [record.offset for record in records]
+        await self.may_go_on.wait()
+
+
+@pytest.fixture(autouse=True)
+def faust_leaves_its_threads_loop_open() -> Iterator[None]:
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def settings(servers: Servers, topic_suffix: str) -> Settings:
+    return Settings(environment="test", kafka=servers.kafka, topic_suffix=topic_suffix)
+
+
+@asynccontextmanager
+async def reading(kind: type[Any], settings: Settings) -> AsyncIterator[tuple[Any, Worker]]:
+    worker = Worker("reader" + settings.topic_suffix)
+    reader = kind(worker, [TOPIC], settings)
+    task = asyncio.create_task(reader.run())
+    try:
+
+        async def assigned() -> bool:
+            try:
+                return len(await reader.position()) == PLACES
+            except Exception:
+                return False
+
+        await eventually(assigned, 20, "partitions assigned")
+        yield reader, worker
+    finally:
+        worker.may_go_on.set()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def lag(reader: Any) -> int:
+    return sum(end - done for done, end in (await reader.position()).values())
+
+
+async def delete_all(settings: Settings) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        topic = TOPIC + settings.topic_suffix
+        await admin.delete_records({TopicPartition(topic, n): RecordsToDelete(-1) for n in range(PLACES)})
+    finally:
+        await admin.close()
+
+
+@pytest.mark.parametrize("kind", [FaustReader, BareReader])
+async def test_a_log_whose_events_are_deleted_is_no_lag(settings: Settings, kind: type[Any]) -> None:
+    topic = TOPIC + settings.topic_suffix
+    await publish(settings.kafka, topic, [withdrawal(UUID(int=n), None, uuid4()) for n in range(30)])
+    await delete_all(settings)
+    async with reading(kind, settings) as (reader, worker):
+
+        async def none_lags() -> bool:
+            return await lag(reader) == 0
+
+        await eventually(none_lags, 10, "no lag")
+        assert worker.seen == []
+
+
+@pytest.mark.parametrize("kind", [FaustReader, BareReader])
+async def test_what_is_in_work_is_not_worked_off(settings: Settings, kind: type[Any]) -> None:
+    topic = TOPIC + settings.topic_suffix
+    async with reading(kind, settings) as (reader, worker):
+        worker.may_go_on.clear()
+        await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4()) for _ in range(3)])
+
+        async def in_work() -> bool:
+            return bool(worker.seen)
+
+        await eventually(in_work, 10)
+        assert await lag(reader) == 3
+        worker.may_go_on.set()
+
+        async def worked_off() -> bool:
+            return await lag(reader) == 0
+
+        await eventually(worked_off, 10)
+
+
+async def test_faust_commits_past_a_gap_that_compaction_left_after_offset_0(settings: Settings) -> None:
+    reader: Any = FaustReader(Worker("reader"), [TOPIC], settings)  # type: ignore[arg-type]
+    consumer: Any = reader._app.consumer
+    tp = TopicPartition(TOPIC, 0)
+    consumer._acked[tp] = [0]
+    await reader._mind_first_gap(SimpleNamespace(tp=tp, offset=0))
+    consumer._committed_offset[tp] = consumer._new_offset(tp)
+    consumer._acked[tp] = [5, 6]
+    assert consumer._new_offset(tp) is None, "Faust has learnt it: take _mind_first_gap away"
+    for offset in (5, 6):
+        await reader._mind_first_gap(SimpleNamespace(tp=tp, offset=offset))
+    assert consumer._new_offset(tp) == 7
+
+
+def test_kafka_never_ends_a_reader_that_waits_for_postgres(settings: Settings) -> None:
+    """Blocked for longer than this, Faust gives up its partitions and never reads again."""
+    assert faust_app("reader", settings).conf.broker_max_poll_interval >= 7 * 24 * 3600
+
+
+class Standing:
+    """A reader whose position is given."""
+
+    def __init__(self, **state: bool) -> None:
+        self.consumer = SimpleNamespace(group="g", state=State(**state))
+        self.places: dict[tuple[str, int], tuple[int, int]] | Exception = {("t", 0): (3, 5)}
+
+    async def position(self) -> dict[tuple[str, int], tuple[int, int]]:
+        if isinstance(self.places, Exception):
+            raise self.places
+        return self.places
+
+
+async def gives_up(reader: Any, monkeypatch: pytest.MonkeyPatch, limit: float = 0.1) -> bool:
+    monkeypatch.setattr(stream, "LOOK_SECONDS", 0.02)
+    given_up = asyncio.Event()
+
+    async def give_up() -> None:
+        given_up.set()
+
+    task = asyncio.create_task(watch_progress(reader, Metrics(), limit, give_up))
+    try:
+        await asyncio.wait_for(given_up.wait(), 0.6)
+    except TimeoutError:
+        return False
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return True
+
+
+async def test_lag_without_progress_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await gives_up(Standing(), monkeypatch)
+
+
+@pytest.mark.parametrize("reason", ["retrying", "stopped"])
+async def test_who_waits_for_postgres_or_for_an_operator_is_not_stalled(
+    monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    assert not await gives_up(Standing(**{reason: True}), monkeypatch)
+
+
+async def test_nothing_to_do_is_not_a_stall_and_the_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Standing()
+    reader.places = {("t", 0): (5, 5)}
+    assert not await gives_up(reader, monkeypatch)
+    assert reader.consumer.state.phase == "running"
+
+
+async def test_a_broker_that_is_away_is_not_a_stall_and_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Standing(connected=True)
+    reader.places = ConnectionRefusedError()
+    assert not await gives_up(reader, monkeypatch)
+    assert reader.consumer.state.phase == "waiting"
