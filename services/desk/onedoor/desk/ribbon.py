@@ -225,14 +225,9 @@ def _bar(row: Row, y: float, scale: Scale, now: datetime) -> Bar:
 
 
 def _first_missed(row: Row, end: datetime) -> datetime | None:
-    """The first limit that passed while the office still had it: to acknowledge, else to finish."""
-    acknowledged = row["acknowledged_at"] or end
-    if row["due_ack"] is not None and row["due_ack"] < acknowledged and row["held"]:
-        return row["due_ack"] if row["acknowledged_at"] is None else _passed(row["due_finish"], end)
-    return _passed(row["due_finish"], end)
-
-
-def _passed(due: datetime | None, end: datetime) -> datetime | None:
+    """The limit from which the bar is late: that of an acknowledgement never given, else the finish."""
+    never = row["held"] and row["acknowledged_at"] is None and row["due_ack"] is not None
+    due: datetime | None = row["due_ack"] if never else row["due_finish"]
     return due if due is not None and due < end else None
 
 

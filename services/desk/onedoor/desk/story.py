@@ -33,6 +33,15 @@ TONES: Mapping[str, str] = {
 QUIET = frozenset({"clock.started", "clock.met", "clock.cancelled", "clock.rescheduled", "referral.drafted"})
 """What is told in the data, and on the page only among the clocks."""
 
+GROUPS: Mapping[str, str] = {
+    "alert": "clock",
+    "clock": "clock",
+    "referral": "referral",
+    "case": "case",
+    "stay": "case",
+    "need": "case",
+}
+
 LISTS: Mapping[str, str] = {
     "to": "department",
     "from": "department",
@@ -101,10 +110,7 @@ def tone(row: Row, facts: Mapping[str, Any]) -> str:
 
 def group(row: Row) -> str:
     """Under which filter the event is found."""
-    kind = str(row["type"]).partition(".")[0]
-    return {"alert": "clock", "clock": "clock", "referral": "referral", "case": "case"}.get(
-        kind, "application"
-    )
+    return GROUPS.get(str(row["type"]).partition(".")[0], "application")
 
 
 def standing(row: Row) -> str:

@@ -28,6 +28,16 @@ CASE_STATES: Mapping[str, str] = {
     "case.withdrawn": "withdrawn",
     "case.transferred": "transferred",
     "case.reopened": "in_work",
+    "stay.opened": "opened",
+    "stay.admitted": "in_work",
+    "stay.identified": "in_work",
+    "stay.returned": "closed",
+    "stay.left": "closed",
+    "need.drafted": "opened",
+    "need.published": "in_work",
+    "need.matched": "in_work",
+    "need.delivered": "decided",
+    "need.closed": "closed",
 }
 CLOCK_STATES: Mapping[str, str] = {
     "clock.started": "running",
