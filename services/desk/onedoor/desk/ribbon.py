@@ -232,12 +232,11 @@ def _first_missed(row: Row, end: datetime) -> datetime | None:
 
 
 def _limits(row: Row, y: float, scale: Scale, now: datetime) -> Iterable[Flag]:
-    """The limits of a referral that still stand, and the one of its end if it came too late."""
+    """The limits of a referral that still stand, and the one of its finish in any case."""
     if row["held"] and row["acknowledged_at"] is None and row["due_ack"] is not None:
         yield _flag(row["due_ack"], "ack", y, scale, now, False)
-    due = row["due_finish"]
-    if due is not None and (row["held"] or due < _end(row, now)):
-        yield _flag(due, "finish", y, scale, now, not row["held"])
+    if row["due_finish"] is not None:
+        yield _flag(row["due_finish"], "finish", y, scale, now, not row["held"])
 
 
 def _flag(at: datetime, duty: str, y: float, scale: Scale, now: datetime, met: bool) -> Flag:
