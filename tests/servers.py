@@ -23,9 +23,8 @@ __all__ = ["Servers", "cloned", "empty_database", "migrated_template", "servers_
 async def servers_for_tests() -> AsyncIterator[Servers]:
     """Kafka and PostgreSQL as the environment says; embedded ones on free ports, their data thrown away."""
     with tempfile.TemporaryDirectory(prefix="onedoor-test-", ignore_cleanup_errors=True) as home:
-        settings = DevSettings(
-            home=Path(home), kafka_port=ports.free(2), postgres_port=ports.free(), durable=False
-        )
+        port = ports.free(3)
+        settings = DevSettings(home=Path(home), kafka_port=port, postgres_port=port + 2, durable=False)
         async with resolve(settings) as servers:
             yield servers
 

@@ -21,13 +21,14 @@ from onedoor.dev.topics import declared, ensure_topics
 
 
 def _settings(home: Path, backend: Backend) -> DevSettings:
+    port = ports.free(3)
     return DevSettings(
         home=home,
         kafka=None,
         postgres=None,
         servers="testcontainers" if backend == "testcontainers" else "embedded",
-        kafka_port=ports.free(2),
-        postgres_port=ports.free(),
+        kafka_port=port,
+        postgres_port=port + 2,
         durable=False,
     )
 

@@ -28,14 +28,15 @@ class Command:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        own = {service.port_variable: str(ports.free()) for service in SERVICES}
+        first = ports.free(len(SERVICES) + 3)
+        own = {service.port_variable: str(first + 3 + nth) for nth, service in enumerate(SERVICES)}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ONEDOOR_")},
             **({"ONEDOOR_CACHE": os.environ["ONEDOOR_CACHE"]} if "ONEDOOR_CACHE" in os.environ else {}),
             **own,
             "ONEDOOR_HOME": str(home),
-            "ONEDOOR_KAFKA_PORT": str(ports.free(2)),
-            "ONEDOOR_POSTGRES_PORT": str(ports.free()),
+            "ONEDOOR_KAFKA_PORT": str(first),
+            "ONEDOOR_POSTGRES_PORT": str(first + 2),
         }
 
     def start(self, *words: str, **more: str) -> "subprocess.Popen[str]":
@@ -124,10 +125,12 @@ def test_in_the_foreground_ctrl_c_stops_all_and_so_does_a_kill(onedoor: Command)
     for number, ending in ((signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)):
         with onedoor.start("up", "--no-samples") as process:
             assert process.stdout is not None
+            told = []
             for line in process.stdout:
+                told.append(line)
                 if "bearer token" in line:
                     break
-            assert onedoor.left()
+            assert onedoor.left(), "".join(told)
             process.send_signal(number)
             process.stdout.read()
             assert process.wait(120) == ending

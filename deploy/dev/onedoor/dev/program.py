@@ -82,7 +82,7 @@ def last_words(log: Path, lines: int = 3) -> str:
     if not log.is_file():
         return "it left no log"
     text = log.read_bytes()[-4000:].decode(errors="replace")
-    return " | ".join(line.strip() for line in text.splitlines()[-lines:] if line.strip())
+    return " | ".join(line.strip()[:200] for line in text.splitlines()[-lines:] if line.strip())
 
 
 def fail(program_name: str, log: Path) -> CannotStart:
