@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from onedoor.assistance.app import SERVICE as ASSISTANCE
 from onedoor.child_welfare.app import SERVICE as CHILD_WELFARE
+from onedoor.contracts.codec import Message
 from onedoor.contracts.registry import TOPICS
 from onedoor.desk.app import SERVICE as DESK
 from onedoor.intake.app import SERVICE as INTAKE
@@ -22,6 +23,7 @@ from onedoor.notify.app import SERVICE as NOTIFY
 from onedoor.runtime import clock
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
+from tests.harness import publish_raw
 from tests.servers import Servers
 from tests.system import System, running_system
 
@@ -189,6 +191,7 @@ async def test_a_child_alone_is_handed_over_and_answered_before_everybodys_eyes(
     await police.does("反馈", "work-answering", feedback="民警已到场，孩子安全，已联系姨妈接走。")
     await expect(ours.locator("[data-type='referral.answered']")).to_be_visible(timeout=LIVE)
     await expect(police.page.locator("tr[id^='r-']")).to_have_count(0)
+    await expect(police.page.locator("#waiting")).to_be_hidden()
     await police.looked("work-answered")
     await operator.looked("chain-answered")
 
@@ -230,3 +233,24 @@ async def test_operations_and_every_list_are_accessible_in_both_languages(visito
     for path in ("/work", "/chains", "/console", "/stream"):
         await developer.goes(path)
         await developer.looked(f"en{path.replace('/', '-')}")
+
+
+async def test_operations_see_a_dead_letter_without_its_words_and_give_it_up(
+    visitors: Visit, system: System
+) -> None:
+    """What nobody can read lies dead with every reader of the topic, and is given up one by one."""
+    readers = 3
+    spoilt = Message(b"spoilt", b"{'name': '\xe6\x96\xbd\xe5\xaf\x86', rubbish", [])
+    await publish_raw(system.kafka, f"assistance.case{system.suffix}", [spoilt])
+    operations = await visitors("ops-1")
+    await operations.goes("/stream")
+    letters = operations.page.locator(".letters > li:has(button)")
+    await expect(letters).to_have_count(readers, timeout=LIVE)
+    await expect(operations.page.locator("main")).not_to_contain_text("施密")
+    await operations.looked("stream-letters")
+    for left in range(readers, 0, -1):
+        await expect(letters).to_have_count(left, timeout=LIVE)
+        operations.page.once("dialog", lambda dialog: dialog.accept())
+        await letters.first.get_by_role("button", name="弃置").click()
+    await expect(letters).to_have_count(0, timeout=LIVE)
+    await operations.looked("stream-settled")
