@@ -1,9 +1,7 @@
 """The readers: what counts as worked off, what as a stall, and Faust's own ways around compaction."""
 
 import asyncio
-import gc
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -40,14 +38,6 @@ class Worker:
     async def work(self, records: Any) -> None:
         self.seen += [record.offset for record in records]
         await self.may_go_on.wait()
-
-
-@pytest.fixture(autouse=True)
-def faust_leaves_its_threads_loop_open() -> Iterator[None]:
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture
@@ -127,6 +117,7 @@ async def test_what_is_in_work_is_not_worked_off(settings: Settings, kind: type[
 async def test_faust_commits_past_a_gap_that_compaction_left_after_offset_0(settings: Settings) -> None:
     reader: Any = FaustReader(Worker("reader"), [TOPIC], settings)  # type: ignore[arg-type]
     consumer: Any = reader._app.consumer
+    consumer._thread.thread_loop.close()
     tp = TopicPartition(TOPIC, 0)
     consumer._acked[tp] = [0]
     await reader._mind_first_gap(SimpleNamespace(tp=tp, offset=0))
