@@ -1,13 +1,17 @@
 """What operators see and do about dead letters: reasons and masked payloads, replay, discard, resume."""
 
 import json
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, Any
+from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel
 
 from onedoor.contracts.core import Actor
+from onedoor.contracts.registry import EVENTS
 from onedoor.runtime import letters
 from onedoor.runtime.consumer import Consumer, replay
 from onedoor.runtime.http import allow, not_found
@@ -16,6 +20,9 @@ router = APIRouter(prefix="/v1", tags=["stream"])
 
 Looker = Annotated[Actor, Depends(allow("letters.read"))]
 Handler = Annotated[Actor, Depends(allow("letters.handle"))]
+LetterId = Annotated[int, Path(ge=1, lt=2**63)]
+
+SHAPE_DEPTH = 12
 
 OPEN = """
 select l.*, (select count(*) from dead_letters w
@@ -27,7 +34,7 @@ where l.kind = 'letter' and l.state = 'open' order by l.child desc, l.id limit 2
 
 
 class Letter(BaseModel):
-    """A dead letter as an operator may see it: no key and no offset where a child is concerned."""
+    """A dead letter as an operator may see it: no key and no offset where a child may be concerned."""
 
     id: int
     consumer: str
@@ -73,13 +80,13 @@ async def dead_letters(request: Request, actor: Looker) -> list[Letter]:
 
 
 @router.post("/dead-letters/{letter_id}/replay")
-async def replay_letter(request: Request, letter_id: int, actor: Handler) -> Settled:
+async def replay_letter(request: Request, letter_id: LetterId, actor: Handler) -> Settled:
     """Work the letter again, then what waits behind it, in order."""
     return await _settle(request, letter_id, actor, discard=False)
 
 
 @router.post("/dead-letters/{letter_id}/discard")
-async def discard_letter(request: Request, letter_id: int, actor: Handler) -> Settled:
+async def discard_letter(request: Request, letter_id: LetterId, actor: Handler) -> Settled:
     """Give the letter up, then work what waits behind it, in order."""
     return await _settle(request, letter_id, actor, discard=True)
 
@@ -107,6 +114,7 @@ async def resume(request: Request, name: str, actor: Handler) -> ConsumerView:
     consumer = next((consumer for consumer in app.consumers if consumer.group == name), None)
     if consumer is None or not await letters.resume(app.writer, name):
         not_found()
+    consumer.note_stopped(False)
     return _consumer(consumer, {}, {})
 
 
@@ -136,13 +144,12 @@ async def _settle(request: Request, letter_id: int, actor: Actor, discard: bool)
 
 
 def _letter(row: asyncpg.Record) -> Letter:
-    key = (row["key"] or b"").decode("utf-8", "replace")
     return Letter(
         id=row["id"],
         consumer=row["consumer"],
         topic=row["topic"],
         type=row["type"],
-        key=None if row["child"] else key,
+        key=None if row["child"] else _key(row["key"]),
         child=row["child"],
         error=row["error"],
         traceback=row["traceback"],
@@ -152,17 +159,45 @@ def _letter(row: asyncpg.Record) -> Letter:
     )
 
 
+def _key(key: bytes | None) -> str | None:
+    """An id; whatever else somebody wrote as a key is not shown."""
+    try:
+        return None if key is None else str(UUID(key.decode()))
+    except ValueError:
+        return None
+
+
 def _shape(value: bytes | None) -> Any:
     """The payload with every value replaced by its type."""
     try:
-        return _masked(json.loads(value or b"null"))
+        return _masked(json.loads(value or b"null"), SHAPE_DEPTH)
     except (ValueError, RecursionError):
         return f"{len(value or b'')} bytes, not JSON"
 
 
-def _masked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _masked(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_masked(inner) for inner in value[:3]]
+def _masked(value: Any, depth: int) -> Any:
+    """Only names of fields are shown: what else stands as a name may be a person's, or say what happened."""
+    if depth and isinstance(value, dict):
+        return {
+            key if key in _field_names() else "(unknown)": _masked(inner, depth - 1)
+            for key, inner in value.items()
+        }
+    if depth and isinstance(value, list):
+        return [_masked(inner, depth - 1) for inner in value[:3]]
     return type(value).__name__
+
+
+@lru_cache(maxsize=1)
+def _field_names() -> frozenset[str]:
+    """The names of all fields of all events, of the models inside them too."""
+    return frozenset(name for event in EVENTS for name in _properties(event.model_json_schema()))
+
+
+def _properties(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for inner in schema.values():
+            yield from _properties(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _properties(inner)
