@@ -14,12 +14,11 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from onedoor.runtime.database import UNREACHABLE
+from onedoor.runtime import database
 from onedoor.runtime.unit import StaleVersion
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
-_PASSING = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 log = logging.getLogger(__name__)
 
@@ -230,6 +229,17 @@ def invalid(errors: Sequence[FieldProblem]) -> Problem:
     )
 
 
+def unstorable() -> Problem:
+    """422: PostgreSQL cannot hold a value: a NUL in a text, a number or a moment out of range."""
+    return Problem(
+        422,
+        "value-cannot-be-stored",
+        "The request holds a value that cannot be stored",
+        "Look for control characters and for numbers or dates far out of range, and correct them.",
+        "请求中有无法保存的内容，请检查控制字符以及超出范围的数字或日期。",
+    )
+
+
 def unreachable() -> Problem:
     """503: PostgreSQL is away. Whether a commit got through just before is not known, hence the key."""
     return Problem(
@@ -291,10 +301,8 @@ def for_status(status: int, headers: Mapping[str, str] | None = None) -> Problem
 
 
 def out_of_reach(error: BaseException) -> bool:
-    """Whether PostgreSQL is away, busy or in conflict, which passes; a misuse of asyncpg does not."""
-    if isinstance(error, asyncpg.InterfaceError):
-        return "clos" in str(error)
-    return isinstance(error, (*UNREACHABLE, *_PASSING))
+    """Whether PostgreSQL is away, busy or in conflict, which passes."""
+    return database.out_of_reach(error) or isinstance(error, database.PASSING)
 
 
 def problem_of(error: Exception) -> Problem:
@@ -308,6 +316,8 @@ def problem_of(error: Exception) -> Problem:
             return invalid([field_problem(each) for each in error.errors()])
         case HTTPException():
             return for_status(error.status_code, error.headers)
+        case asyncpg.DataError():
+            return unstorable()
         case _ if out_of_reach(error):
             return unreachable()
         case _:
@@ -346,6 +356,8 @@ class LastResort:
             log.error("request failed", extra=details, exc_info=error)
         elif problem.status == 503:
             log.warning("postgres unreachable", extra=details)
+        elif problem.status == 422:
+            log.warning("value cannot be stored", extra=details, exc_info=error)
 
 
 async def _answer(request: Request, error: Exception) -> Response:

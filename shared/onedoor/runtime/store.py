@@ -55,19 +55,23 @@ async def append(
 ) -> None:
     """Append events, each with its aggregate's kind and version, and queue those that have a topic.
 
-    Raises ValueError where an event is larger than a Kafka message may be: better now than at the relay.
+    Raises ValueError where an event is larger than a Kafka message may be, or names a topic that its type
+    may not travel on: better now than at the relay.
     asyncpg.UniqueViolationError: somebody else wrote that version.
     """
     rows: list[tuple[Any, ...]] = []
     for kind, version, event in events:
         payload = event.data.model_dump_json(by_alias=True)
-        if len(payload) > max_bytes:
+        topic = event.data.topic()
+        if len(payload.encode()) > max_bytes:
             raise ValueError(f"{event.type} is larger than {max_bytes} bytes")
+        if topic is not None and topic not in event.data.topics:
+            raise ValueError(f"{event.type} may not travel on {topic}")
         chain = getattr(event.data, "chain_id", None)
         rows.append(
             (
                 event.id, kind, event.subject, version, event.type, event.version, payload,
-                event.data.topic(), event.key, event.classification, str(event.actor), event.cause,
+                topic, event.key, event.classification, str(event.actor), event.cause,
                 event.traceparent, event.time, chain,
             )
         )  # fmt: skip

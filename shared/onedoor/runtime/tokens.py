@@ -102,11 +102,12 @@ def verify(token: str, settings: Settings) -> Actor:
     """Who the bearer is. Raises BadToken; always where the environment is neither `dev` nor `test`."""
     if settings.environment not in ("dev", "test") or settings.dev_key is None:
         raise BadToken("no issuer of tokens is known here")
+    key = _key(settings.dev_key)
     try:
-        claims = jwt.decode(token, _key(settings.dev_key), algorithms=[ALGORITHM]).claims
+        claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
         _CLAIMS.validate(claims)
         return _actor(claims)
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise BadToken("the token is not valid") from error
 
 
