@@ -4,7 +4,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DISTRIBUTIONS := shared $(sort $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml))) deploy/dev
-PACKAGES := contracts runtime calendar triage intake assistance child_welfare vagrancy charity notify desk dev
+PACKAGES := $(filter-out __pycache__,$(notdir $(wildcard $(addsuffix /onedoor/*,$(DISTRIBUTIONS)))))
 SUITES := unit contract integration acceptance e2e chaos
 
 # The first Python that is new enough; name another with `make PYTHON=/path/to/python …`.

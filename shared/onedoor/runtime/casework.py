@@ -15,6 +15,39 @@ from onedoor.contracts.core import Envelope, Urgency
 from onedoor.contracts.events.intake import PersonErased, PersonRecorded
 from onedoor.runtime.service import Connection
 
+CASES = """
+create table cases (
+  id uuid primary key,
+  chain_id uuid not null,
+  application_id uuid not null,
+  state text not null,
+  urgency text not null,
+  rank smallint not null,
+  division text,
+  worker text,
+  opened_at timestamptz not null,
+  subjects uuid[] not null,
+  sealed boolean not null,
+  body jsonb not null,
+  version integer not null,
+  classification text not null
+);
+create index cases_order on cases (rank, opened_at, id);
+"""
+PEOPLE = """
+create index cases_subjects on cases using gin (subjects);
+create table people (
+  person_id uuid primary key,
+  name text,
+  birth date,
+  sex text,
+  phone text,
+  classification text not null
+);
+"""
+PEOPLE_OF_VISIBLE_CASES = "exists (select 1 from cases where cases.subjects @> array[people.person_id])"
+"""For the services' first migrations. Released, they are never changed: what is new comes beside them."""
+
 _PROJECT = """
 insert into cases (id, chain_id, application_id, state, urgency, rank, division, worker, opened_at, subjects,
                    sealed, body, version, classification)

@@ -25,7 +25,7 @@ class NeedPublished(NeedEvent):
     """A consent stands; providers see the coded needs, the division and, if known, the gap in fen."""
 
     type = "need.published"
-    brings = "opened"
+    brings = "in_work"
 
     needs: tuple[str, ...]
     division: str | None = None
@@ -57,7 +57,7 @@ class NeedDeclined(NeedEvent):
     """A provider does not take it or gives it back; another may still take it."""
 
     type = "need.declined"
-    brings = "opened"
+    brings = "in_work"
 
     provider: str
     reason: str

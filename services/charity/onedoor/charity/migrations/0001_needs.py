@@ -2,30 +2,11 @@
 
 from alembic import op
 
+from onedoor.runtime.casework import CASES
 from onedoor.runtime.migrate import protect, sql
 
 revision = "0001"
 down_revision = None
-
-TABLES = """
-create table cases (
-  id uuid primary key,
-  chain_id uuid not null,
-  application_id uuid not null,
-  state text not null,
-  urgency text not null,
-  rank smallint not null,
-  division text,
-  worker text,
-  opened_at timestamptz not null,
-  subjects uuid[] not null,
-  sealed boolean not null,
-  body jsonb not null,
-  version integer not null,
-  classification text not null
-);
-create index cases_order on cases (rank, opened_at, id);
-"""
 
 # A provider sees what is published and what it took; drafts are the social work station's and the bureau's.
 OFFERED_OR_OWN = """
@@ -44,5 +25,5 @@ or case
 
 
 def upgrade() -> None:
-    sql(op, TABLES)
+    sql(op, CASES)
     protect(op, "cases", using=OFFERED_OR_OWN)
