@@ -21,23 +21,9 @@ READS = tuple(topic for topic in TOPICS if topic != intake.PERSON)
 TAKES = frozenset(event.type for event in EVENTS if intake.PERSON not in event.topics)
 
 CASE_STATES: Mapping[str, str] = {
-    "case.opened": "opened",
-    "case.taken_up": "in_work",
-    "case.decided": "decided",
-    "case.closed": "closed",
-    "case.withdrawn": "withdrawn",
-    "case.transferred": "transferred",
-    "case.reopened": "in_work",
-    "stay.opened": "opened",
-    "stay.admitted": "in_work",
-    "stay.identified": "in_work",
-    "stay.returned": "closed",
-    "stay.left": "closed",
-    "need.drafted": "opened",
-    "need.published": "in_work",
-    "need.matched": "in_work",
-    "need.delivered": "decided",
-    "need.closed": "closed",
+    event.type: event.brings
+    for event in EVENTS
+    if issubclass(event, case.CaseEvent) and event.brings is not None
 }
 CLOCK_STATES: Mapping[str, str] = {
     "clock.started": "running",
