@@ -1,0 +1,123 @@
+"""Every code that a page can meet has a label in both languages, and every event its sentence."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import get_args
+
+import pytest
+import yaml
+from babel.messages.pofile import read_po
+
+from onedoor.assistance import domain as assistance
+from onedoor.calendar import SHANGHAI
+from onedoor.child_welfare import domain as child_welfare
+from onedoor.contracts import case
+from onedoor.contracts.core import Urgency
+from onedoor.contracts.events.intake import PERSON
+from onedoor.contracts.referral_rules import RULES
+from onedoor.contracts.registry import EVENTS
+from onedoor.desk.pages import console
+from onedoor.desk.words import FOLDER, LOCALES, Words
+from onedoor.notify.domain import clock, duties, referral
+from onedoor.triage import application
+from onedoor.triage.rules import packaged_rules
+
+LANGUAGES = ("zh", "en")
+HAN = re.compile(r"[一-鿿]")
+TOLD = [event.type for event in EVENTS if PERSON not in event.topics]
+
+
+def _reasons() -> Iterable[str]:
+    yield from (*referral.RETURN_REASONS, *referral.EXTENSION_REASONS, *referral.REOPENING_REASONS)
+    yield from (*referral.REVOCATION_REASONS, *clock.PAUSE_REASONS, "withdrawn")
+    for domain in (assistance, child_welfare):
+        yield from (reason for reasons in domain.REASONS.values() for reason in reasons)
+
+
+def _codes() -> Mapping[str, Iterable[str]]:
+    rules = packaged_rules()
+    return {
+        "department": yaml.safe_load(files("onedoor.triage").joinpath("rules.yaml").read_text())[
+            "departments"
+        ],
+        "service": ("intake", "assistance", "child-welfare", "vagrancy", "charity", "notify"),
+        "urgency": get_args(Urgency),
+        "channel": get_args(application.Channel),
+        "kind": get_args(application.Kind),
+        "caller": get_args(application.CallerRole),
+        "programme": get_args(application.Programme),
+        "rule": RULES,
+        "duty": (
+            "ack",
+            "action",
+            "finish",
+            *sorted({row.id for rows in rules.duties.values() for row in rows}),
+        ),
+        "outcome": (*referral.OUTCOMES, *assistance.OUTCOMES, *child_welfare.OUTCOMES),
+        "reason": sorted(set(_reasons())),
+        "function": sorted({rung.to for rung in (*duties.CRITICAL_LADDER, *duties.ORDINARY_LADDER)}),
+        "unit": ("m", "h", "wd", "cd", "mo"),
+        "state": (*get_args(referral.State), *get_args(clock.State)),
+        "case": get_args(case.CaseState),
+        "event": TOLD,
+        "danger": console.DANGERS,
+        "need": console.NEEDS,
+    }
+
+
+@cache
+def _catalogue(language: str) -> frozenset[tuple[str, str]]:
+    """What the committed catalogue translates: (list, code)."""
+    with (FOLDER / LOCALES[language] / "desk.po").open("rb") as file:
+        entries = [entry for entry in read_po(file) if entry.string and entry.context]
+        return frozenset((str(entry.context), str(entry.id)) for entry in entries)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("list_", _codes())
+def test_every_code_has_a_label(list_: str, language: str) -> None:
+    assert [code for code in _codes()[list_] if (list_, code) not in _catalogue(language)] == []
+    if language == "zh":
+        assert [code for code in _codes()[list_] if not HAN.search(Words("zh").label(list_, code))] == []
+
+
+def test_both_languages_say_the_same_things() -> None:
+    assert _catalogue("zh") ^ _catalogue("en") == frozenset()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("type_", TOLD)
+def test_every_event_has_a_sentence_that_stands_without_any_fact(type_: str, language: str) -> None:
+    said = Words(language).sentence(type_, {})
+    assert said != type_
+    assert "{" not in said
+
+
+def test_an_unknown_code_stands_for_itself_and_nothing_for_nothing() -> None:
+    for language in LANGUAGES:
+        assert Words(language).label("department", "brand-new-office") == "brand-new-office"
+        assert Words(language).label("department", None) == ""
+    assert Words("tlh").language == "zh"
+
+
+def test_a_limit_at_midnight_is_said_as_the_end_of_the_day_before() -> None:
+    midnight = datetime(2026, 10, 10, tzinfo=SHANGHAI)
+    assert Words("zh").deadline(midnight) == "10月9日 24:00"
+    assert Words("en").deadline(midnight) == "9 Oct 24:00"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "zh", "en"),
+    [
+        (0, "0 分钟", "0 min"),
+        (59, "59 分钟", "59 min"),
+        (61, "1 小时 1 分", "1 h 1 min"),
+        (1500, "1 天 1 小时", "1 d 1 h"),
+    ],
+)
+def test_a_span_is_said_in_its_two_greatest_units(minutes: int, zh: str, en: str) -> None:
+    assert Words("zh").span(timedelta(minutes=minutes)) == zh
+    assert Words("en").span(timedelta(minutes=minutes)) == en
