@@ -194,6 +194,10 @@ async def test_harm_travels_on_a_chain_of_its_own_and_the_households_shows_nothi
 
     told = await intake.taken(HARM, "window", division=TOWNSHIP)
     assert told["protection"] is None, "the window does not learn which chain it is"
+    path = f"applications/{household['application_id']}/supplement"
+    more = (await intake.post(path, {"needs": ["job"]}, "window", TOWNSHIP)).json()
+    assert {each["rule"] for each in more["plan"]["referrals"]} == {"R16", "R12"}
+    assert more["protection"] is None
     links = f"chains/{household['chain_id']}/protection"
     assert (await intake.get(links, "child-duty")).json() == {"chains": [sealed["chain_id"]]}
     assert (await intake.get(links, "window", TOWNSHIP)).status_code == 403
@@ -202,7 +206,7 @@ async def test_harm_travels_on_a_chain_of_its_own_and_the_households_shows_nothi
 async def test_where_nothing_else_follows_there_is_only_the_protection_chain(intake: Intake) -> None:
     child = {"age": 7, "id_number": number("11010520190101001"), "facts": {"violence": True}}
     body = {"place": {"division": TOWNSHIP}, "caller": {"role": "school"}, "subjects": [child]}
-    first, second = await intake.taken(body), await intake.taken(body)
+    first, second = await asyncio.gather(intake.taken(body), intake.taken(body))
     events = await intake.events("application.%")
     assert [event["protection"] for event in events] == [True, True]
     assert first["chain_id"] == second["chain_id"] == events[0]["chain_id"], (
@@ -214,6 +218,20 @@ async def test_where_nothing_else_follows_there_is_only_the_protection_chain(int
     later = await intake.taken(body | asks)
     assert later["chain_id"] == str(household["chain_id"])
     assert later["plan"]["duplicates"] == [], "a sealed application is nobody's duplicate"
+
+
+async def test_the_hotline_may_add_to_a_sealed_report_and_sees_nothing_of_it(intake: Intake) -> None:
+    body = {"place": {"division": TOWNSHIP}, "subjects": [{"id": "a", "age": 7, "facts": {"violence": True}}]}
+    taken = await intake.taken(body, "hotline")
+    path = f"applications/{taken['application_id']}"
+    brief = (await intake.get(path, "hotline")).json()
+    assert (brief["state"], brief["ring"], len(brief)) == ("received", "hotline-12345", 5)
+    more = {"subjects": [{"id": "a", "facts": {"acute_illness": True}}]}
+    answer = await intake.post(f"{path}/supplement", more, "hotline")
+    assert (answer.status_code, answer.json()["plan"]) == (200, None)
+    last = (await intake.events("application.%"))[-1]
+    assert last["subjects"][0]["facts"] == {"violence": True, "acute_illness": True}
+    assert last["protection"] is True
 
 
 async def test_a_supplement_evaluates_anew_and_keeps_the_times_of_what_stood(intake: Intake) -> None:

@@ -90,7 +90,7 @@ async def intake(database: str, tmp_path: Path) -> AsyncIterator[Intake]:
 async def test_odd_values_are_taken_or_named_and_nothing_is_half_written(intake: Intake) -> None:
     chance = random.Random(20260303)
     taken = 0
-    for round_ in range(150):
+    for round_ in range(100):
         body = spoilt(chance)
         role = chance.choice(["everything", "window", "hotline"])
         answer = await intake.post("applications", body, role, TOWNSHIP, **{"idempotency-key": f"k{round_}"})
@@ -108,13 +108,13 @@ async def test_odd_values_are_taken_or_named_and_nothing_is_half_written(intake:
     assert counts.pop("keys") == counts.pop("households") == taken
     assert counts.pop("homeless") == counts.pop("untold") == 0
     assert len(set(counts.values())) == 1
-    assert taken > 30
+    assert taken > 20
 
 
 async def test_odd_supplements(intake: Intake) -> None:
     application = (await intake.taken(FULL))["application_id"]
     chance = random.Random(5)
-    for _ in range(100):
+    for _ in range(40):
         body = spoilt(chance)
         answer = await intake.post(f"applications/{application}/supplement", body)
         assert answer.status_code in (200, 422), (answer.status_code, body, answer.text)

@@ -150,8 +150,11 @@ def test_what_is_sealed(
 
 
 def test_a_protection_order_is_sealed_even_as_a_claim() -> None:
-    body = {"needs": ["income"], "stages": [{"kind": "protection_order_requested", "at": "2026-03-03T20:00"}]}
-    believed, claimed = known(**body), known(believed=False, **body)
+    body: dict[str, Any] = {
+        "needs": ["income"],
+        "stages": [{"kind": "protection_order_requested", "at": "2026-03-03T20:00"}],
+    }
+    believed, claimed = known(**body), known(False, **body)
     parts = split(believed, planned(believed))
     assert parts.protection is not None
     assert parts.household is not None

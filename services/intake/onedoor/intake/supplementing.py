@@ -1,5 +1,6 @@
 """What becomes known later: merged, evaluated anew, and parted again into what is sealed and what is not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
@@ -32,10 +33,15 @@ from onedoor.triage import FieldMark
 
 @dataclass(frozen=True, slots=True)
 class Supplemented:
-    """What came of it: the application, its whole plan, the id of its sealed part, the last outcome."""
+    """What came of it: the application, the whole plan, the id of its sealed part, the last outcome.
+
+    open_plan: the plan for those who may not know of a sealed part: the application's own, and what follows
+    from the harm that they have told themselves.
+    """
 
     application: Standing
     plan: Plan
+    open_plan: Plan
     marks: tuple[FieldMark, ...]
     protection: UUID | None
     version: int
@@ -69,10 +75,30 @@ async def supplement(
     return Supplemented(
         application=target,
         plan=plan,
+        open_plan=_open_plan(target, commands, more),
         marks=sent.marks,
         protection=aside.application_id if aside else other,
         version=own.version if own else target.version,
         outcome=own or (outcomes[-1] if outcomes else None),
+    )
+
+
+def _open_plan(target: Standing, commands: Sequence[Command], more: Known) -> Plan:
+    own = [
+        each.plan
+        for each in commands
+        if isinstance(each, Supplement) and each.target == target.application_id
+    ]
+    plan = own[0] if own else target.plan
+    if target.protection or not is_sealed(more):
+        return plan
+    told = sealed_plan(evaluated(more, more.received_at, {}))
+    return plan.model_copy(
+        update={
+            "services": (*plan.services, *told.services),
+            "referrals": (*plan.referrals, *told.referrals),
+            "duties": (*plan.duties, *told.duties),
+        }
     )
 
 

@@ -74,11 +74,11 @@ class TakenDown(BaseModel):
 
 
 class Changed(BaseModel):
-    """The answer to a supplement."""
+    """The answer to a supplement. The plan is not for those who see no more than the receipt's state."""
 
     application_id: UUID
     chain_id: UUID
-    plan: Plan
+    plan: Plan | None
     marks: list[FieldProblem]
     protection: UUID | None = None
 
@@ -154,12 +154,19 @@ def _changed(done: Supplemented, actor: Actor) -> Answer:
     body = Changed(
         application_id=done.application.application_id,
         chain_id=done.application.chain_id,
-        plan=done.plan,
+        plan=_visible_plan(done, actor),
         marks=_problems(done.marks),
         protection=done.protection if sees_links(actor) else None,
     )
     headers = outcome_headers(done.outcome) if done.outcome else {}
     return Answer(200, body, headers | etag(done.version))
+
+
+def _visible_plan(done: Supplemented, actor: Actor) -> Plan | None:
+    if sees_links(actor):
+        return done.plan
+    reading = may(actor, "application.read")
+    return None if reading is None or reading.receipt_only else done.open_plan
 
 
 @router.post("/applications/{application_id}/withdraw")

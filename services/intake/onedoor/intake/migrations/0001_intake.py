@@ -161,7 +161,7 @@ DEPARTMENT = """
 and (coalesce(current_setting('onedoor.own_department', true), '') = ''
   or department = current_setting('onedoor.department', true))
 and (not protection
-  or current_setting('onedoor.role', true) in ('child-duty', 'child-worker', 'everything'))
+  or current_setting('onedoor.role', true) in ('child-duty', 'child-worker', 'hotline', 'everything'))
 """
 
 SAME_APPLICATION = """
