@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,6 +44,8 @@ from onedoor.runtime.unit import Unit
 log = logging.getLogger(__name__)
 
 CRASHED_EXIT = 71
+_STOP_SECONDS = 12.0
+"""Longer than Faust's own orderly stop."""
 GARBAGE_THRESHOLD = 10_000
 
 
@@ -111,12 +113,21 @@ async def _running(service: Service, settings: Settings) -> AsyncIterator[App]:
     finally:
         for task in tasks:
             task.remove_done_callback(_end_process)
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _stopped(tasks)
         for consumer in app.consumers:
             await consumer.close()
         writer.terminate()
         reader.terminate()
+
+
+async def _stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all are over: a library may swallow a cancellation that comes while it connects."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_STOP_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _readers(app: App) -> list[Reader]:
