@@ -106,14 +106,14 @@ async def _receipt(desk: Desk, reply: Reply, settled: bool) -> Response:
 
 
 def body_of(form: FormData) -> dict[str, Any]:
-    """The form as intake's application format. What is not known is left out."""
+    """The form as intake's application format. What is not known is left out; intake judges what is."""
     emergency = _text(form, "emergency")
     body = {
         "channel": _text(form, "channel") or "hotline",
         "caller": _caller(form),
         "place": _some(form, "place", "division", "address", "landmark"),
         "contact": _contact(form),
-        "household": {"size": int(size)} if (size := _text(form, "household_size") or "").isdigit() else None,
+        "household": {"size": size} if (size := _text(form, "household_size")) else None,
         "registered_division": _text(form, "registered_division"),
         "needs": [need for need in (*DANGER_NEEDS, *NEEDS) if f"need_{need}" in form],
         "emergency": {"kind": emergency} if emergency else None,
@@ -176,7 +176,7 @@ def _subject(form: FormData, number: int) -> dict[str, Any]:
         facts["parents"] = parents
     if level := _text(form, f"{prefix}_disability_level"):
         kind = _text(form, f"{prefix}_disability_type")
-        facts["disability"] = {"level": int(level)} | ({"type": kind} if kind else {})
+        facts["disability"] = {"level": level} | ({"type": kind} if kind else {})
     return told | ({"facts": facts} if facts else {})
 
 
