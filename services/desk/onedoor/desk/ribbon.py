@@ -20,6 +20,7 @@ LANE = 40.0
 BAR = 18.0
 FOOT = 20.0
 FEW_DAYS = 4
+FRESH = timedelta(days=2)
 MOST_DAYS = 62
 LETTER = 12.0
 FLAG_ROOM = 132.0
@@ -146,16 +147,22 @@ def ribbon(
 def _scale(
     sent: Sequence[Row], statutory: Sequence[Row], opened_at: datetime, now: datetime
 ) -> tuple[Scale, bool]:
-    """From the day of the first request to a day after the last limit; far limits are cut off."""
-    moments = [opened_at, now]
-    moments += [row["due_finish"] for row in sent if row["due_finish"] is not None]
-    moments += [row["due_at"] for row in statutory]
+    """From the day of the first request to a day after the last limit; far limits are cut off.
+
+    While a matter is fresh its hours count: then what falls due after `FRESH` is left to the list of clocks.
+    """
+    limits = [row["due_finish"] for row in sent if row["due_finish"] is not None]
+    limits += [row["due_at"] for row in statutory]
+    fresh = opened_at + FRESH
+    soon = [at for at in limits if at <= fresh]
+    moments = [opened_at, now, *(soon if soon and now < fresh else limits)]
+    far = len(moments) - 2 < len(limits)
     first, last = local(min(moments)).date(), local(max(moments)).date()
     start = _midnight(first, opened_at)
     wanted = (last - first).days + 2
     shown = min(max(wanted, 2), MOST_DAYS)
     shown = max(shown, (local(now).date() - first).days + 2)
-    return Scale(start, start + timedelta(days=shown)), shown < wanted
+    return Scale(start, start + timedelta(days=shown)), far or shown < wanted
 
 
 def _midnight(day: date, like: datetime) -> datetime:
@@ -175,7 +182,7 @@ def _lanes(sent: Sequence[Row], statutory: Sequence[Row], scale: Scale, now: dat
         lane = _lane(lanes, row["owner"])
         lane.flags.append(_flag(row["due_at"], row["duty"], lane.y, scale, now, _ended(row)))
     for lane in lanes.values():
-        lane.flags = _spaced(lane.flags)
+        lane.flags = _spaced([flag for flag in lane.flags if flag.at <= scale.end])
     return list(lanes.values())
 
 

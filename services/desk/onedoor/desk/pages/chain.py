@@ -124,7 +124,7 @@ def _folded(moments: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _held(drawing: ribbon.Ribbon | None) -> list[tuple[str, timedelta, float]]:
     """How much of its own working time each office has held the matter, the longest first, with its share."""
     lanes = [(lane.owner, lane.held) for lane in drawing.lanes if lane.bars] if drawing else []
-    longest = max((held for _, held in lanes), default=timedelta()) or timedelta(minutes=1)
+    longest = max((timedelta(hours=1), *(held for _, held in lanes)))
     return [(owner, held, held / longest) for owner, held in sorted(lanes, key=lambda lane: -lane[1])]
 
 
