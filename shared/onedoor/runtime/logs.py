@@ -88,6 +88,12 @@ def keep_allowed(logger: Any, method: str, entry: Entry) -> Entry:
     return kept
 
 
+def first_line(logger: Any, method: str, entry: Entry) -> Entry:
+    """Processor: further lines show what asyncio and others hold, such as an exception with its message."""
+    entry["event"] = str(entry["event"]).split("\n", 1)[0]
+    return entry
+
+
 def _clean(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return _number(value)
@@ -168,7 +174,7 @@ def configure(service: str, settings: Settings) -> None:
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*shared[:1], structlog.stdlib.ExtraAdder(), *shared[1:]],
+        foreign_pre_chain=[*shared[:1], structlog.stdlib.ExtraAdder(), first_line, *shared[1:]],
         processors=_last(settings.log_format),
     )
     handler = logging.StreamHandler(sys.stdout)
