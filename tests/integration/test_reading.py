@@ -16,12 +16,13 @@ from onedoor.contracts.core import Actor
 from onedoor.runtime import database as db
 from onedoor.runtime import problems
 from onedoor.runtime.http import Reading, Staff, allow, not_found, note_view
-from onedoor.runtime.migrate import migrate
+from onedoor.runtime.migrate import migrate, protection
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import dev_token, ensure_dev_key
 from tests.integration.toy import TOY
 
 CLASSES = ("child", "internal", "public", "restricted")
+FILES = "create table files (id uuid primary key, classification text not null);"
 SETTINGS = ("role", "person", "department", "division", "own_department", "own_division")
 
 
@@ -32,12 +33,12 @@ def application(settings: Settings, reader: asyncpg.Pool) -> FastAPI:
 
     @app.get("/seen")
     async def seen(actor: Annotated[Actor, Depends(allow("case.read"))], conn: Reading) -> list[str]:
-        rows = await conn.fetch("select classification from aggregates order by 1")
+        rows = await conn.fetch("select classification from files order by 1")
         return [row[0] for row in rows]
 
     @app.get("/common")
     async def common(conn: Reading) -> list[str]:
-        return [row[0] for row in await conn.fetch("select classification from aggregates order by 1")]
+        return [row[0] for row in await conn.fetch("select classification from files order by 1")]
 
     @app.get("/settings")
     async def settings_(actor: Annotated[Actor, Depends(allow("referral.read"))], conn: Reading) -> list[str]:
@@ -45,13 +46,13 @@ def application(settings: Settings, reader: asyncpg.Pool) -> FastAPI:
 
     @app.get("/files/{id_}")
     async def file(id_: UUID, actor: Staff, conn: Reading) -> None:
-        if await conn.fetchval("select 1 from aggregates where id = $1", id_) is None:
+        if await conn.fetchval("select 1 from files where id = $1", id_) is None:
             not_found()
         await note_view(conn, actor, "file", id_, "to answer the caller")
 
     @app.get("/write")
     async def write(actor: Staff, conn: Reading) -> None:
-        await conn.execute("update aggregates set version = 2")
+        await conn.execute("update files set id = id")
 
     return app
 
@@ -61,6 +62,9 @@ async def settings(database: str, tmp_path: Path) -> Settings:
     key = ensure_dev_key(tmp_path / "key")
     settings = Settings(environment="test", postgres=database, dev_key=key, pool_size=1)
     await migrate(TOY, settings)
+    owner = await db.connect(TOY, settings, "owner")
+    await owner.execute(FILES + protection(TOY.schema, "files"))
+    await owner.close()
     return settings
 
 
@@ -68,8 +72,7 @@ async def settings(database: str, tmp_path: Path) -> Settings:
 async def writer(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     conn = await db.connect(TOY, settings, "writer")
     await conn.executemany(
-        "insert into aggregates (kind, id, version, fold, state, classification) "
-        "values ('x', $1, 1, 1, '{}', $2)",
+        "insert into files (id, classification) values ($1, $2)",
         [(UUID(int=number), name) for number, name in enumerate(CLASSES, 1)],
     )
     yield conn
@@ -134,9 +137,9 @@ async def test_two_roles_on_one_pooled_connection(client: httpx.AsyncClient, bea
 async def test_without_a_clearance_no_row(
     reader: asyncpg.Pool, client: httpx.AsyncClient, bearer: Bearer
 ) -> None:
-    assert await reader.fetchval("select count(*) from aggregates") == 0
+    assert await reader.fetchval("select count(*) from files") == 0
     await client.get("/seen", headers=bearer("everything"))
-    assert await reader.fetchval("select count(*) from aggregates") == 0
+    assert await reader.fetchval("select count(*) from files") == 0
 
 
 async def test_policies_know_who_asks(client: httpx.AsyncClient, bearer: Bearer) -> None:

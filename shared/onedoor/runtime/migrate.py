@@ -76,11 +76,15 @@ create function is_everything() returns boolean language sql stable
 STEPS: Sequence[str] = (STORE_DDL + letters.DDL + idempotency.DDL + http.ACCESS_LOG_DDL,)
 """Runtime's own tables, step by step; a step that has once been released is never changed."""
 
-PROTECT = """
+WALL = """
 alter table {table} enable row level security;
 alter table {table} force row level security;
 create policy owner_all on {table} to {owner} using (true) with check (true);
 create policy writer_all on {table} to {writer} using (true) with check (true);
+"""
+"""The service's own code sees all; nobody else sees anything."""
+
+CLEARED = """
 create policy reader_cleared on {table} for select to {reader} using (
   classification = any (string_to_array(current_setting('onedoor.clearance', true), ',')) and ({using}));
 grant select on {table} to {reader};
@@ -99,12 +103,16 @@ def protect(op: Any, table: str, using: str = "true") -> None:
     """
     connection = op.get_bind()
     schema = connection.scalar(text("select current_schema()"))
-    _run(connection, _protection(schema, table, using))
+    _run(connection, protection(schema, table, using))
 
 
-def _protection(schema: str, table: str, using: str = "true") -> str:
-    roles = {kind: f"onedoor_{schema}_{kind}" for kind in ("owner", "writer", "reader")}
-    return PROTECT.format(table=table, using=using, **roles)
+def protection(schema: str, table: str, using: str = "true") -> str:
+    """The statements of `protect`, to be run as the schema's owner."""
+    return (WALL + CLEARED).format(table=table, using=using, **_role_names(schema))
+
+
+def _role_names(schema: str) -> dict[str, str]:
+    return {kind: f"onedoor_{schema}_{kind}" for kind in ("owner", "writer", "reader")}
 
 
 def _run(connection: SyncConnection, statements: str) -> None:
@@ -168,8 +176,9 @@ def _runtime_steps(connection: SyncConnection, service: Service) -> None:
         _run(connection, statements)
         if step == 1:
             _run(connection, f"revoke update, delete on events from {service.role('writer')}")
-            _run(connection, _protection(service.schema, "events"))
-            _run(connection, _protection(service.schema, "aggregates"))
+            _run(connection, f"revoke update, delete on access_log from {service.role('writer')}")
+            for table in ("events", "aggregates"):
+                _run(connection, WALL.format(table=table, **_role_names(service.schema)))
             _run(connection, f"grant insert on access_log to {service.role('reader')}")
         connection.execute(text("insert into runtime_steps values (:step)"), {"step": step})
 
@@ -227,11 +236,16 @@ async def _refold_kind(conn: asyncpg.Connection, decider: Decider[Any]) -> None:
 
 
 async def folded(conn: asyncpg.Connection, decider: Decider[Any], id_: Any) -> tuple[Any, int]:
-    """The state of one aggregate folded from its archived events, and its version."""
+    """The state of one aggregate folded from its archived events, and its version.
+
+    What an erasure has nulled counts as if it had not happened.
+    """
     state, version = decider.initial(), 0
     for row in await conn.fetch(store.HISTORY, decider.name, id_):
-        model = model_for(row["type"], row["eventversion"]) or decider_event(decider, row["type"])
-        state, version = decider.evolve(state, model.model_validate_json(row["payload"])), row["version"]
+        version = row["version"]
+        if row["payload"] is not None:
+            model = model_for(row["type"], row["eventversion"]) or decider_event(decider, row["type"])
+            state = decider.evolve(state, model.model_validate_json(row["payload"]))
     return state, version
 
 

@@ -137,6 +137,12 @@ grant insert on sealed_reports, sealed_applications to {writer};
 grant usage on schema {schema} to {sealed};
 grant select on sealed_reports, sealed_chains, sealed_applications to {sealed};
 grant insert on access_log to {sealed};
+
+alter table progress enable row level security;
+alter table progress force row level security;
+create policy own on progress to {owner}, {writer} using (true) with check (true);
+create policy of_an_application_one_sees on progress for select to {reader} using (
+  exists (select from applications where applications.application_id = progress.application_id));
 grant select on progress to {reader};
 
 create function protection_chain(household uuid, candidate uuid) returns uuid
@@ -182,7 +188,8 @@ def upgrade() -> None:
         then null; end $$;
         set local role {owner}""",
     )
-    sql(op, SEALED.format(schema=schema, writer=writer, reader=f"onedoor_{schema}_reader", sealed=sealed))
+    reader = f"onedoor_{schema}_reader"
+    sql(op, SEALED.format(schema=schema, owner=owner, writer=writer, reader=reader, sealed=sealed))
     protect(op, "applications", REACH + DEPARTMENT)
     protect(op, "details", SAME_APPLICATION)
     protect(op, "people", REACH)
