@@ -177,16 +177,17 @@ class Relay:
         return published, errors
 
     def _message(self, row: asyncpg.Record) -> dict[str, Any]:
-        tombstone = row["payload"] is None or row["type"] == "person.erased"
+        """A person's record that was erased before it got out travels as the erasure it has become."""
+        erased = row["payload"] is None or row["type"] == "person.erased"
         return {
             "topic": row["topic"] + self._suffix,
-            "value": None if tombstone else row["payload"].encode(),
+            "value": None if erased else row["payload"].encode(),
             "key": row["key"].encode() if row["key"] else None,
             "headers": codec.header_lines(
                 id=row["id"],
                 source=self.service.name,
-                type_=row["type"],
-                version=row["eventversion"],
+                type_="person.erased" if erased else row["type"],
+                version=1 if erased else row["eventversion"],
                 subject=row["aggregateid"],
                 time=row["time"],
                 key=row["key"],
