@@ -121,8 +121,8 @@ class _Pass:
             self.states[decider.name, command.target] = (state, version)
         events.extend(happened)
         for envelope in happened:
-            following = replace(directive, cause=envelope.id, expected_version=None)
             for further in self.unit.service.react(envelope):
+                following = replace(directive, cause=envelope.id, expected_version=None)
                 self.follow(following, further, depth + 1, events, refusals)
 
     def envelope(self, directive: Directive, target: UUID, event: Event) -> Envelope:
