@@ -1,4 +1,4 @@
-"""The owner's applications can be posted to intake as they are, and what follows there is what they expect."""
+"""The owner's applications can be posted to intake as they are; what follows is what they expect."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
