@@ -10,6 +10,7 @@ import pytest
 
 from onedoor.contracts.core import Envelope, derived_id
 from onedoor.contracts.events import intake
+from onedoor.contracts.plan import Plan, PlannedService
 from onedoor.desk.app import SERVICE
 from tests.desk import CHAIN, HERE, STORY, THERE, Desk, application, at, envelopes, running_desk
 from tests.servers import Servers
@@ -96,6 +97,17 @@ async def test_who_may_not_see_a_chain_is_told_that_there_is_none(desk: Desk) ->
     assert (await desk.get("/v1/chains", None)).status_code == 401
     for path in ("/v1/chains?after=nonsense", "/v1/chains/nonsense"):
         assert (await desk.get(path)).status_code == 422, path
+
+
+async def test_a_child_in_a_household_that_asks_for_income_makes_no_child_file(desk: Desk) -> None:
+    await desk.clear()
+    income = derived_id("desk-income")
+    plan = Plan(services=(PlannedService(name="assistance", urgency="ordinary"),))
+    await desk.absorb(envelopes([application(0), application(0, chain_id=income, plan=plan)]))
+    for role, whose in (("caseworker", {"division": HERE}), ("district", {})):
+        assert (await desk.get(f"/v1/chains/{income}", role, **whose)).status_code == 200, role
+        assert (await desk.get(f"/v1/chains/{CHAIN}", role, **whose)).status_code == 404, role
+    assert (await desk.get(f"/v1/chains/{income}", "caseworker", division=THERE)).status_code == 404
 
 
 async def test_a_sealed_chain_is_in_no_list_but_child_protections(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from onedoor.contracts.core import Envelope
+from onedoor.contracts.core import Classification, Envelope
 from onedoor.contracts.events import case, intake, notify
 from onedoor.contracts.registry import EVENTS, TOPICS
 from onedoor.desk import views
@@ -67,6 +67,20 @@ def projected(envelopes: Sequence[Envelope]) -> dict[str, Rows]:
     return tables
 
 
+def reading_class(envelope: Envelope) -> Classification:
+    """How widely it may be read here: child files are those that protection or child welfare deals with.
+
+    A child in a household that asks for income makes no child file, as at intake: the caseworker reads it.
+    """
+    match envelope.data:
+        case intake.ApplicationReceived() | intake.ApplicationSupplemented() as event:
+            cared_for = any(service.name == "child-welfare" for service in event.plan.services)
+            child = envelope.classification == "child"
+            return "internal" if child and not (event.protection or cared_for) else envelope.classification
+        case _:
+            return envelope.classification
+
+
 def _put(rows: Rows, id_: UUID, **values: Any) -> None:
     rows.setdefault(id_, {}).update(values)
 
@@ -87,7 +101,7 @@ def _application(
         "sealed": event.protection,
         "child": minor,
         "first_event": envelope.id,
-        "classification": envelope.classification,
+        "classification": reading_class(envelope),
     }
     first = tables["chains"].setdefault(event.chain_id, chain)
     if first is not chain:
@@ -109,7 +123,7 @@ def _application(
         subjects=[subject.model_dump(mode="json") for subject in event.subjects],
         plan=event.plan.model_dump(mode="json", by_alias=True),
         facts_event=envelope.id,
-        classification=envelope.classification,
+        classification=reading_class(envelope),
     )
 
 
@@ -239,7 +253,7 @@ def _moment(envelope: Envelope) -> Row:
         "referral_id": getattr(data, "referral_id", None),
         "role": envelope.actor.role,
         "facts": _facts(envelope),
-        "classification": envelope.classification,
+        "classification": reading_class(envelope),
     }
 
 
