@@ -23,7 +23,7 @@ from onedoor.notify.app import SERVICE as NOTIFY
 from onedoor.runtime import clock
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
-from tests.harness import publish_raw
+from tests.harness import eventually, publish_raw
 from tests.servers import Servers
 from tests.system import System, running_system
 
@@ -98,6 +98,12 @@ class Visitor:
         await self.looked("signin")
         await self.page.locator(f'button[name="person"][value="{person}"]').click()
         await self.page.wait_for_url(lambda url: "/signin" not in url)
+
+    async def posts(self, path: str, form: dict[str, str]) -> str:
+        """What a form of this window is answered."""
+        answer = await self.page.request.post(self.url + path, form=form, headers={"Origin": self.url})
+        assert answer.ok, f"{path}: {answer.status}"
+        return await answer.text()
 
     async def goes(self, path: str) -> None:
         answer = await self.page.goto(self.url + path)
@@ -254,3 +260,81 @@ async def test_operations_see_a_dead_letter_without_its_words_and_give_it_up(
         await letters.first.get_by_role("button", name="弃置").click()
     await expect(letters).to_have_count(0, timeout=LIVE)
     await operations.looked("stream-settled")
+
+
+async def test_a_form_sent_twice_is_one_request(visitors: Visit, system: System) -> None:
+    hotline = await visitors("hotline-1")
+    form = {"key": uuid4().hex, "channel": "hotline", "danger_alone": "on", "s0_age": "7"}
+    answers = [await hotline.posts("/console", form) for _ in range(2)]
+    receipts = {RECEIPT.search(answer).group() for answer in answers}  # type: ignore[union-attr]
+    assert len(receipts) == 1
+
+
+async def test_with_intake_away_the_form_keeps_what_was_said_until_it_is_back(
+    visitors: Visit, system: System
+) -> None:
+    hotline = await visitors("hotline-1")
+    page = hotline.page
+    await hotline.goes("/console")
+    await page.locator('[name="s0_age"]').fill("6")
+    intake = system.processes["intake"]
+    await intake.stop()
+    try:
+        await page.keyboard.press("Alt+1")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator("#refused")).to_contain_text("受理", timeout=LIVE)
+        await expect(page.locator('[name="s0_age"]')).to_have_value("6")
+    finally:
+        intake.start()
+        await intake.ready()
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#receipt")).to_have_text(RECEIPT, timeout=LIVE)
+
+
+async def test_the_duty_desk_records_what_the_police_told_it_by_telephone(visitors: Visit) -> None:
+    duty = await visitors("child-duty-1")
+    chain = await enter_child_alone(duty)
+    await duty.goes("/work?everyone=true")
+    row = duty.page.locator("tr[id^='r-']").filter(has_text="公安").first
+    await expect(row).to_be_visible(timeout=LIVE)
+    await row.get_by_role("button", name="签收：").click()
+    dialog = duty.page.get_by_role("dialog")
+    await dialog.locator("[name='behalf_person']").fill("值班民警")
+    await duty.looked("work-on-behalf")
+    await dialog.get_by_role("button", name="签收", exact=True).click()
+    await expect(dialog).to_be_hidden()
+    await duty.goes(f"/chains/{chain}")
+
+
+async def test_what_is_sealed_stands_on_no_page_of_the_household(visitors: Visit, system: System) -> None:
+    body = {
+        "channel": "hotline",
+        "caller": {"role": "neighbour", "name": "施密", "phone": "000-7788"},
+        "place": {"division": "500112017"},
+        "needs": ["cash"],
+        "subjects": [{"id": "s1", "age": 34, "facts": {"violence": True}}, {"id": "s2", "age": 7}],
+    }
+    async with system.client("intake") as intake, system.client("desk") as everything:
+        taken = (await intake.post("/v1/applications", json=body)).json()
+        household, sealed = taken["chain_id"], taken["protection"]["chain_id"]
+
+        async def projected() -> bool:
+            found = [await everything.get(f"/v1/chains/{chain}") for chain in (household, sealed)]
+            return all(answer.status_code == 200 and answer.json()["referrals"] for answer in found)
+
+        await eventually(projected, 30, "both chains at the desk")
+        whole = (await everything.get(f"/v1/chains/{household}")).json()
+    assert "R18" in {referral["rule"] for referral in whole["referrals"]}
+    async with system.client("desk", "district") as district:
+        plain = await district.get(f"/v1/chains/{household}")
+        assert (await district.get(f"/v1/chains/{sealed}")).status_code == 404
+    assert plain.status_code == 200
+    assert "R18" not in plain.text
+    assert sealed not in plain.text
+    office = await visitors("district-1")
+    await office.goes(f"/chains/{household}")
+    text = await office.page.content()
+    for hidden in (sealed, "家庭暴力", "施密", "000-7788"):
+        assert hidden not in text, hidden
+    await office.goes("/chains")
+    assert sealed not in await office.page.content()
