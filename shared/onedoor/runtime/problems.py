@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onedoor.runtime import database
+from onedoor.runtime.description import in_one_piece
 from onedoor.runtime.unit import StaleVersion
 
 MEDIA_TYPE = "application/problem+json"
@@ -46,15 +47,11 @@ class ProblemBody(BaseModel):
     errors: list[FieldProblem] = []
 
 
-def _schema() -> dict[str, Any]:
-    """ProblemBody's schema in one piece: references into itself would not hold inside an OpenAPI document."""
-    schema = ProblemBody.model_json_schema()
-    schema["properties"]["errors"]["items"] = schema.pop("$defs")["FieldProblem"]
-    return schema
-
-
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "A problem (RFC 9457)", "content": {MEDIA_TYPE: {"schema": _schema()}}}
+    "default": {
+        "description": "A problem (RFC 9457)",
+        "content": {MEDIA_TYPE: {"schema": in_one_piece(ProblemBody)}},
+    }
 }
 """For `FastAPI(responses=...)`: every operation may answer with a problem."""
 

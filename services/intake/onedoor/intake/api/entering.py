@@ -18,6 +18,7 @@ from onedoor.intake.sent import Sent, field_problem, read_form, read_mapping
 from onedoor.intake.supplementing import Supplemented, supplement
 from onedoor.intake.views import applications
 from onedoor.runtime.access import may
+from onedoor.runtime.description import in_one_piece
 from onedoor.runtime.http import (
     Answer,
     CommandBody,
@@ -46,7 +47,7 @@ Withdrawer = Annotated[Actor, Depends(allow("application.withdraw"))]
 FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": ApplicationForm.model_json_schema()}},
+        "content": {"application/json": {"schema": in_one_piece(ApplicationForm)}},
     }
 }
 
