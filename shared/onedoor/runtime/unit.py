@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -123,7 +123,9 @@ class _Pass:
         for envelope in happened:
             for further in self.unit.service.react(envelope):
                 following = replace(directive, cause=envelope.id, expected_version=None)
-                self.follow(following, further, depth + 1, events, refusals)
+                # Its siblings go on where one is missing: one pass finds all that are.
+                with suppress(_Missing):
+                    self.follow(following, further, depth + 1, events, refusals)
 
     def envelope(self, directive: Directive, target: UUID, event: Event) -> Envelope:
         return Envelope(
@@ -202,8 +204,10 @@ class Unit:
             for command in directive.commands:
                 try:
                     done.append(attempt.outcome(directive, command))
-                except _Missing:
-                    continue
+                except Exception:
+                    # Decided without what is missing: only the pass that lacks nothing is to be believed.
+                    if not attempt.missing:
+                        raise
             outcomes.append(done)
         return outcomes
 
