@@ -1,7 +1,7 @@
 """An erasure that overtakes its person's record in the outbox, and refolding what it nulled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from onedoor.contracts import codec
-from onedoor.contracts.core import SYSTEM, Command, Context, Decider, Event
+from onedoor.contracts.core import SYSTEM, Command, Context, Decider, Envelope, Event
 from onedoor.contracts.events.intake import PersonErased, PersonRecorded
 from onedoor.runtime import database as db
 from onedoor.runtime.clock import Clock
@@ -46,14 +46,16 @@ class Kafka:
     """Takes everything."""
 
     def __init__(self) -> None:
-        self.taken: list[dict[str, Any]] = []
+        self.taken: list[Envelope] = []
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
-    async def send(self, **message: Any) -> Any:
-        self.taken.append(message)
+    async def send(
+        self, topic: str, value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> Awaitable[Any]:
+        self.taken.append(codec.decode(key, value, headers))
         return asyncio.sleep(0)
 
 
@@ -80,8 +82,7 @@ async def test_it_travels_as_the_erasure_it_has_become(erased: asyncpg.Connectio
 
     relay = Relay(SERVICE, no_connection, lambda: kafka, Metrics())
     assert await relay.publish_page(erased) == 1
-    (message,) = kafka.taken
-    event = codec.decode(message["key"], message["value"], message["headers"])
+    (event,) = kafka.taken
     assert event.data == PersonErased(person_id=PERSON)
 
 
