@@ -59,6 +59,8 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "outcome": (*referral.OUTCOMES, *assistance.OUTCOMES, *child_welfare.OUTCOMES),
         "reason": sorted(set(_reasons())),
         "function": sorted({rung.to for rung in (*duties.CRITICAL_LADDER, *duties.ORDINARY_LADDER)}),
+        "source": get_args(duties.Source),
+        "certainty": get_args(duties.Certainty),
         "unit": ("m", "h", "wd", "cd", "mo"),
         "state": (*get_args(referral.State), *get_args(clock.State)),
         "case": get_args(case.CaseState),
