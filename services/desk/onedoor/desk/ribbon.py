@@ -182,7 +182,7 @@ def _lanes(sent: Sequence[Row], statutory: Sequence[Row], scale: Scale, now: dat
         lane = _lane(lanes, row["owner"])
         lane.flags.append(_flag(row["due_at"], row["duty"], lane.y, scale, now, _ended(row)))
     for lane in lanes.values():
-        lane.flags = _spaced([flag for flag in lane.flags if flag.at <= scale.end])
+        lane.flags = _spaced([flag for flag in lane.flags if flag.at < scale.end])
     return list(lanes.values())
 
 

@@ -25,6 +25,8 @@ class Settings(ServiceSettings):
     intake_url: str = "http://127.0.0.1:8101"
     assistance_url: str = "http://127.0.0.1:8102"
     child_welfare_url: str = "http://127.0.0.1:8103"
+    vagrancy_url: str = ""
+    charity_url: str = ""
     notify_url: str = "http://127.0.0.1:8106"
     desk_url: str = ""
     command_wait: float = 2.0
@@ -33,11 +35,17 @@ class Settings(ServiceSettings):
 
     @property
     def urls(self) -> dict[str, str]:
-        """Every service's address, by its name; the desk asks itself like any other."""
-        return {
+        """Every service's address, by its name; the desk asks itself like any other.
+
+        A service that runs nowhere has no address and is not asked.
+        """
+        addresses = {
             "intake": self.intake_url,
             "assistance": self.assistance_url,
             "child-welfare": self.child_welfare_url,
+            "vagrancy": self.vagrancy_url,
+            "charity": self.charity_url,
             "notify": self.notify_url,
             "desk": self.desk_url or f"http://127.0.0.1:{self.port}",
         }
+        return {name: address for name, address in addresses.items() if address}

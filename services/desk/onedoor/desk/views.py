@@ -298,12 +298,11 @@ async def referrals(conn: Connection, chain_ids: Sequence[UUID], now: datetime) 
 
 
 async def clocks(conn: Connection, chain_ids: Sequence[UUID]) -> list[Record]:
-    """The clocks of chains that have opened, the most pressing first."""
+    """The clocks of chains that have opened, by what falls due first."""
     return await conn.fetch(
         """select k.*, r.rule, r."to", r.urgency from clocks k left join referrals r using (referral_id)
         where k.chain_id = any($1::uuid[]) and k.due_at is not null
-        order by array_position(array['breached', 'warned', 'running', 'paused'], k.state), k.due_at,
-                 k.clock_id""",
+        order by k.due_at, k.clock_id""",
         chain_ids,
     )
 

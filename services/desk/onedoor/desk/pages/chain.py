@@ -81,6 +81,7 @@ async def _told(
     return read | {
         "people": [(names.get(id_), subject) for id_, subject in people.items()],
         "running": running,
+        "clocks": _grouped(running),
         "ended": [row for row in read["clocks"] if row["state"] not in RUNNING],
         "ribbon": drawing,
         "story": _folded([_moment(desk, row) for row in reversed(read["timeline"])]),
@@ -119,6 +120,14 @@ def _folded(moments: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             kept.append(moment)
     return kept
+
+
+def _grouped(running: list[asyncpg.Record]) -> list[tuple[asyncpg.Record, list[asyncpg.Record]]]:
+    """The next clock of each referral with those that come after it; a statutory clock stands alone."""
+    groups: dict[UUID, list[asyncpg.Record]] = {}
+    for row in running:
+        groups.setdefault(row["referral_id"] or row["clock_id"], []).append(row)
+    return [(first, later) for first, *later in groups.values()]
 
 
 def _held(drawing: ribbon.Ribbon | None) -> list[tuple[str, timedelta, float]]:

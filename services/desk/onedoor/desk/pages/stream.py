@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -9,6 +10,7 @@ from fastapi.responses import Response
 
 from onedoor.contracts.events.intake import ALARM
 from onedoor.contracts.registry import TOPICS
+from onedoor.contracts.services import TOPICS as CASES
 from onedoor.desk import stream as projection
 from onedoor.desk.lag import Lag, lags
 from onedoor.desk.remote import Reply
@@ -41,39 +43,60 @@ async def _board(desk: Desk) -> dict[str, Any]:
     streams, dead, kafka = await asyncio.gather(
         asyncio.gather(*(desk.services.get(desk.session, name, "/v1/streams") for name in names)),
         asyncio.gather(*(desk.services.get(desk.session, name, "/v1/dead-letters") for name in names)),
-        lags(desk.app.settings, GROUPS),
+        lags(desk.app.settings, _groups(names)),
     )
     consumers = [(reply.service, consumer) for reply in streams for consumer in _list(reply, "consumers")]
+    open_letters, suffix = _letters(dead), desk.app.settings.topic_suffix
     _remember(kafka)
     return {
         "away": sorted({reply.service for reply in (*streams, *dead) if reply.away}),
         "outboxes": [(reply.service, reply.body) for reply in streams if reply.ok],
         "consumers": consumers,
-        "phases": {consumer["name"]: consumer for _, consumer in consumers},
+        "phases": {consumer["name"].removesuffix(suffix): consumer for _, consumer in consumers},
         "lags": kafka,
         "history": HISTORY,
-        "letters": _letters(dead),
-        "waiting_chains": sum(consumer["parked"] for _, consumer in consumers),
+        "letters": open_letters,
         "waiting_events": sum(consumer["waiting"] for _, consumer in consumers),
-        "waiting_children": sum(consumer["parked_children"] for _, consumer in consumers),
+        **_waiting(open_letters, consumers),
         "may_handle": desk.may("letters.handle") is not None,
         "told": None,
     }
 
 
 READERS: Final = {
-    "intake": ("assistance.case", "child-welfare.case", "notify.referral"),
+    "intake": (*CASES, "notify.referral"),
     "assistance": ("intake.application", "notify.referral", "intake.person"),
     "child-welfare": ("intake.application", "notify.referral", "intake.person"),
-    "notify": ("intake.application", "assistance.case", "child-welfare.case"),
+    "vagrancy": ("intake.application", "notify.referral", "intake.person"),
+    "charity": ("intake.application", "notify.referral"),
+    "notify": (
+        "intake.application",
+        "assistance.case",
+        "child-welfare.case",
+        "vagrancy.stay",
+        "charity.need",
+    ),
     "desk": tuple(topic for topic in TOPICS if topic in projection.READS and topic != ALARM),
 }
 """Who reads what (design section 4); each also has a group of its own for the alarms."""
 
-ALARM_READERS: Final = ("assistance", "child-welfare", "notify", "desk")
+ALARM_READERS: Final = ("assistance", "child-welfare", "vagrancy", "charity", "notify", "desk")
 
 
-GROUPS: Final = {**READERS, **{f"{name}-alarm": (ALARM,) for name in ALARM_READERS}}
+def _groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The consumer groups of these services, with what each reads."""
+    ordinary = {name: topics for name, topics in READERS.items() if name in names}
+    return ordinary | {f"{name}-alarm": (ALARM,) for name in ALARM_READERS if name in names}
+
+
+def _waiting(open_letters: list[tuple[str, Any]], consumers: list[tuple[str, Any]]) -> dict[str, int]:
+    """How many households wait at least: a chain that is parked at three services is one.
+
+    Of a child's chain the key is not told; there the consumer with the most of them is the least there are.
+    """
+    named = {letter["key"] for _, letter in open_letters if letter["key"]}
+    children = max((consumer["parked_children"] for _, consumer in consumers), default=0)
+    return {"waiting_chains": len(named) + children, "waiting_children": children}
 
 
 def _list(reply: Reply, name: str) -> list[Any]:
