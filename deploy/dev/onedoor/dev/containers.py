@@ -84,14 +84,13 @@ def _kafka_environment(port: int) -> dict[str, str]:
 def _started(
     image: str, published: dict[int, int], environment: dict[str, str], command: str | None = None
 ) -> Iterator[Any]:
-    # The reaper needs an image of its own from a registry; the contexts here stop what they start.
-    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     from testcontainers.core.container import DockerContainer
 
     try:
         container = DockerContainer(image)
         for inside, outside in published.items():
-            container = container.with_bind_ports(inside, outside)
+            # Its own method knows no address and would open the port to the whole network.
+            container.ports[str(inside)] = ("127.0.0.1", outside)  # type: ignore[assignment]
         for name, value in environment.items():
             container = container.with_env(name, value)
         if command is not None:
