@@ -97,7 +97,8 @@ def _number(value: object) -> object:
 
 Moment = Annotated[datetime, BeforeValidator(lambda value: moment(value))]
 Day = Annotated[date, BeforeValidator(lambda value: moment(value).date())]
-Age = Annotated[int, BeforeValidator(_number), Field(ge=0, le=150)]
+OLDEST = 150
+Age = Annotated[int, BeforeValidator(_number), Field(ge=0, le=OLDEST)]
 Division = Annotated[str, Field(pattern=r"^[0-9]{6,12}$", description="division code, 6 to 12 digits")]
 Words = Annotated[str, Field(max_length=20_000)]
 Short = Annotated[str, Field(max_length=200)]
@@ -239,13 +240,17 @@ class Subject(Part):
     facts: Facts = Facts()
 
     def age_on(self, day: date) -> int | None:
-        """Full years on that day: as told, else from the birth, else as guessed; None if nobody knows."""
+        """Full years on that day: as told, else from the birth, else as guessed; None if nobody knows.
+
+        A birth so long ago that nobody lives to tell of it is a slip of the pen and tells no age.
+        """
         if self.age is not None:
             return self.age
         if self.birth is None:
             return self.age_about
         before_birthday = (day.month, day.day) < (self.birth.month, self.birth.day)
-        return max(day.year - self.birth.year - before_birthday, 0)
+        years = day.year - self.birth.year - before_birthday
+        return self.age_about if years > OLDEST else max(years, 0)
 
 
 class Stage(BaseModel):
