@@ -1,5 +1,6 @@
 """The walk through real Chromium: a child alone is entered, handed over, answered, and falls overdue."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,7 @@ from onedoor.assistance.app import SERVICE as ASSISTANCE
 from onedoor.child_welfare.app import SERVICE as CHILD_WELFARE
 from onedoor.contracts.codec import Message
 from onedoor.contracts.registry import TOPICS
+from onedoor.desk import assets
 from onedoor.desk.app import SERVICE as DESK
 from onedoor.intake.app import SERVICE as INTAKE
 from onedoor.notify.app import SERVICE as NOTIFY
@@ -48,7 +50,8 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 async def system(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    """All services on a database and topics of their own."""
+    """All services on a database and topics of their own, the pages' third-party files at hand."""
+    await asyncio.to_thread(assets.install)
     suffix = f".{uuid4().hex[:8]}"
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka)
     await admin.start()
@@ -101,7 +104,7 @@ class Visitor:
 
     async def posts(self, path: str, form: dict[str, str]) -> str:
         """What a form of this window is answered."""
-        answer = await self.page.request.post(self.url + path, form=form, headers={"Origin": self.url})
+        answer = await self.page.request.post(self.url + path, form={**form}, headers={"Origin": self.url})
         assert answer.ok, f"{path}: {answer.status}"
         return await answer.text()
 
