@@ -7,6 +7,7 @@ the due moment, once per round; a reopened referral or a raised urgency begins a
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import ceil
 from typing import Any, Literal
 from uuid import UUID
@@ -41,6 +42,7 @@ LONGEST_PAUSE = timedelta(days=30)
 """A pause ends by itself after thirty days: assumed, nothing says so."""
 
 
+@lru_cache(maxsize=4096)
 def clock_id(duty: str, subject: UUID) -> UUID:
     """The one clock that a duty of a subject (a referral, an application) can have."""
     return derived_id("clock", duty, subject)
@@ -475,12 +477,13 @@ def _resume(clock: Clock, at: datetime) -> Decided:
     )
 
 
+@lru_cache(maxsize=4096)
 def _moments(
-    started_at: datetime, limit: str, pauses: Sequence[Standstill]
+    started_at: datetime, limit: str, pauses: tuple[Standstill, ...]
 ) -> tuple[datetime, datetime, bool]:
     """Due moment and warning moment (UTC), and whether they are provisional."""
     parsed, stood = Limit.parse(limit), standstills(pauses)
-    result = due(started_at, parsed, stood)
+    result = due(started_at, parsed, stood) if stood else duties.counted(started_at, parsed)
     warn = warn_at(started_at, parsed, result, duties.WARN_FRACTION, pauses=stood)
     return result.due_at.astimezone(UTC), warn.astimezone(UTC), result.provisional
 

@@ -7,9 +7,11 @@ to L44 are those of the master table of limits.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Literal
 
-from onedoor.calendar import Limit, due
+from onedoor.calendar import Due, Limit, due
 from onedoor.contracts.core import Urgency
 from onedoor.triage.rules import packaged_rules
 
@@ -19,9 +21,15 @@ Certainty = Literal["confirmed", "assumed"]
 WARN_FRACTION = 0.8
 
 
+@lru_cache(maxsize=4096)
+def counted(from_: datetime, limit: Limit) -> Due:
+    """The count of a limit without pauses; a referral and its clocks ask for the same ones."""
+    return due(from_, limit)
+
+
 def due_at(from_: datetime, limit: Limit) -> datetime:
     """When a limit without pauses ends (UTC)."""
-    return due(from_, limit).due_at.astimezone(UTC)
+    return counted(from_, limit).due_at.astimezone(UTC)
 
 
 ReferralDuty = Literal["ack", "action", "finish"]
@@ -42,13 +50,14 @@ MANUAL = "MANUAL"
 """The rule of a referral that no row of the directory asks for: a person decides who helps."""
 
 
-def limits(urgency: Urgency, to: str) -> dict[ReferralDuty, Limit]:
+@cache
+def limits(urgency: Urgency, to: str) -> Mapping[ReferralDuty, Limit]:
     """The limits of a referral of this urgency to this department, counted from its sending."""
     rules = packaged_rules()
     clocks = rules.clocks[urgency]
     awake = clocks.ack_round_the_clock if to in rules.round_the_clock else None
     found: dict[ReferralDuty, Limit] = {"ack": awake or clocks.ack, "finish": clocks.finish}
-    return found | {"action": clocks.action} if clocks.action else found
+    return MappingProxyType(found | ({"action": clocks.action} if clocks.action else {}))
 
 
 def origin(caller_role: str, channel: str) -> str:

@@ -7,6 +7,7 @@ protection duty stands in either case.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
@@ -23,6 +24,7 @@ def ledger_id(application_id: UUID) -> UUID:
     return derived_id("ledger", application_id)
 
 
+@lru_cache(maxsize=4096)
 def referral_id(origin: UUID, rule: str, to: str) -> UUID:
     """The one referral that an application or a request leads to, by this rule, to this receiver."""
     return derived_id("referral", origin, rule, to)
