@@ -7,6 +7,9 @@ DISTRIBUTIONS := shared $(sort $(patsubst %/pyproject.toml,%,$(wildcard services
 PACKAGES := $(filter-out __pycache__,$(notdir $(wildcard $(addsuffix /onedoor/*,$(DISTRIBUTIONS)))))
 SUITES := unit contract integration acceptance e2e chaos
 
+# Downloaded packages, shared by all checkouts with the same requirements: a second start needs no network.
+WHEELS = $(or $(ONEDOOR_CACHE),$(HOME)/.cache/onedoor)/wheels-$(shell cksum < requirements.txt | cut -d ' ' -f 1)-$(shell $(PYTHON) -c 'import sys; print(sys.implementation.cache_tag)')
+
 # The first Python that is new enough; name another with `make PYTHON=/path/to/python …`.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -22,8 +25,11 @@ $(INSTALLED): requirements.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 	@test -n "$(PYTHON)" || { echo "OneDoor needs Python 3.11 or newer: install it, or name it, make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11, which OneDoor needs: name a newer one, make PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "$(PYTHON) cannot make a .venv: install its venv module (Debian: python3-venv)" >&2; exit 1; }
-	@echo "installing what requirements.txt names (some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@test -f $(WHEELS)/complete || { echo "downloading what requirements.txt names (some minutes the first time)"; \
+		$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt -d $(WHEELS) \
+		&& touch $(WHEELS)/complete; } || { echo "The Python packages could not be downloaded: connect to the network for the first start, then run make again" >&2; exit 1; }
+	@echo "installing into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --find-links $(WHEELS) --no-deps --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS))
 	@touch $@
 
