@@ -31,6 +31,12 @@ async def nothing(desk: AtDesk) -> Response:
     return desk.page("nothing.html", section="", waiting=0)
 
 
+@router.get("/clock")
+async def clock(desk: AtDesk) -> Response:
+    """Business time, as the bar shows it."""
+    return desk.page("fragments/clock.html")
+
+
 @router.post("/language/{language}")
 async def choose_language(request: Request, language: str) -> RedirectResponse:
     """Speak another language, and go back to where one was."""

@@ -1,7 +1,7 @@
 """Operations: who waits, how far each stream is behind, what is dead-lettered, and the safe way to replay."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -56,6 +56,11 @@ async def _board(desk: Desk) -> dict[str, Any]:
         "lags": kafka,
         "history": HISTORY,
         "letters": open_letters,
+        "parked": Counter(
+            (letter["topic"].removesuffix(suffix), letter["consumer"].removesuffix(suffix))
+            for _, letter in open_letters
+        ),
+        "suffix": suffix,
         "waiting_events": sum(consumer["waiting"] for _, consumer in consumers),
         **_waiting(open_letters, consumers),
         "may_handle": desk.may("letters.handle") is not None,
