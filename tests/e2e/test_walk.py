@@ -8,25 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from onedoor.assistance.app import SERVICE as ASSISTANCE
-from onedoor.child_welfare.app import SERVICE as CHILD_WELFARE
 from onedoor.contracts.codec import Message
-from onedoor.contracts.registry import TOPICS
 from onedoor.desk import assets
-from onedoor.desk.app import SERVICE as DESK
-from onedoor.intake.app import SERVICE as INTAKE
-from onedoor.notify.app import SERVICE as NOTIFY
+from onedoor.dev.topics import delete_topics, ensure_topics
 from onedoor.runtime import clock
-from onedoor.runtime.migrate import migrate
-from onedoor.runtime.settings import Settings
 from tests.harness import eventually, publish_raw
-from tests.servers import Servers
+from tests.servers import Servers, cloned
 from tests.system import System, running_system
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -49,27 +40,19 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-async def system(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+async def system(
+    servers: Servers, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
     """All services on a database and topics of their own, the pages' third-party files at hand."""
     await asyncio.to_thread(assets.install)
     suffix = f".{uuid4().hex[:8]}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka)
-    await admin.start()
-    await admin.create_topics([NewTopic(topic + suffix, 6, 1) for topic in TOPICS])
-    await admin.close()
-    postgres = await _database(servers)
-    for service in (INTAKE, ASSISTANCE, CHILD_WELFARE, NOTIFY, DESK):
-        await migrate(service, Settings(environment="test", postgres=postgres))
-    async with running_system(servers.kafka, postgres, suffix, tmp_path_factory.mktemp("walk")) as running:
+    await ensure_topics(servers.kafka, suffix)
+    async with (
+        cloned(template_database) as postgres,
+        running_system(servers.kafka, postgres, suffix, tmp_path_factory.mktemp("walk")) as running,
+    ):
         yield running
-
-
-async def _database(servers: Servers) -> str:
-    name = f"t{uuid4().hex[:12]}"
-    conn = await asyncpg.connect(servers.postgres)
-    await conn.execute(f"create database {name}")
-    await conn.close()
-    return servers.postgres.replace("/postgres?", f"/{name}?")
+    await delete_topics(servers.kafka, suffix)
 
 
 @pytest.fixture(scope="module")
