@@ -20,10 +20,12 @@ def test_json_becomes_one_line_of_facts() -> None:
 
 
 def test_other_text_keeps_its_words() -> None:
-    assert (
-        readable("WARN QuorumController: leader", "kafka").split()
-        == ["kafka", "WARN", "QuorumController:", "leader"]
-    )
+    assert readable("WARN QuorumController: leader", "kafka").split() == [
+        "kafka",
+        "WARN",
+        "QuorumController:",
+        "leader",
+    ]
     assert readable("17", "kafka").split() == ["kafka", "17"]
 
 
