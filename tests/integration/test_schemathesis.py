@@ -29,8 +29,6 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
-from onedoor.desk.remote import Services
-from onedoor.desk.settings import Settings as DeskSettings
 from onedoor.runtime.access import ROLES, dev_token
 from onedoor.runtime.app import App
 from onedoor.runtime.service import Service
@@ -120,8 +118,6 @@ async def target(
         api.state.onedoor = app
         transport = httpx.ASGITransport(app=api, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            if isinstance(configured, DeskSettings):
-                api.state.services = Services(configured)
             yield await _target(app, api, client, key)
 
 

@@ -33,14 +33,14 @@ def create_app(settings: BaseSettings | None = None) -> FastAPI:
     """The running desk as an ASGI application."""
     own = settings if isinstance(settings, Settings) else Settings()
     app = service_app(SERVICE, own)
+    services = app.state.services = Services(own)
     started = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        api.state.services = Services(own)
         async with started(api):
             yield
-        await api.state.services.close()
+        await services.close()
 
     app.router.lifespan_context = lifespan
     web.install(app)
