@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from onedoor.contracts.core import SYSTEM, Context
+from onedoor.contracts.core import SYSTEM, Context, Decider
 from onedoor.notify.app import SERVICE
 from onedoor.notify.domain import DECIDERS
 from onedoor.runtime.clock import Clock
@@ -44,10 +44,12 @@ def stores() -> dict[str, Memory]:
     return {decider.name: Memory() for decider in DECIDERS}
 
 
-async def run(stores: Mapping[str, Memory], *events: Any) -> None:
+async def run(
+    stores: Mapping[str, Memory], *events: Any, deciders: Sequence[Decider[Any]] = DECIDERS
+) -> None:
     pool: Any = None
     conn: Any = NoConnection()
-    unit = Unit(replace(SERVICE, stores=stores), pool, Clock("test"))
+    unit = Unit(replace(SERVICE, stores=stores, deciders=tuple(deciders)), pool, Clock("test"))
     context = Context(SYSTEM, datetime.now(UTC))
     await unit.run(
         conn, [Directive(tuple(SERVICE.react(enveloped(event, FRIDAY))), context) for event in events]
@@ -70,6 +72,31 @@ async def test_each_kind_is_loaded_once_for_a_batch(stores: dict[str, Memory]) -
         "referral": 20,
         "clock": 5 * (3 * 2 + 3),
     }
+
+
+async def test_each_command_is_decided_once_and_each_event_exists_once(stores: dict[str, Memory]) -> None:
+    """Later passes, with more at hand, go on from what is decided."""
+    decided: Counter[str] = Counter()
+
+    def counting(decider: Decider[Any]) -> Decider[Any]:
+        def decide(state: Any, command: Any, context: Context) -> Any:
+            decided[type(command).__name__] += 1
+            return decider.decide(state, command, context)
+
+        return replace(decider, decide=decide)
+
+    await run(
+        stores, *(with_four_referrals() for _ in range(5)), deciders=[counting(each) for each in DECIDERS]
+    )
+    assert decided == {"Admit": 5, "OpenReferral": 20, "StartClock": 45}
+    assert {version for _, version in stores["clock"].rows.values()} == {1}
+
+
+async def test_the_same_command_twice_is_decided_on_the_state_of_its_turn(stores: dict[str, Memory]) -> None:
+    event = with_four_referrals()
+    await run(stores, event, event)
+    assert {version for _, version in stores["referral"].rows.values()} == {2}
+    assert {version for _, version in stores["clock"].rows.values()} == {1}
 
 
 async def test_what_fails_with_everything_at_hand_fails(stores: dict[str, Memory]) -> None:

@@ -73,12 +73,31 @@ class _Missing(Exception):
     """A pass met aggregates that are not loaded yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one command led to on one state. `given`: what it came from, kept so that its ids stay its own."""
+
+    given: tuple[Directive, Command, Any]
+    refusal: Refusal | None
+    state: Any
+    happened: Sequence[Envelope] = ()
+    further: Sequence[tuple[Directive, Command]] = ()
+
+
+_Steps = dict[tuple[int, int, int, int], _Step]
+"""By directive, command, state (each the very object) and version: a later pass need not decide it again."""
+
+
 @dataclass(slots=True)
 class _Pass:
-    """One run of all decisions over what is loaded. Pure: throwing it away costs nothing but time."""
+    """One run over all decisions. Pure: throwing it away costs nothing but time.
+
+    steps: what earlier passes decided already, and this one adds.
+    """
 
     unit: "Unit"
     loaded: Mapping[tuple[str, UUID], tuple[Any, int]]
+    steps: _Steps
     states: dict[tuple[str, UUID], tuple[Any, int]] = field(default_factory=dict)
     appended: list[tuple[str, int, Envelope]] = field(default_factory=list)
     missing: dict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
@@ -108,24 +127,37 @@ class _Pass:
         if depth == 0 and directive.expected_version not in (None, version):
             assert directive.expected_version is not None
             raise StaleVersion(command.target, directive.expected_version, version, state)
+        key = (id(directive), id(command), id(state), version)
+        step = self.steps.get(key)
+        if step is None:
+            step = self.steps[key] = self.step(decider, directive, command, state)
+        if step.refusal is not None:
+            refusals.append(step.refusal)
+            return
+        for number, envelope in enumerate(step.happened, version + 1):
+            self.appended.append((decider.name, number, envelope))
+        if step.happened:
+            self.states[decider.name, command.target] = (step.state, version + len(step.happened))
+        events.extend(step.happened)
+        for following, further in step.further:
+            # Its siblings go on where one is missing: one pass finds all that are.
+            with suppress(_Missing):
+                self.follow(following, further, depth + 1, events, refusals)
+
+    def step(self, decider: Decider[Any], directive: Directive, command: Command, state: Any) -> _Step:
+        """Decide one command on this state: its events, the state after them, and what follows."""
+        given = (directive, command, state)
         decided = decider.decide(state, command, directive.context)
         if isinstance(decided, Refusal):
-            refusals.append(decided)
-            return
+            return _Step(given, decided, state)
         happened = [self.envelope(directive, command.target, event) for event in decided]
+        further: list[tuple[Directive, Command]] = []
         for envelope in happened:
-            version += 1
             state = decider.evolve(state, envelope.data)
-            self.appended.append((decider.name, version, envelope))
-        if happened:
-            self.states[decider.name, command.target] = (state, version)
-        events.extend(happened)
-        for envelope in happened:
-            for further in self.unit.service.react(envelope):
-                following = replace(directive, cause=envelope.id, expected_version=None)
-                # Its siblings go on where one is missing: one pass finds all that are.
-                with suppress(_Missing):
-                    self.follow(following, further, depth + 1, events, refusals)
+            for following in self.unit.service.react(envelope):
+                caused = replace(directive, cause=envelope.id, expected_version=None)
+                further.append((caused, following))
+        return _Step(given, None, state, happened, further)
 
     def envelope(self, directive: Directive, target: UUID, event: Event) -> Envelope:
         return Envelope(
@@ -186,9 +218,10 @@ class Unit:
         for directive in directives:
             for command in directive.commands:
                 missing[self.decider_of(command).name].add(command.target)
+        steps: _Steps = {}
         while True:
             await self._load(conn, missing, loaded)
-            done = _Pass(self, loaded)
+            done = _Pass(self, loaded, steps)
             outcomes = self._attempt(done, directives)
             if not done.missing:
                 break
