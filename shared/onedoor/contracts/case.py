@@ -36,8 +36,6 @@ from onedoor.contracts.work import (
     case_id,
     identity_of,
     not_coded,
-    note_of,
-    planned_urgency,
 )
 
 __all__ = [
@@ -68,8 +66,6 @@ __all__ = [
     "evolve",
     "identity_of",
     "not_coded",
-    "note_of",
-    "planned_urgency",
 ]
 
 

@@ -14,8 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from onedoor.contracts import referral_rules
 from onedoor.contracts.core import Command, Context, Event, Refusal, Urgency, derived_id
 from onedoor.contracts.events.case import CaseEvent, ReferralRequested
-from onedoor.contracts.events.notify import ReferralEvent
-from onedoor.contracts.plan import Plan
 
 ReferralState = Literal[
     "drafted",
@@ -37,11 +35,6 @@ _SETTLED: frozenset[ReferralState] = frozenset({"answered", "verified", "closed"
 def case_id(application_id: UUID, service: str) -> UUID:
     """The one case that an application can have at a service."""
     return derived_id("case", application_id, service)
-
-
-def planned_urgency(plan: Plan, service: str) -> Urgency | None:
-    """How urgent the plan wants this service; None: not at all."""
-    return next((planned.urgency for planned in plan.services if planned.name == service), None)
 
 
 class Part(BaseModel):
@@ -217,23 +210,4 @@ def not_coded(field: str, allowed: frozenset[str]) -> Refusal:
     codes = ", ".join(sorted(allowed))
     return Refusal(
         "case.not_coded", f"{field} must be one of: {codes}.", f"{field} 应为下列之一：{codes}。", field
-    )
-
-
-def note_of(event: ReferralEvent, service: str, receives: frozenset[str]) -> NoteReferral | None:
-    """What a case notes of a referral's event: where it asked for it, or where its service receives it."""
-    target = case_id(event.application_id, service)
-    if event.case_id != target and event.to not in receives:
-        return None
-    return NoteReferral.model_validate(
-        {
-            "target": target,
-            "application_id": event.application_id,
-            "chain_id": event.chain_id,
-            "referral_id": event.referral_id,
-            "rule": event.rule,
-            "to": event.to,
-            "urgency": event.urgency,
-            "state": event.type.removeprefix("referral."),
-        }
     )

@@ -1,0 +1,64 @@
+"""What every specialised service does about the events of intake and notify that it reads."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from onedoor.contracts.core import Command, Envelope, Urgency
+from onedoor.contracts.events.intake import ApplicationReceived, ApplicationSupplemented, ApplicationWithdrawn
+from onedoor.contracts.events.notify import ReferralEvent
+from onedoor.contracts.plan import Plan
+from onedoor.contracts.work import NoteReferral, WithdrawCase, case_id
+
+Application = ApplicationReceived | ApplicationSupplemented
+Opening = Callable[[Application, dict[str, Any]], Command]
+
+
+def reaction(
+    service: str, opening: Opening, receives: frozenset[str] = frozenset()
+) -> Callable[[Envelope], Sequence[Command]]:
+    """The `react` of a service: an application whose plan names it opens its case, a withdrawal is passed on
+    to it, and so is every new state of a referral that it asked for or that came to its service.
+
+    opening: its command from an application and the fields that any opening has (target, application_id,
+    chain_id, urgency, sealed); receives: the departments whose referrals reach this service.
+    """
+
+    def react(event: Envelope) -> Sequence[Command]:
+        match event.data:
+            case ApplicationReceived() | ApplicationSupplemented() as application:
+                urgency = _planned_urgency(application.plan, service)
+                if urgency is None:
+                    return ()
+                shared = _whose(application, service) | {"urgency": urgency, "sealed": application.protection}
+                return (opening(application, shared),)
+            case ApplicationWithdrawn() as withdrawn:
+                return (WithdrawCase(**_whose(withdrawn, service), reason=withdrawn.reason),)
+            case ReferralEvent() as referral if _concerns(referral, service, receives):
+                return (_note(referral, service),)
+        return ()
+
+    return react
+
+
+def _planned_urgency(plan: Plan, service: str) -> Urgency | None:
+    """How urgent the plan wants this service; None: not at all."""
+    return next((planned.urgency for planned in plan.services if planned.name == service), None)
+
+
+def _whose(event: Application | ApplicationWithdrawn | ReferralEvent, service: str) -> dict[str, Any]:
+    """The case that an event is about, whether or not it is there yet."""
+    return {
+        "target": case_id(event.application_id, service),
+        "application_id": event.application_id,
+        "chain_id": event.chain_id,
+    }
+
+
+def _concerns(referral: ReferralEvent, service: str, receives: frozenset[str]) -> bool:
+    return referral.case_id == case_id(referral.application_id, service) or referral.to in receives
+
+
+def _note(referral: ReferralEvent, service: str) -> NoteReferral:
+    said = referral.model_dump(include={"referral_id", "rule", "to", "urgency"})
+    state = referral.type.removeprefix("referral.")
+    return NoteReferral.model_validate(_whose(referral, service) | said | {"state": state})
