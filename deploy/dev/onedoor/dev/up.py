@@ -58,7 +58,7 @@ def bring_up(settings: DevSettings, detach: bool, samples: bool) -> None:
     control.sweep(settings.root)
     control.prepare(settings, progress.part)
     logs = Logs(settings.logs)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     manager = control.start_manager(settings, detach)
     try:
