@@ -5,15 +5,19 @@ batch; `people` from the topic `intake.person`.
 Both lie in the service's own schema (its migration makes them) behind row-level security.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
+from fastapi import APIRouter
 
-from onedoor.contracts.core import Envelope, Urgency
-from onedoor.contracts.events.intake import PersonErased, PersonRecorded
-from onedoor.runtime.service import Connection
+from onedoor.contracts.core import Command, Decider, Envelope, Urgency
+from onedoor.contracts.events.intake import PERSON, PersonErased, PersonRecorded
+from onedoor.runtime.service import Connection, Service
 
 CASES = """
 create table cases (
@@ -88,12 +92,33 @@ _FIND = "select id, body, version from cases where id = $1"
 _PEOPLE = "select person_id, name, birth, sex, phone from people where person_id = any($1::uuid[])"
 
 
-async def project(conn: Connection, events: Sequence[Envelope], kind: str = "case") -> None:
+def specialised_service(
+    name: str,
+    migrations: Path,
+    decider: Decider[Any],
+    reads: tuple[str, ...],
+    react: Callable[[Envelope], Sequence[Command]],
+    router: APIRouter,
+) -> Service:
+    """A service whose work list shows what `decider` decides; one that reads `intake.person` keeps names."""
+    return Service(
+        name=name,
+        migrations=migrations,
+        deciders=(decider,),
+        reads=reads,
+        react=react,
+        absorb=_absorb if PERSON in reads else None,
+        project=partial(_project, decider.name),
+        routers=(router,),
+    )
+
+
+async def _project(kind: str, conn: Connection, events: Sequence[Envelope]) -> None:
     """Bring the work list to the folded states that these events are about; `kind` is the decider's name."""
     await conn.execute(_PROJECT, sorted({event.subject for event in events}), kind)
 
 
-async def absorb(conn: Connection, events: Sequence[Envelope]) -> None:
+async def _absorb(conn: Connection, events: Sequence[Envelope]) -> None:
     """Keep the present identity of people, and forget who was erased; other events say nothing of it."""
     latest = {
         event.data.person_id: event.data

@@ -4,20 +4,18 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from onedoor.child_welfare import api, domain, stream, views
+from onedoor.child_welfare import api, domain, stream
 from onedoor.runtime.app import service_app
-from onedoor.runtime.service import Service
+from onedoor.runtime.casework import specialised_service
 from onedoor.runtime.settings import Settings
 
-SERVICE = Service(
+SERVICE = specialised_service(
     name=domain.NAME,
     migrations=Path(__file__).parent / "migrations",
-    deciders=(domain.DECIDER,),
+    decider=domain.DECIDER,
     reads=stream.READS,
     react=stream.react,
-    absorb=views.absorb,
-    project=views.project,
-    routers=(api.router,),
+    router=api.router,
 )
 
 
