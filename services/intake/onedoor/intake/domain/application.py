@@ -77,7 +77,7 @@ def decide(
     if state.state == "unknown" or state.chain_id is None:
         return UNKNOWN
     if isinstance(command, Supplement):
-        return _supplement(state, state.chain_id, command)
+        return _supplement(state, state.chain_id, command, context)
     if state.state == "withdrawn":
         return WITHDRAWN
     return [
@@ -106,8 +106,13 @@ def _receive(state: Application, command: Receive) -> Sequence[Event] | Refusal:
     ]
 
 
-def _supplement(state: Application, chain_id: UUID, command: Supplement) -> Sequence[Event] | Refusal:
-    """After a withdrawal only danger is taken: a report of danger is never refused."""
+def _supplement(
+    state: Application, chain_id: UUID, command: Supplement, context: Context
+) -> Sequence[Event] | Refusal:
+    """After a withdrawal only danger is taken: a report of danger is never refused.
+
+    What newly follows is counted from the supplement's own recording, not from the application's.
+    """
     if state.state == "withdrawn" and not command.plan.critical:
         return WITHDRAWN
     return [
@@ -117,7 +122,7 @@ def _supplement(state: Application, chain_id: UUID, command: Supplement) -> Sequ
             receipt=state.receipt,
             protection=state.protection,
             plan=command.plan,
-            **command.known.told(),
+            **(command.known.told() | {"recorded_at": context.now}),
         )
     ]
 
