@@ -20,6 +20,7 @@ _JAVA_OPTIONS = (
 )
 _READY_SECONDS = 90.0
 _POLL_SECONDS = 0.1
+_ANSWER_SECONDS = 10.0
 
 _LOG4J = """\
 Configuration:
@@ -99,7 +100,8 @@ def _format(java: tuple[str, ...], folder: Path, config: Path) -> None:
 def _cluster_id(folder: Path) -> str:
     stored = folder / "cluster-id"
     if not stored.is_file():
-        stored.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+        # "M": an id that began with "-" would be read as an option.
+        stored.write_text("M" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22])
     return stored.read_text()
 
 
@@ -110,9 +112,10 @@ async def answers(bootstrap: str) -> bool:
 
     client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
     try:
-        await client.bootstrap()
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await client.bootstrap()
         return bool(client.cluster.brokers())
-    except (KafkaError, OSError):
+    except (KafkaError, OSError):  # a timeout is an OSError
         return False
     finally:
         await client.close()
