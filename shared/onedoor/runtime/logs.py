@@ -210,8 +210,8 @@ def _last(log_format: str) -> list[Callable[..., Any]]:
 
 
 def _quieten() -> None:
-    """Loggers of libraries: warnings only, and no access log, whose paths may hold what somebody searched."""
-    for name in ("aiokafka", "kafka", "faust", "mode", "alembic", "asyncio"):
+    """Loggers of libraries: warnings only, and no log of addresses, which may hold what somebody searched."""
+    for name in ("aiokafka", "kafka", "faust", "mode", "alembic", "asyncio", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
