@@ -5,6 +5,7 @@ A service makes its router with `case_router` and adds what only its own cases k
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
@@ -51,6 +52,20 @@ Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$", description="a code, n
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$", description="code of a rule or department")]
 Division = Annotated[str, Field(pattern=r"^[0-9]{6,12}$", description="division code, 6 to 12 digits")]
 Worker = Annotated[str, Field(pattern=r"^[\w.@:-]{1,80}$", description="id of a member of staff")]
+Purpose = Annotated[str, Query(max_length=80, description="why the file is read")]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which part of a work list is asked for: the query's parameters that every list knows."""
+
+    urgency: Urgency | None = None
+    division: Annotated[str | None, Query(max_length=12)] = None
+    after: pages.After = None
+    limit: pages.Limit = 50
+
+
+Wanted = Annotated[Listing, Depends()]
 
 
 class Body(BaseModel):
@@ -217,24 +232,12 @@ def _add_queries(router: APIRouter, service: str, roles: frozenset[str], view: t
     async def cases(
         actor: Annotated[Actor, reader],
         conn: Reading,
+        wanted: Wanted,
         state: CaseState | None = None,
-        urgency: Urgency | None = None,
-        division: Annotated[str | None, Query(max_length=12)] = None,
         worker: Annotated[str | None, Query(max_length=80)] = None,
-        after: pages.After = None,
-        limit: pages.Limit = 50,
     ) -> pages.Page[CaseItem]:
         """The work list: the most urgent and oldest first."""
-        rows = await casework.listed(
-            conn,
-            state=state,
-            urgency=urgency,
-            division=division,
-            worker=worker,
-            after=pages.after(after, int, datetime, UUID),
-            limit=limit,
-        )
-        return page_of(CaseItem, rows, limit)
+        return await page_of(CaseItem, conn, wanted, state, worker)
 
     @router.get("/{case_id}", response_model=view)
     async def case(
@@ -242,15 +245,12 @@ def _add_queries(router: APIRouter, service: str, roles: frozenset[str], view: t
         actor: Annotated[Actor, reader],
         conn: Reading,
         response: Response,
-        purpose: Annotated[str, Query(max_length=80, description="why the file is read")] = "casework",
+        purpose: Purpose = "casework",
     ) -> CaseView:
         """One case; that it was read, by whom and for what is recorded."""
-        row = await casework.found(conn, case_id)
-        if row is None:
-            not_found()
-        await note_view(conn, actor, "case", case_id, purpose)
-        response.headers.update(etag(row["version"]))
-        return await _view(conn, actor, service, view, row)
+        facts = await read(conn, actor, "case", case_id, purpose, response)
+        subjects = await subjects_of(conn, actor, facts["subjects"])
+        return view.model_validate(facts | {"service": service, "subjects": subjects})
 
 
 def referral_wish(
@@ -268,7 +268,7 @@ def referral_wish(
     return request_id, command
 
 
-def facts_of(row: asyncpg.Record) -> dict[str, Any]:
+def _facts_of(row: asyncpg.Record) -> dict[str, Any]:
     """A row of the work list as its state says it, with id, version and the referrals that still wait."""
     body: dict[str, Any] = json.loads(row["body"])
     waiting = sum(part.open for part in Work.model_validate(body).referrals.values())
@@ -280,14 +280,40 @@ def facts_of(row: asyncpg.Record) -> dict[str, Any]:
     }
 
 
-def page_of(item: type[Item], rows: list[asyncpg.Record], limit: int) -> pages.Page[Item]:
+async def page_of(
+    item: type[Item], conn: Connection, wanted: Listing, state: str | None, worker: str | None = None
+) -> pages.Page[Item]:
     """A page of the work list, in the order of `casework.listed`."""
+    rows = await casework.listed(
+        conn,
+        state=state,
+        urgency=wanted.urgency,
+        division=wanted.division,
+        worker=worker,
+        after=pages.after(wanted.after, int, datetime, UUID),
+        limit=wanted.limit,
+    )
     return pages.page(
         rows,
-        limit,
-        lambda row: item.model_validate(facts_of(row)),
+        wanted.limit,
+        lambda row: item.model_validate(_facts_of(row)),
         lambda row: (row["rank"], row["opened_at"].isoformat(), str(row["id"])),
     )
+
+
+async def read(
+    conn: Connection, actor: Actor, kind: str, id_: UUID, purpose: str, response: Response
+) -> dict[str, Any]:
+    """One file as its state says it, with its ETag; that it was read, by whom and for what is recorded.
+
+    Raises the 404 problem for one that the actor cannot see.
+    """
+    row = await casework.found(conn, id_)
+    if row is None:
+        not_found()
+    await note_view(conn, actor, kind, id_, purpose)
+    response.headers.update(etag(row["version"]))
+    return _facts_of(row)
 
 
 async def subjects_of(conn: Connection, actor: Actor, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -295,14 +321,6 @@ async def subjects_of(conn: Connection, actor: Actor, ids: Sequence[str]) -> lis
     wanted = [UUID(each) for each in ids]
     known = await casework.people(conn, wanted) if may(actor, "person.read") else {}
     return [dict(known.get(id_) or {"person_id": id_}) for id_ in wanted]
-
-
-async def _view(
-    conn: Connection, actor: Actor, service: str, view: type[CaseView], row: asyncpg.Record
-) -> CaseView:
-    facts = facts_of(row)
-    subjects = await subjects_of(conn, actor, facts["subjects"])
-    return view.model_validate(facts | {"service": service, "subjects": subjects})
 
 
 def _add_work(router: APIRouter, roles: frozenset[str]) -> None:

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -19,18 +19,20 @@ from onedoor.charity.domain import (
     NeedState,
 )
 from onedoor.contracts.core import Actor, Command, Urgency
-from onedoor.runtime import casework, pages
+from onedoor.runtime import pages
 from onedoor.runtime.casework_api import (
     Body,
     Code,
     Name,
+    Purpose,
     ReasonBody,
+    Wanted,
     allow_here,
     carry_out_on,
-    facts_of,
     page_of,
+    read,
 )
-from onedoor.runtime.http import Reading, etag, not_found, note_view
+from onedoor.runtime.http import Reading
 
 PROVIDERS: frozenset[str] = frozenset({"charity", "social-worker"})
 """Who gives: they learn whose need it is once they took it."""
@@ -121,42 +123,18 @@ router = APIRouter(prefix="/v1/needs", tags=["needs"])
 
 @router.get("")
 async def needs(
-    actor: Reader,
-    conn: Reading,
-    state: NeedState | None = None,
-    urgency: Urgency | None = None,
-    division: Annotated[str | None, Query(max_length=12)] = None,
-    after: pages.After = None,
-    limit: pages.Limit = 50,
+    actor: Reader, conn: Reading, wanted: Wanted, state: NeedState | None = None
 ) -> pages.Page[NeedItem]:
     """The needs that one may see: the most urgent and oldest first."""
-    rows = await casework.listed(
-        conn,
-        state=state,
-        urgency=urgency,
-        division=division,
-        worker=None,
-        after=pages.after(after, int, datetime, UUID),
-        limit=limit,
-    )
-    return page_of(NeedItem, rows, limit)
+    return await page_of(NeedItem, conn, wanted, state)
 
 
 @router.get("/{need_id}")
 async def need(
-    need_id: UUID,
-    actor: Reader,
-    conn: Reading,
-    response: Response,
-    purpose: Annotated[str, Query(max_length=80, description="why the file is read")] = "casework",
+    need_id: UUID, actor: Reader, conn: Reading, response: Response, purpose: Purpose = "casework"
 ) -> NeedView:
     """One need; that it was read, by whom and for what is recorded."""
-    row = await casework.found(conn, need_id)
-    if row is None:
-        not_found()
-    await note_view(conn, actor, "need", need_id, purpose)
-    response.headers.update(etag(row["version"]))
-    facts = facts_of(row)
+    facts = await read(conn, actor, "need", need_id, purpose, response)
     return NeedView.model_validate(facts | {"whose": facts if _may_know(actor, facts["provider"]) else None})
 
 

@@ -4,28 +4,30 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from onedoor.contracts.core import Actor, Command, Urgency
-from onedoor.runtime import casework, pages
+from onedoor.runtime import pages
 from onedoor.runtime.casework_api import (
     Body,
     Code,
     Division,
     Person,
+    Purpose,
     ReasonBody,
     Referral,
     ReferralBody,
+    Wanted,
     allow_here,
     carry_out_on,
-    facts_of,
     page_of,
+    read,
     referral_wish,
     subjects_of,
 )
-from onedoor.runtime.http import Reading, etag, not_found, note_view
+from onedoor.runtime.http import Reading
 from onedoor.vagrancy.domain import Admit, GiveCare, Identify, Leave, Return, Screening, Stay, StayState
 
 ROLES: frozenset[str] = frozenset({"station", "everything"})
@@ -101,42 +103,18 @@ router = APIRouter(prefix="/v1/stays", tags=["stays"])
 
 @router.get("")
 async def stays(
-    actor: Reader,
-    conn: Reading,
-    state: StayState | None = None,
-    urgency: Urgency | None = None,
-    division: Annotated[str | None, Query(max_length=12)] = None,
-    after: pages.After = None,
-    limit: pages.Limit = 50,
+    actor: Reader, conn: Reading, wanted: Wanted, state: StayState | None = None
 ) -> pages.Page[StayItem]:
     """The station's list: the most urgent and oldest first."""
-    rows = await casework.listed(
-        conn,
-        state=state,
-        urgency=urgency,
-        division=division,
-        worker=None,
-        after=pages.after(after, int, datetime, UUID),
-        limit=limit,
-    )
-    return page_of(StayItem, rows, limit)
+    return await page_of(StayItem, conn, wanted, state)
 
 
 @router.get("/{stay_id}")
 async def stay(
-    stay_id: UUID,
-    actor: Reader,
-    conn: Reading,
-    response: Response,
-    purpose: Annotated[str, Query(max_length=80, description="why the file is read")] = "casework",
+    stay_id: UUID, actor: Reader, conn: Reading, response: Response, purpose: Purpose = "casework"
 ) -> StayView:
     """One stay; that it was read, by whom and for what is recorded."""
-    row = await casework.found(conn, stay_id)
-    if row is None:
-        not_found()
-    await note_view(conn, actor, "stay", stay_id, purpose)
-    response.headers.update(etag(row["version"]))
-    facts = facts_of(row)
+    facts = await read(conn, actor, "stay", stay_id, purpose, response)
     return StayView.model_validate(facts | {"subjects": await subjects_of(conn, actor, facts["subjects"])})
 
 
