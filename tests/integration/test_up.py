@@ -66,7 +66,7 @@ class Command:
         for process in psutil.process_iter():
             try:
                 if process.environ().get(MANAGED) == str(self.home):
-                    found.append(process.name())
+                    found.append(" ".join(process.cmdline())[-80:])
             except psutil.Error:
                 continue
         return found
@@ -84,6 +84,14 @@ def _until(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def _nothing_left(onedoor: Command) -> None:
+    """Soon nothing is: not even what would like to stop in peace, since nobody is there to lose patience."""
+    deadline = time.monotonic() + 30
+    while left := onedoor.left():
+        assert time.monotonic() < deadline, f"still there: {left}"
         time.sleep(0.2)
 
 
@@ -115,7 +123,7 @@ def test_a_system_starts_mends_itself_starts_again_without_network_and_leaves_no
     onedoor("up", "--detach", "--no-samples", **OUT_OF_REACH)
     manager = json.loads((onedoor.home / "run" / "state.json").read_text())["manager"]
     os.kill(manager, signal.SIGKILL)
-    _until(lambda: not onedoor.left())
+    _nothing_left(onedoor)
     assert "not running" in onedoor("status", status=3)
     onedoor("reset", "--yes")
     assert not (onedoor.home / "postgres").exists()
@@ -134,7 +142,7 @@ def test_in_the_foreground_ctrl_c_stops_all_and_so_does_a_kill(onedoor: Command)
             process.send_signal(number)
             process.stdout.read()
             assert process.wait(120) == ending
-        _until(lambda: not onedoor.left())
+        _nothing_left(onedoor)
 
 
 def test_a_taken_port_ends_the_start_in_one_line(onedoor: Command) -> None:

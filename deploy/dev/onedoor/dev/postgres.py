@@ -44,7 +44,7 @@ def program(folder: Path, port: int, log: Path, durable: bool = True) -> Program
         _hand_over(folder, user)
     data = folder / "data"
     if not (data / "PG_VERSION").is_file():
-        _initialise(binaries / "initdb", data, user)
+        _initialise(binaries / "initdb", data, user, durable)
     settings = {
         **_SETTINGS,
         "port": str(port),
@@ -57,6 +57,7 @@ def program(folder: Path, port: int, log: Path, durable: bool = True) -> Program
         argv=(str(binaries / "postgres"), "-D", str(data), *options),
         log=log,
         stop_signal=signal.SIGINT,  # fast shutdown: ends the sessions
+        orphan_signal=signal.SIGINT,  # killed it would leave its own children, and its shared memory
         stop_seconds=30,
         user=user,
     )
@@ -88,10 +89,11 @@ def _hand_over(folder: Path, user: str) -> None:
     os.chown(folder, entry.pw_uid, entry.pw_gid)
 
 
-def _initialise(initdb: Path, data: Path, user: str | None) -> None:
+def _initialise(initdb: Path, data: Path, user: str | None, durable: bool) -> None:
     text = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    sync = () if durable else ("--no-sync",)
     done = subprocess.run(
-        (str(initdb), "-D", str(data), "-U", _SUPERUSER, "--auth=trust", *text),
+        (str(initdb), "-D", str(data), "-U", _SUPERUSER, "--auth=trust", *text, *sync),
         user=user,
         group=user,
         extra_groups=None if user is None else [],
@@ -117,7 +119,12 @@ async def answers(address: str) -> bool:
 
     try:
         conn = await asyncpg.connect(address, timeout=5)
-    except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError):
+    except (
+        OSError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.PostgresConnectionError,  # closed in the middle of the greeting
+        asyncpg.TooManyConnectionsError,
+    ):
         return False
     await conn.close()
     return True

@@ -22,7 +22,8 @@ MANAGED = "ONEDOOR_MANAGED"
 class Program:
     """argv and the environment it adds to ours; log: where its output goes.
 
-    stop_seconds: patience between stop_signal and SIGKILL; user: who runs it, None for ourselves.
+    stop_seconds: patience between stop_signal and SIGKILL; orphan_signal: sent at our sudden death, when
+    nobody is left to lose patience, so that it must end the program for sure; user: None for ourselves.
     """
 
     name: str
@@ -30,13 +31,14 @@ class Program:
     log: Path
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = signal.SIGKILL
     stop_seconds: float = 20.0
     user: str | None = None
 
     @property
     def leashed(self) -> tuple[str, ...]:
         """argv that dies with the calling process."""
-        leash = (sys.executable, "-m", "onedoor.dev.leash", str(os.getpid()), str(int(self.stop_signal)))
+        leash = (sys.executable, "-m", "onedoor.dev.leash", str(os.getpid()), str(int(self.orphan_signal)))
         return (*leash, self.user or "-", *self.argv)
 
     @property
