@@ -217,16 +217,23 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     api = create_app(settings)
     _spare_the_collector()
-    uvicorn.run(
-        api,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
+    code: object = 0
+    try:
+        uvicorn.run(
+            api,
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )
+    except SystemExit as ended:
+        code = ended.code
+    logging.shutdown()
+    # Faust's thread is no daemon: with the broker away it would keep a stopped process for ever.
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def _spare_the_collector() -> None:

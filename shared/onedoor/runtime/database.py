@@ -12,6 +12,7 @@ Role = Literal["owner", "writer", "reader"]
 UNREACHABLE: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
@@ -22,7 +23,10 @@ UNREACHABLE: tuple[type[BaseException], ...] = (
     OSError,
     TimeoutError,
 )
-"""PostgreSQL is away, full or restarting: wait and try again, for as long as it takes."""
+"""PostgreSQL is away, full or restarting: wait and try again, for as long as it takes.
+
+InternalClientError is what asyncpg raises on a connection that was cut in the middle of an answer.
+"""
 
 PASSING: tuple[type[BaseException], ...] = (
     asyncpg.DeadlockDetectedError,
