@@ -411,7 +411,6 @@ def test_every_seed_ends_as_if_nothing_had_failed() -> None:
         assert seen.keys() >= HAPPENED, f"the seeds prove nothing of {HAPPENED - seen.keys()}"
 
 
-@pytest.mark.xfail(strict=True, reason="R14 is refused as withdrawn, and so is the case: nobody looks at it")
 def test_a_flood_told_after_the_withdrawal_has_somebody_who_looks_at_it() -> None:
     """Intake takes it, since a report of danger is never refused; then somebody must hold it, by a clock."""
     application, later = derived_id("sim-flood"), START + 2 * HOUR

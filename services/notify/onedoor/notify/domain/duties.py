@@ -40,6 +40,7 @@ PROTECTION: Mapping[str, str] = {
     "R2": "民发〔2019〕62号",
     "R5": "未成年人保护法 art. 92",
     "R9": "danger to life, district rule, assumed",
+    "R14": "danger to life, district rule, assumed",
     "R18": "反家庭暴力法",
     "R23": "danger to life, district rule, assumed",
 }
