@@ -39,7 +39,6 @@ class Metrics:
     dead_letters_total: Counter = field(init=False)
     parked_keys: Gauge = field(init=False)
     consumer_lag: Gauge = field(init=False)
-    consumer_lag_seconds: Gauge = field(init=False)
     relay_published_total: Counter = field(init=False)
     relay_failed_total: Counter = field(init=False)
     oldest_pending_seconds: Gauge = field(init=False)
@@ -66,9 +65,6 @@ class Metrics:
         self.parked_keys = self._gauge("parked_keys", "Keys that wait behind a dead letter", "consumer")
         self.consumer_lag = self._gauge(
             "consumer_lag", "Events on the topics that the consumer has not worked off", "consumer"
-        )
-        self.consumer_lag_seconds = self._gauge(
-            "consumer_lag_seconds", "Age of the oldest event not worked off", "consumer"
         )
         self.relay_published_total = self._counter("relay_published", "Events published from the outbox")
         self.relay_failed_total = self._counter("relay_failed", "Sends from the outbox that failed")
