@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from onedoor.contracts import referral_rules, work
-from onedoor.contracts.core import Command, Context, Event, Refusal, Urgency
+from onedoor.contracts import work
+from onedoor.contracts.core import Command, Context, Event, Refusal
 from onedoor.contracts.events.case import (
     ENDED,
     CaseClosed,
@@ -21,16 +21,17 @@ from onedoor.contracts.events.case import (
     CaseState,
     CaseTakenUp,
     CaseTransferred,
-    CaseUrgencyRaised,
     CaseWithdrawn,
 )
 from onedoor.contracts.work import (
     FromEvent,
     KeptEvent,
     NoteReferral,
+    Opening,
     Part,
     ReferralState,
     RequestReferral,
+    Supplemented,
     WithdrawCase,
     Work,
     case_id,
@@ -79,13 +80,8 @@ class Case(Work):
     transferred_to: str | None = None
 
 
-class OpenCase(FromEvent):
-    """Open the case, or make known what a supplement added."""
-
-    urgency: Urgency
+class OpenCase(Opening):
     child: bool = False
-    sealed: bool = False
-    division: str | None = None
     programmes: tuple[str, ...] = ()
     subjects: tuple[UUID, ...] = ()
 
@@ -138,15 +134,11 @@ ALLOWED: Mapping[type[Command], frozenset[CaseState]] = {
 """In which states of a case a command may be given."""
 
 
-class CaseSupplemented(KeptEvent):
-    """More became known: these are all programmes, subjects and the division from now on."""
-
+class CaseSupplemented(Supplemented):
     type = "case.supplemented"
 
     programmes: tuple[str, ...] = ()
     subjects: tuple[UUID, ...] = ()
-    division: str | None = None
-    sealed: bool = False
 
 
 INTERNAL: tuple[type[Event], ...] = (CaseSupplemented, *work.INTERNAL)
@@ -210,24 +202,13 @@ def _open(
 def _supplement(
     rules: Rules[C], case: C, command: OpenCase, identity: dict[str, Any]
 ) -> Sequence[Event] | Refusal:
-    raised = referral_rules.RANK[command.urgency] > referral_rules.RANK[case.urgency]
     if case.state in ENDED:
-        if not raised:
+        if not work.raises(command, case):
             return ()
         if case.state not in rules.revives:
             return case_ended(case.state)
-    events: list[Event] = []
-    known = _known(case, command, identity)
-    if (known.programmes, known.subjects, known.division, known.sealed) != (
-        case.programmes,
-        case.subjects,
-        case.division,
-        case.sealed,
-    ):
-        events.append(known)
-    if raised:
-        events.append(CaseUrgencyRaised(**identity, urgency=command.urgency))
-    if raised and case.state in ENDED:
+    events = work.supplement(case, command, _known(case, command, identity), identity)
+    if case.state in ENDED:
         events.append(CaseReopened(**identity, reason="urgency_raised"))
     return events
 
@@ -236,18 +217,11 @@ def _known(case: Case, command: OpenCase, identity: dict[str, Any]) -> CaseSuppl
     """Both together, so that received and supplemented may come in either order."""
     return CaseSupplemented(
         **identity,
-        programmes=_joined(case.programmes, command.programmes),
-        subjects=_joined(case.subjects, command.subjects),
+        programmes=work.joined(case.programmes, command.programmes),
+        subjects=work.joined(case.subjects, command.subjects),
         division=case.division or command.division,
         sealed=case.sealed or command.sealed,
     )
-
-
-T = TypeVar("T")
-
-
-def _joined(known: tuple[T, ...], new: tuple[T, ...]) -> tuple[T, ...]:
-    return tuple(dict.fromkeys((*known, *new)))
 
 
 _REPEATED = Refusal("case.repeated", "It is already so.", "已经如此。")
@@ -342,9 +316,7 @@ def _event(case: Case, command: Command, context: Context, identity: dict[str, A
 
 def evolve(case: C, event: Event) -> C:
     """Fold one event into the state. Events that are not a case's change nothing."""
-    if not isinstance(event, CaseEvent):
-        return case
-    return work.evolve(case, event).model_copy(update=_change(case, event))
+    return work.evolve(case, event, _change)
 
 
 def _change(case: Case, event: CaseEvent) -> dict[str, Any]:
@@ -354,10 +326,6 @@ def _change(case: Case, event: CaseEvent) -> dict[str, Any]:
                 "state": "opened",
                 **event.model_dump(include={"urgency", "opened_at", "programmes", "subjects", "division"}),
             }
-        case CaseSupplemented():
-            return event.model_dump(include={"programmes", "subjects", "division", "sealed"})
-        case CaseUrgencyRaised():
-            return {"urgency": event.urgency}
         case CaseTakenUp():
             return {"state": "in_work", "worker": event.worker}
         case CaseDecided():

@@ -7,14 +7,15 @@ from onedoor.contracts.core import Command, Envelope, Urgency
 from onedoor.contracts.events.intake import ApplicationReceived, ApplicationSupplemented, ApplicationWithdrawn
 from onedoor.contracts.events.notify import ReferralEvent
 from onedoor.contracts.plan import Plan
-from onedoor.contracts.work import NoteReferral, WithdrawCase, case_id
+from onedoor.contracts.work import NoteReferral, Opening, WithdrawCase, case_id
 
 Application = ApplicationReceived | ApplicationSupplemented
-Opening = Callable[[Application, dict[str, Any]], Command]
 
 
 def reaction(
-    service: str, opening: Opening, receives: frozenset[str] = frozenset()
+    service: str,
+    opening: Callable[[Application, dict[str, Any]], Opening],
+    receives: frozenset[str] = frozenset(),
 ) -> Callable[[Envelope], Sequence[Command]]:
     """The `react` of a service: an application whose plan names it opens its case, a withdrawal is passed on
     to it, and so is every new state of a referral that it asked for or that came to its service.

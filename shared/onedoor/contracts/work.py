@@ -4,7 +4,7 @@ A service's own states and commands stand beside this: those of a case in `onedo
 stay and a need in their services' domain modules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from onedoor.contracts import referral_rules
 from onedoor.contracts.core import Command, Context, Event, Refusal, Urgency, derived_id
-from onedoor.contracts.events.case import CaseEvent, ReferralRequested
+from onedoor.contracts.events.case import CaseEvent, CaseUrgencyRaised, ReferralRequested
 
 ReferralState = Literal[
     "drafted",
@@ -75,6 +75,7 @@ class Work(BaseModel):
     requests: tuple[UUID, ...] = ()
 
 
+T = TypeVar("T")
 W = TypeVar("W", bound=Work)
 
 
@@ -83,6 +84,14 @@ class FromEvent(Command):
 
     application_id: UUID
     chain_id: UUID
+
+
+class Opening(FromEvent):
+    """Open the case, or make known what a supplement added. A service adds its own fields."""
+
+    urgency: Urgency
+    sealed: bool = False
+    division: str | None = None
 
 
 class WithdrawCase(FromEvent):
@@ -122,6 +131,17 @@ class KeptEvent(CaseEvent):
         return None
 
 
+class Supplemented(KeptEvent):
+    """More became known: these are all facts of the application from now on. A service adds its own."""
+
+    sealed: bool = False
+    division: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """What it says beyond whose case it is, as the state has it too."""
+        return self.model_dump(exclude=set(KeptEvent.model_fields))
+
+
 class WithdrawalMarked(KeptEvent):
     """The application was withdrawn before its case was opened."""
 
@@ -157,6 +177,25 @@ def identity_of(service: str, work: Work, command: Command) -> dict[str, Any]:
     }
 
 
+def joined(known: tuple[T, ...], new: tuple[T, ...]) -> tuple[T, ...]:
+    """Both without repetition, what was known first."""
+    return tuple(dict.fromkeys((*known, *new)))
+
+
+def raises(command: Opening, work: Work) -> bool:
+    """Whether it is more urgent than was known."""
+    return referral_rules.RANK[command.urgency] > referral_rules.RANK[work.urgency]
+
+
+def supplement(work: Work, command: Opening, known: Supplemented, identity: dict[str, Any]) -> list[Event]:
+    """What is new to an opened case: `known`, if it says more than the state does, and a higher urgency."""
+    new = any(getattr(work, name) != fact for name, fact in known.told().items())
+    events: list[Event] = [known] if new else []
+    if raises(command, work):
+        events.append(CaseUrgencyRaised(**identity, urgency=command.urgency))
+    return events
+
+
 def note(work: Work, command: NoteReferral, identity: dict[str, Any]) -> Sequence[Event]:
     """What is remembered of a referral's new state."""
     part = Part(rule=command.rule, to=command.to, urgency=command.urgency, state=command.state)
@@ -187,8 +226,13 @@ def requested(command: RequestReferral, context: Context, identity: dict[str, An
     return ReferralRequested(**identity, **command.model_dump(exclude={"target"}), requested_at=context.now)
 
 
-def evolve(work: W, event: CaseEvent) -> W:
-    """Fold what every event says, and what any case remembers of its referrals and its withdrawal."""
+def evolve(work: W, event: Event, change: Callable[[W, CaseEvent], dict[str, Any]]) -> W:
+    """The state after the event: what any case folds, and what `change` folds of the service's own events.
+
+    Events that are not a case's change nothing.
+    """
+    if not isinstance(event, CaseEvent):
+        return work
     update: dict[str, Any] = {
         "chain_id": event.chain_id,
         "application_id": event.application_id,
@@ -202,7 +246,11 @@ def evolve(work: W, event: CaseEvent) -> W:
             update["referrals"] = work.referrals | {event.referral_id: part}
         case WithdrawalMarked():
             update |= {"withdrawal_marked": True, "reason": event.reason}
-    return work.model_copy(update=update)
+        case Supplemented():
+            update |= event.told()
+        case CaseUrgencyRaised():
+            update["urgency"] = event.urgency
+    return work.model_copy(update=update | change(work, event))
 
 
 def not_coded(field: str, allowed: frozenset[str]) -> Refusal:

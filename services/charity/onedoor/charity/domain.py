@@ -10,8 +10,8 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from onedoor.contracts import work
-from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency
-from onedoor.contracts.events.case import CaseEvent, CaseUrgencyRaised
+from onedoor.contracts.core import Command, Context, Decider, Event, Refusal
+from onedoor.contracts.events.case import CaseEvent
 from onedoor.contracts.events.need import (
     NeedClosed,
     NeedDeclined,
@@ -20,12 +20,12 @@ from onedoor.contracts.events.need import (
     NeedMatched,
     NeedPublished,
 )
-from onedoor.contracts.referral_rules import RANK
 from onedoor.contracts.work import (
-    FromEvent,
     KeptEvent,
     NoteReferral,
+    Opening,
     RequestReferral,
+    Supplemented,
     WithdrawCase,
     Work,
     identity_of,
@@ -70,12 +70,9 @@ class Need(Work):
     delivered_fen: int = 0
 
 
-class DraftNeed(FromEvent):
+class DraftNeed(Opening):
     """Take the need down, or make known what a supplement added. `known_at`: when the facts were recorded."""
 
-    urgency: Urgency
-    sealed: bool = False
-    division: str | None = None
     needs: tuple[str, ...] = ()
     minor: bool = False
     suspected: bool = False
@@ -111,13 +108,9 @@ class Close(Command):
     reason: str
 
 
-class NeedSupplemented(KeptEvent):
-    """More became known: these are all facts of the application from now on."""
-
+class NeedSupplemented(Supplemented):
     type = "need.supplemented"
 
-    sealed: bool = False
-    division: str | None = None
     needs: tuple[str, ...] = ()
     minor: bool = False
     suspected: bool = False
@@ -167,9 +160,8 @@ def decide(need: Need, command: Command, context: Context) -> Sequence[Event] | 
 def _draft(
     need: Need, command: DraftNeed, context: Context, identity: dict[str, Any]
 ) -> Sequence[Event] | Refusal:
-    raised = RANK[command.urgency] > RANK[need.urgency]
     if need.state == "closed":
-        return _wrong_state("closed") if raised else ()
+        return _wrong_state("closed") if work.raises(command, need) else ()
     known = NeedSupplemented(**identity, **_known(need, command))
     if need.state is None:
         drafted = NeedDrafted(
@@ -177,10 +169,7 @@ def _draft(
         )
         closed = (NeedClosed(**identity, reason="withdrawn"),) if need.withdrawal_marked else ()
         return (drafted, known, *closed)
-    events: list[Event] = [] if _says_nothing_new(need, known) else [known]
-    if raised:
-        events.append(CaseUrgencyRaised(**identity, urgency=command.urgency))
-    return events
+    return work.supplement(need, command, known, identity)
 
 
 def _known(need: Need, command: DraftNeed) -> dict[str, Any]:
@@ -191,16 +180,11 @@ def _known(need: Need, command: DraftNeed) -> dict[str, Any]:
     return {
         "sealed": need.sealed or command.sealed,
         "division": newest.division or need.division or command.division,
-        "needs": tuple(dict.fromkeys((*need.needs, *command.needs))),
+        "needs": work.joined(need.needs, command.needs),
         "minor": newest.minor,
         "suspected": need.suspected or command.suspected,
         "known_at": newest.known_at,
     }
-
-
-def _says_nothing_new(need: Need, known: NeedSupplemented) -> bool:
-    names = set(NeedSupplemented.model_fields) - set(KeptEvent.model_fields)
-    return all(getattr(need, name) == getattr(known, name) for name in names)
 
 
 def _withdraw(need: Need, command: WithdrawCase, identity: dict[str, Any]) -> Sequence[Event]:
@@ -370,19 +354,13 @@ def _wrong_state(state: NeedState) -> Refusal:
 
 def evolve(need: Need, event: Event) -> Need:
     """The state after the event. Events that are not a case's change nothing."""
-    if not isinstance(event, CaseEvent):
-        return need
-    return work.evolve(need, event).model_copy(update=_change(need, event))
+    return work.evolve(need, event, _change)
 
 
 def _change(need: Need, event: CaseEvent) -> dict[str, Any]:
     match event:
         case NeedDrafted():
             return {"state": "drafted", **event.model_dump(include={"urgency", "opened_at", "division"})}
-        case NeedSupplemented():
-            return event.model_dump(exclude=set(KeptEvent.model_fields))
-        case CaseUrgencyRaised():
-            return {"urgency": event.urgency}
         case ConsentGiven():
             return {"consent_by": event.by, "consent_on": event.signed_on, "gap_fen": event.gap_fen}
         case NeedPublished():

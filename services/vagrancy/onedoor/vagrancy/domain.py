@@ -13,8 +13,8 @@ from uuid import UUID
 from pydantic import Field
 
 from onedoor.contracts import work
-from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency, derived_id
-from onedoor.contracts.events.case import CaseEvent, CaseUrgencyRaised
+from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, derived_id
+from onedoor.contracts.events.case import CaseEvent
 from onedoor.contracts.events.stay import (
     StayAdmitted,
     StayCareGiven,
@@ -23,12 +23,11 @@ from onedoor.contracts.events.stay import (
     StayOpened,
     StayReturned,
 )
-from onedoor.contracts.referral_rules import RANK
 from onedoor.contracts.work import (
-    FromEvent,
-    KeptEvent,
     NoteReferral,
+    Opening,
     RequestReferral,
+    Supplemented,
     WithdrawCase,
     Work,
     identity_of,
@@ -98,12 +97,9 @@ class Stay(Work):
     to_division: str | None = None
 
 
-class OpenStay(FromEvent):
+class OpenStay(Opening):
     """Open the stay, or make known what a supplement added. `known_at`: when the facts were recorded."""
 
-    urgency: Urgency
-    sealed: bool = False
-    division: str | None = None
     subjects: tuple[UUID, ...] = ()
     unidentified: bool = False
     only_minors: bool = False
@@ -140,13 +136,9 @@ class Leave(Command):
     reason: str
 
 
-class StaySupplemented(KeptEvent):
-    """More became known: these are all facts of the application from now on."""
-
+class StaySupplemented(Supplemented):
     type = "stay.supplemented"
 
-    sealed: bool = False
-    division: str | None = None
     subjects: tuple[UUID, ...] = ()
     unidentified: bool = False
     only_minors: bool = False
@@ -200,9 +192,8 @@ def decide(stay: Stay, command: Command, context: Context) -> Sequence[Event] | 
 def _open(
     stay: Stay, command: OpenStay, context: Context, identity: dict[str, Any]
 ) -> Sequence[Event] | Refusal:
-    raised = RANK[command.urgency] > RANK[stay.urgency]
     if stay.state in ENDED:
-        return _ended(stay.state) if raised else ()
+        return _ended(stay.state) if work.raises(command, stay) else ()
     known = StaySupplemented(**identity, **_known(stay, command))
     if stay.state is None:
         opened = StayOpened(
@@ -215,10 +206,7 @@ def _open(
         )
         left = (StayLeft(**identity, reason="withdrawn"),) if stay.withdrawal_marked else ()
         return (opened, known, *left)
-    events: list[Event] = [] if _says_nothing_new(stay, known) else [known]
-    if raised:
-        events.append(CaseUrgencyRaised(**identity, urgency=command.urgency))
-    return events
+    return work.supplement(stay, command, known, identity)
 
 
 def _known(stay: Stay, command: OpenStay) -> dict[str, Any]:
@@ -232,17 +220,12 @@ def _known(stay: Stay, command: OpenStay) -> dict[str, Any]:
     return {
         "sealed": stay.sealed or command.sealed,
         "division": newest.division or stay.division or command.division,
-        "subjects": tuple(dict.fromkeys((*stay.subjects, *command.subjects))),
+        "subjects": work.joined(stay.subjects, command.subjects),
         "unidentified": stay.unidentified if stay.admitted_at else newest.unidentified,
         "only_minors": newest.only_minors,
         "known_at": newest.known_at,
         "facts": newest.facts,
     }
-
-
-def _says_nothing_new(stay: Stay, known: StaySupplemented) -> bool:
-    names = set(StaySupplemented.model_fields) - set(KeptEvent.model_fields)
-    return all(getattr(stay, name) == getattr(known, name) for name in names)
 
 
 def _withdraw(stay: Stay, command: WithdrawCase, identity: dict[str, Any]) -> Sequence[Event]:
@@ -411,9 +394,7 @@ def _ended(state: StayState) -> Refusal:
 
 def evolve(stay: Stay, event: Event) -> Stay:
     """The state after the event. Events that are not a case's change nothing."""
-    if not isinstance(event, CaseEvent):
-        return stay
-    return work.evolve(stay, event).model_copy(update=_change(stay, event))
+    return work.evolve(stay, event, _change)
 
 
 def _change(stay: Stay, event: CaseEvent) -> dict[str, Any]:
@@ -421,15 +402,11 @@ def _change(stay: Stay, event: CaseEvent) -> dict[str, Any]:
         case StayOpened():
             names = {"urgency", "opened_at", "subjects", "division", "unidentified"}
             return {"state": "opened", **event.model_dump(include=names)}
-        case StaySupplemented():
-            return event.model_dump(exclude=set(KeptEvent.model_fields))
-        case CaseUrgencyRaised():
-            return {"urgency": event.urgency}
         case StayAdmitted():
             return {"state": "admitted", "admitted_at": event.admitted_at, "unidentified": event.unidentified}
         case StayCareGiven():
             state = "in_care" if stay.state == "admitted" else stay.state
-            return {"state": state, "care": tuple(dict.fromkeys((*stay.care, *event.care)))}
+            return {"state": state, "care": work.joined(stay.care, event.care)}
         case StayIdentified():
             return {"state": "identified", "how": event.how, "unidentified": False}
         case StayReturned():
