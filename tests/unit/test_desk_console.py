@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import FormData
 
 from onedoor.desk.pages.console import DANGERS, MOST_SUBJECTS, age_of, body_of
+from onedoor.triage.application import CHOICES, MARKS
 from onedoor.triage.form import ALWAYS_DANGER, parse_form, reports_danger
 
 FIELDS = [
@@ -33,6 +34,16 @@ def test_a_child_alone_is_the_first_person() -> None:
     assert marks == ()
     (child,) = form.subjects
     assert (child.age, child.facts.alone, form.place.division) == (9, True, "500112015")
+
+
+def test_every_coded_fact_of_the_format_can_be_told_at_the_console() -> None:
+    marks = {f"s0_fact_{name}": "on" for name in MARKS}
+    dangers = {f"danger_{name}": "on" for name in DANGERS}
+    sent = body(**marks, **dangers, **{f"s0_{name}": codes[0] for name, codes in CHOICES.items()})
+    form, problems = parse_form(sent)
+    assert problems == ()
+    facts = form.subjects[0].facts
+    assert all(getattr(facts, name) for name in (*MARKS, *CHOICES))
 
 
 def test_nowhere_to_sleep_is_the_street_unless_a_fire_took_the_bed() -> None:

@@ -67,6 +67,8 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "event": TOLD,
         "danger": console.DANGERS,
         "need": console.NEEDS,
+        "fact": application.Facts.model_fields,
+        "value": sorted({code for codes in application.CHOICES.values() for code in codes}),
     }
 
 

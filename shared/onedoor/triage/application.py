@@ -4,9 +4,9 @@
 Fields marked PERSONAL identify a person; none of them travels in an application event.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -220,6 +220,20 @@ class Facts(Part):
     )
     id_problem: Literal["check_digit", "photo_differs"] | None = None
     unseen: bool = Field(False, description="a due visit to an elderly person was missed, nobody saw them")
+
+
+MARKS: tuple[str, ...] = tuple(name for name, field in Facts.model_fields.items() if field.annotation is bool)
+"""The facts that are either told or not known, such as `begging`."""
+
+
+def _codes(annotation: object) -> tuple[str, ...]:
+    return next((get_args(part) for part in get_args(annotation) if get_origin(part) is Literal), ())
+
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    name: codes for name, field in Facts.model_fields.items() if (codes := _codes(field.annotation))
+}
+"""The facts that are one code out of a closed list, such as `school`, with their codes."""
 
 
 class Subject(Part):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import uuid4
 
 from fastapi import APIRouter
@@ -12,6 +12,7 @@ from starlette.datastructures import FormData
 from onedoor.desk.divisions import DIVISIONS
 from onedoor.desk.remote import Reply
 from onedoor.desk.web import AtDesk, Desk, badge
+from onedoor.triage import application
 
 router = APIRouter(include_in_schema=False)
 
@@ -20,20 +21,9 @@ DANGERS: Final = ("alone", "acute_illness", "violence", "lodging", "food", "unid
 
 DANGER_FACTS: Final = frozenset({"alone", "acute_illness", "violence", "unidentified"})
 DANGER_NEEDS: Final = frozenset({"lodging", "food"})
-NEEDS: Final = ("care", "cash", "income", "medical_cost", "education_cost", "job", "housing",
-                "disability_certificate", "rehabilitation", "remaining_gap")  # fmt: skip
-FACTS: Final = ("suspected_harm", "begging", "street", "mental_crisis", "major_illness", "cannot_speak",
-                "jobless", "lives_alone", "lives_with_family", "no_means", "no_able_supporter",
-                "unseen")  # fmt: skip
-CALLERS: Final = ("self", "relative", "neighbour", "village_worker", "police", "urban_management", "school",
-                  "hospital", "guardian", "staff", "anonymous", "other")  # fmt: skip
+NEEDS: Final = tuple(need for need in get_args(application.Need) if need not in DANGER_NEEDS)
+FACTS: Final = tuple(mark for mark in application.MARKS if mark not in DANGER_FACTS)
 PARENTS: Final = ("father", "mother")
-STATUSES: Final = ("present", "dead", "detention", "prison", "forced_detox", "lost_contact")
-SCHOOL: Final = ("dropped_out", "not_enrolled", "attendance_at_risk")
-EMERGENCIES: Final = ("fire", "traffic", "sudden_illness", "flood", "earthquake", "landslide", "storm",
-                      "other_sudden")  # fmt: skip
-DISABILITIES: Final = ("visual", "hearing", "speech", "physical", "intellectual", "mental")
-CHANNELS: Final = ("hotline", "window", "web", "grid", "order-12345")
 OWN_CHANNEL: Mapping[str, str] = {"hotline": "hotline", "window": "window", "village": "grid"}
 MOST_SUBJECTS: Final = 6
 
@@ -41,14 +31,14 @@ LISTS: Mapping[str, Any] = {
     "dangers": DANGERS,
     "needs": NEEDS,
     "facts": FACTS,
-    "callers": CALLERS,
+    "choices": application.CHOICES,
+    "callers": get_args(application.CallerRole),
     "parents": PARENTS,
-    "statuses": STATUSES,
-    "school": SCHOOL,
-    "emergencies": EMERGENCIES,
-    "disabilities": DISABILITIES,
+    "statuses": get_args(application.ParentStatus),
+    "emergencies": get_args(application.EmergencyKind),
+    "disabilities": get_args(application.DisabilityType),
     "divisions": DIVISIONS,
-    "channels": CHANNELS,
+    "channels": get_args(application.Channel),
 }
 
 
@@ -171,7 +161,7 @@ def _subject(form: FormData, number: int) -> dict[str, Any]:
     told: dict[str, Any] = _some(form, prefix, "name", "sex", "id_number", "school_name")
     told |= age_of(_text(form, f"{prefix}_age"))
     facts: dict[str, Any] = {name: True for name in FACTS if f"{prefix}_fact_{name}" in form}
-    facts |= {"school": school} if (school := _text(form, f"{prefix}_school")) else {}
+    facts |= _some(form, prefix, *application.CHOICES)
     if parents := [parent for parent in (_parent(form, prefix, each) for each in PARENTS) if parent]:
         facts["parents"] = parents
     if level := _text(form, f"{prefix}_disability_level"):
