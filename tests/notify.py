@@ -7,7 +7,7 @@ from uuid import UUID
 
 from onedoor.calendar import moment
 from onedoor.contracts.core import SYSTEM, Actor, Command, Context, Envelope, Event, Refusal, derived_id
-from onedoor.contracts.events.case import CaseDecided, ReferralRequested
+from onedoor.contracts.events.case import CaseDecided, CaseOpened, ReferralRequested
 from onedoor.contracts.events.intake import (
     ApplicationReceived,
     ApplicationSupplemented,
@@ -87,6 +87,17 @@ def requested(
         "requested_at": at,
     }
     return ReferralRequested.model_validate(facts | more)
+
+
+def opened(service: str = "assistance") -> CaseOpened:
+    return CaseOpened(
+        service=service,
+        case_id=derived_id("case", APPLICATION, service),
+        chain_id=CHAIN,
+        application_id=APPLICATION,
+        urgency="ordinary",
+        opened_at=FRIDAY,
+    )
 
 
 def decided(service: str = "assistance") -> CaseDecided:

@@ -51,11 +51,13 @@ class Bench:
     async def read(self, *events: Event, at: datetime | None = None) -> None:
         """The events arrive, in this order, in one batch."""
         time = at or self.clock.now()
+        arrived = [enveloped(event, time) for event in events]
         directives = [
-            Directive(tuple(SERVICE.react(enveloped(event, time))), Context(SYSTEM, self.clock.now()))
-            for event in events
+            Directive(tuple(SERVICE.react(event)), Context(SYSTEM, self.clock.now())) for event in arrived
         ]
+        assert SERVICE.absorb is not None
         async with self.app.unit.transaction() as tx:
+            await SERVICE.absorb(tx.conn, arrived)
             await self.app.unit.run(tx.conn, directives)
 
     async def ask(

@@ -244,11 +244,11 @@ async def folded(conn: asyncpg.Connection, decider: Decider[Any], id_: Any) -> t
     for row in await conn.fetch(store.HISTORY, decider.name, id_):
         version = row["version"]
         if row["payload"] is not None:
-            model = model_for(row["type"], row["eventversion"]) or decider_event(decider, row["type"])
+            model = event_model(decider, row["type"], row["eventversion"])
             state = decider.evolve(state, model.model_validate_json(row["payload"]))
     return state, version
 
 
-def decider_event(decider: Decider[Any], type_: str) -> Any:
-    """The model of an event that concerns nobody outside and so stands in no registry."""
-    return next(event for event in decider.internal if event.type == type_)
+def event_model(decider: Decider[Any], type_: str, version: int) -> Any:
+    """The model of an archived event, be it one that concerns nobody outside and so stands in no registry."""
+    return model_for(type_, version) or next(event for event in decider.internal if event.type == type_)

@@ -10,6 +10,8 @@ from onedoor.notify import api, stream, stuck, sweep, views
 from onedoor.notify.domain import DECIDERS
 from onedoor.notify.domain.clock import CLOCK
 from onedoor.notify.domain.referral import REFERRAL
+from onedoor.notify.figures import api as figures
+from onedoor.notify.figures import passes
 from onedoor.notify.settings import Settings
 from onedoor.runtime.app import service_app
 from onedoor.runtime.service import Service
@@ -20,10 +22,12 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     deciders=DECIDERS,
     reads=(APPLICATION, ALARM, *services.TOPICS),
-    takes=stream.TAKES,
+    takes=stream.TAKES | passes.TAKES,
     react=stream.react,
+    absorb=passes.record,
+    project=passes.record,
     stores={REFERRAL.name: views.REFERRALS, CLOCK.name: views.CLOCKS},
-    routers=(stuck.router, api.router),
+    routers=(stuck.router, api.router, figures.router),
     background=(sweep.keep_sweeping,),
 )
 

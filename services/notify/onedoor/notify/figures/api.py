@@ -1,0 +1,305 @@
+"""Figures over HTTP: timeliness by department, duty and area, who held what, the month, the agenda.
+
+Sums count everybody's clocks, children's too, and name nobody; what names a chain is read as the asker.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict
+
+from onedoor.calendar import SHANGHAI, Limit, Unit
+from onedoor.contracts.core import Actor
+from onedoor.notify.domain import duties
+from onedoor.notify.domain.clock import last_moment
+from onedoor.notify.figures import assessment, queries
+from onedoor.notify.figures.holdings import Journey, journey
+from onedoor.notify.figures.queries import Wanted
+from onedoor.notify.figures.timeliness import By, Key, Tally, hidden, key_text, tally
+from onedoor.runtime import pages
+from onedoor.runtime.app import App
+from onedoor.runtime.http import Reading, allow, not_found
+from onedoor.runtime.problems import FieldProblem, invalid
+from onedoor.runtime.service import Connection
+
+router = APIRouter(prefix="/v1", tags=["figures"])
+
+Counter = Annotated[Actor, Depends(allow("figures.read"))]
+ClockReader = Annotated[Actor, Depends(allow("clock.read"))]
+
+LONGEST = timedelta(days=5 * 366)
+STUCK = Limit(5, Unit.WORKING_DAYS)
+"""Overdue for longer than this, a chain is for the meeting: the ladder's notice (due+5 wd) did not help."""
+
+From = Annotated[date, Query(alias="from", description="first day, Asia/Shanghai")]
+To = Annotated[date, Query(alias="to", description="the day after the last")]
+Department = Annotated[str | None, Query(max_length=60)]
+Duty = Annotated[str | None, Query(max_length=60)]
+Area = Annotated[str | None, Query(max_length=12, description="division code")]
+AsOf = Annotated[
+    datetime | None,
+    Query(description="count as things stood at this moment, out of the archive; absent: now"),
+]
+Month = Annotated[str, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+
+
+class Row(BaseModel):
+    """One group. What is `hidden` for being small has no numbers; `share`: met in time of all, 0 to 1."""
+
+    department: str | None = None
+    duty: str | None = None
+    area: str | None = None
+    month: str | None = None
+    hidden: bool = False
+    met: int | None = None
+    late: int | None = None
+    overdue: int | None = None
+    share: float | None = None
+
+
+class Timeliness(BaseModel):
+    """The groups, and all of them together. Duties that fell due in the period; see `timeliness.verdict`."""
+
+    as_of: datetime
+    rows: list[Row]
+    total: Row
+
+
+class ClockLine(BaseModel):
+    """A clock behind a count. Moments UTC; `late_seconds` is frozen when it was met."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    clock_id: UUID
+    chain_id: UUID
+    duty: str
+    owner: str
+    owner_division: str | None
+    due_at: datetime
+    state: str
+    ended_at: datetime | None
+    late_seconds: int
+
+
+class HoldingLine(BaseModel):
+    """An office held a referral or a case; minutes: in which the office was at work."""
+
+    subject: UUID
+    kind: Literal["referral", "case"]
+    department: str
+    division: str | None
+    since: datetime
+    until: datetime | None
+    minutes: float
+
+
+class JourneyView(BaseModel):
+    """A chain as the resident lived through it: every minute counts for them; offices by working minutes."""
+
+    asked_at: datetime | None
+    ended_at: datetime | None
+    total_minutes: float
+    departments: dict[str, float]
+    hand_overs: int
+    holdings: list[HoldingLine]
+
+
+class UnitLine(BaseModel):
+    """A unit's month. Where few clocks fell due their numbers are hidden; what it held is not."""
+
+    timeliness: Row
+    held: int
+    minutes: float
+    median_minutes: float | None
+    returned: int
+
+
+class Assessment(BaseModel):
+    month: str
+    units: list[UnitLine]
+
+
+class AgendaLine(BaseModel):
+    """A chain for the meeting; see `assessment.Item`."""
+
+    chain_id: UUID
+    receipt: str | None
+    why: list[Literal["stuck", "returned", "complex"]]
+    holds: list[str]
+    returned: int
+    overdue: int
+    since: datetime | None
+
+
+class AgendaView(BaseModel):
+    as_of: datetime
+    items: list[AgendaLine]
+
+
+@router.get("/figures/timeliness")
+async def timeliness(
+    request: Request,
+    actor: Counter,
+    from_: From,
+    to: To,
+    by: Annotated[list[By], Query(description="what to group by")] = ["department"],  # noqa: B006
+    department: Department = None,
+    duty: Duty = None,
+    area: Area = None,
+    as_of: AsOf = None,
+) -> Timeliness:
+    """Met in time ÷ (met + late + open and overdue), of the duties that fell due in the period.
+
+    Paused clocks, entries made late and times to be kept are left out; groups under five are hidden.
+    """
+    app: App = request.app.state.onedoor
+    wanted = Wanted(*_period(from_, to), department, duty, area)
+    async with _counting(app) as conn:
+        found = await _counted(conn, wanted, by, as_of)
+    small = hidden(found)
+    rows = [_row(key, found[key], key in small) for key in sorted(found, key=key_text)]
+    everything = sum(found.values(), Tally())
+    total = _row(Key(), everything, hide=bool(hidden({Key(): everything})))
+    return Timeliness(as_of=as_of or app.clock.now(), rows=rows, total=total)
+
+
+async def _counted(
+    conn: Connection, wanted: Wanted, by: list[By], as_of: datetime | None
+) -> dict[Key, Tally]:
+    if as_of is None:
+        return await queries.tallies(conn, wanted, by)
+    if as_of.tzinfo is None:
+        raise invalid([_NO_OFFSET])
+    return tally(await queries.clocks_as_of(conn, as_of, wanted), by)
+
+
+@router.get("/figures/clocks")
+async def clocks(
+    actor: ClockReader,
+    conn: Reading,
+    from_: From,
+    to: To,
+    department: Department = None,
+    duty: Duty = None,
+    area: Area = None,
+    after: pages.After = None,
+    limit: pages.Limit = 50,
+) -> pages.Page[ClockLine]:
+    """The clocks behind a count, of those that I may see."""
+    wanted = Wanted(*_period(from_, to), department, duty, area)
+    rows = await queries.counted(conn, wanted, pages.after(after, datetime, UUID), limit + 1)
+    return pages.page(
+        rows,
+        limit,
+        lambda row: ClockLine.model_validate({**row, "clock_id": row["id"]}),
+        lambda row: (row["due_at"], row["id"]),
+    )
+
+
+@router.get("/chains/{chain_id}/holdings")
+async def chain_holdings(chain_id: UUID, request: Request, actor: ClockReader, conn: Reading) -> JourneyView:
+    """Who held what of a chain for how long, and how long the resident has waited in all."""
+    passes = await queries.passes_of(conn, chain_id)
+    if not passes:
+        not_found()
+    now = request.app.state.onedoor.clock.now()
+    return _journey(journey(passes, now), now)
+
+
+def _journey(lived: Journey, now: datetime) -> JourneyView:
+    fields = ("subject", "kind", "department", "division", "since", "until")
+    held = [
+        {name: getattr(each, name) for name in fields} | {"minutes": each.minutes(now)}
+        for each in lived.holdings
+    ]
+    return JourneyView.model_validate(
+        {
+            "asked_at": lived.asked_at,
+            "ended_at": lived.ended_at,
+            "total_minutes": lived.total_minutes,
+            "departments": lived.departments,
+            "hand_overs": lived.hand_overs,
+            "holdings": held,
+        }
+    )
+
+
+@router.get("/figures/assessment")
+async def month_of_units(request: Request, actor: Counter, month: Month) -> Assessment:
+    """The month of every unit: its timeliness, what it held and for how long, what it sent back."""
+    app: App = request.app.state.onedoor
+    start, end = _month(month)
+    async with _counting(app) as conn:
+        found = await queries.tallies(conn, Wanted(start, end), ["department"])
+        passes = await queries.passes_between(conn, start, end)
+    tallies = {key.department: counts for key, counts in found.items() if key.department}
+    small = {key.department for key in hidden(found)}
+    units = assessment.assess(passes, tallies, start, min(end, app.clock.now()))
+    return Assessment(month=month, units=[_unit(unit, small) for unit in units])
+
+
+def _unit(unit: assessment.UnitMonth, small: Iterable[str | None]) -> UnitLine:
+    row = _row(Key(department=unit.department), unit.tally, unit.department in small)
+    names = ("held", "minutes", "median_minutes", "returned")
+    return UnitLine.model_validate({"timeliness": row, **{name: getattr(unit, name) for name in names}})
+
+
+@router.get("/figures/agenda")
+async def meeting(request: Request, actor: Counter, conn: Reading) -> AgendaView:
+    """The chains that the coordination meeting has to speak about, of those that I may see: stuck (overdue
+    for more than five working days), returned three times, or lying with four offices at once."""
+    now = request.app.state.onedoor.clock.now()
+    passes, overdue = await queries.open_passes(conn), await queries.overdue(conn)
+    items = assessment.agenda(passes, overdue, lambda due: duties.due_at(last_moment(due), STUCK) <= now)
+    return AgendaView.model_validate(
+        {
+            "as_of": now,
+            "items": [{name: getattr(item, name) for name in AgendaLine.model_fields} for item in items],
+        }
+    )
+
+
+def _row(key: Key, counts: Tally, hide: bool) -> Row:
+    named = key._asdict()
+    if hide:
+        return Row(**named, hidden=True)
+    return Row(**named, met=counts.met, late=counts.late, overdue=counts.overdue, share=counts.share)
+
+
+def _period(first: date, after: date) -> tuple[datetime, datetime]:
+    if not first < after <= first + LONGEST:
+        raise invalid([_NO_PERIOD])
+    start, end = (datetime.combine(day, datetime.min.time(), SHANGHAI) for day in (first, after))
+    return start.astimezone(UTC), end.astimezone(UTC)
+
+
+def _month(month: str) -> tuple[datetime, datetime]:
+    first = date(int(month[:4]), int(month[5:]), 1)
+    return _period(first, (first + timedelta(days=31)).replace(day=1))
+
+
+@asynccontextmanager
+async def _counting(app: App) -> AsyncIterator[Any]:
+    """A connection that counts all rows, and in which nothing can be written."""
+    async with app.writer.acquire() as conn, conn.transaction(readonly=True):
+        yield conn
+
+
+_NO_PERIOD = FieldProblem(
+    field="to",
+    problem="is not after `from`, or more than five years after it",
+    remedy="give the day after the last one to be counted",
+    problem_zh="应晚于起始日期，且相距不超过五年",
+    remedy_zh="请填写统计末日的次日",
+)
+_NO_OFFSET = FieldProblem(
+    field="as_of",
+    problem="has no offset",
+    remedy="give it as 2026-09-30T18:00:00+08:00",
+    problem_zh="缺少时区",
+    remedy_zh="请按 2026-09-30T18:00:00+08:00 填写",
+)

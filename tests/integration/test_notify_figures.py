@@ -1,0 +1,175 @@
+"""Figures on a real database: what SQL counts is what the archive folds to, for now and for any past day."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from onedoor.contracts.core import derived_id
+from onedoor.notify.domain.ledger import referral_id
+from onedoor.notify.figures.passes import record
+from onedoor.notify.figures.queries import Wanted, clocks_as_of, passes_between, tallies
+from onedoor.notify.figures.timeliness import By, tally
+from onedoor.notify.sweep import sweep_all
+from tests.notify import FRIDAY, application, decided, opened, planned
+from tests.notify_bench import HERE, Bench, enveloped, notify_bench
+from tests.servers import Servers
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+ALWAYS = Wanted(FRIDAY - 90 * DAY, FRIDAY + 90 * DAY)
+PERIOD = "from=2026-09-01&to=2026-12-01"
+GROUPINGS: list[list[By]] = [
+    ["department"],
+    ["duty", "month"],
+    ["area"],
+    ["department", "duty", "area", "month"],
+]
+
+
+@pytest.fixture
+async def bench(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with notify_bench(servers, database, tmp_path / "dev.key") as bench:
+        yield bench
+
+
+async def two_weeks(bench: Bench) -> None:
+    """Eight applications to education and the police; some answered in time, some late, some never."""
+    ids = [uuid4() for _ in range(8)]
+    critical = {"rule": "R1", "to": "public-security", "urgency": "critical", "to_division": HERE}
+    await bench.read(
+        *(
+            application(planned(), planned(**critical), application_id=id_, chain_id=derived_id("chain", id_))
+            for id_ in ids
+        )
+    )
+    for number, id_ in enumerate(ids):
+        bench.clock.at = FRIDAY + number * 3 * DAY
+        await sweep_all(bench.app.unit, bench.clock.at)
+        for rule, to in (("R4", "education"), ("R1", "public-security"))[: 1 + number % 2]:
+            path = f"/v1/referrals/{referral_id(id_, rule, to)}"
+            assert (await bench.ask("POST", f"{path}/acknowledge")).status_code == 200
+            body = {"outcome": "helped", "feedback": "done"} if number % 3 else None
+            if body:
+                await bench.ask("POST", f"{path}/answer", body=body)
+    await sweep_all(bench.app.unit, bench.clock.at)
+
+
+async def test_any_past_day_is_counted_as_it_was_counted_then(bench: Bench) -> None:
+    """The figures of each day as they stood, kept while the days go by, come out of the archive again."""
+    kept: dict[datetime, list[object]] = {}
+
+    async def keep(at: datetime) -> None:
+        async with bench.app.writer.acquire() as conn:
+            kept[at] = [await tallies(conn, ALWAYS, by) for by in GROUPINGS]
+
+    await bench.read(application(planned(), planned("R13", "housing")))
+    for day in range(1, 30, 4):
+        bench.clock.at = FRIDAY + day * DAY
+        await sweep_all(bench.app.unit, bench.clock.at)
+        if day == 5:
+            await bench.read(
+                application(planned(), at=bench.clock.at, application_id=uuid4(), chain_id=uuid4())
+            )
+        if day == 9:
+            await bench.ask("POST", f"/v1/referrals/{HOUSING}/acknowledge")
+        await keep(bench.clock.at)
+    async with bench.app.writer.acquire() as conn:
+        for at, figures in kept.items():
+            clocks = await clocks_as_of(conn, at, ALWAYS)
+            assert [tally(clocks, by) for by in GROUPINGS] == figures
+    assert len({str(figures) for figures in kept.values()}) > 3
+
+
+HOUSING = referral_id(derived_id("notify-test-application"), "R13", "housing")
+
+
+async def test_timeliness_for_a_leader_counts_children_and_names_nobody(bench: Bench) -> None:
+    await two_weeks(bench)
+    told = (await bench.ask("GET", f"/v1/figures/timeliness?{PERIOD}", "leader")).json()
+    rows = {row["department"]: row for row in told["rows"]}
+    assert set(rows) == {"education", "public-security"}
+    counted = await bench.rows(
+        "select count(*) filter (where state = 'met') as met,"
+        " count(*) filter (where state = 'met_late') as late,"
+        " count(*) filter (where state = 'breached') as overdue from clocks where owner = 'public-security'"
+    )
+    police = rows["public-security"]
+    assert {name: police[name] for name in ("met", "late", "overdue")} == dict(counted[0])
+    assert police["share"] == police["met"] / (police["met"] + police["late"] + police["overdue"])
+    assert min(told["total"][name] for name in ("met", "late", "overdue")) > 0
+    past = await bench.ask(
+        "GET", f"/v1/figures/timeliness?{PERIOD}&as_of=2026-09-18T09:59:00%2B08:00", "leader"
+    )
+    assert past.json()["rows"] == []
+
+
+async def test_small_groups_are_hidden_and_clocks_are_for_those_who_may_see_them(bench: Bench) -> None:
+    await bench.read(application(planned()))
+    await sweep_all(bench.app.unit, FRIDAY + 60 * DAY)
+    told = (await bench.ask("GET", f"/v1/figures/timeliness?{PERIOD}&by=duty", "leader")).json()
+    assert [row["hidden"] for row in told["rows"]] == [True, True]
+    assert told["total"]["hidden"]
+    assert all(row["met"] is row["share"] is None for row in told["rows"])
+    path = f"/v1/figures/clocks?{PERIOD}&department=education&limit=1"
+    assert (await bench.ask("GET", path, "leader")).status_code == 403
+    first = (await bench.ask("GET", path)).json()
+    second = (await bench.ask("GET", f"{path}&after={first['next']}")).json()
+    assert {clock["duty"] for clock in (*first["items"], *second["items"])} == {"ack", "finish"}
+    assert second["next"] is None
+    elsewhere = await bench.ask("GET", path, "unit-head", "housing", HERE)
+    assert elsewhere.json()["items"] == []
+
+
+async def test_a_chains_journey(bench: Bench) -> None:
+    received = application(planned())
+    await bench.read(received, opened())
+    bench.clock.at = FRIDAY + 2 * HOUR
+    r4 = referral_id(received.application_id, "R4", "education")
+    await bench.ask("POST", f"/v1/referrals/{r4}/return", body={"reason": "wrong_unit"})
+    path = f"/v1/chains/{received.chain_id}/holdings"
+    lived = (await bench.ask("GET", path)).json()
+    assert lived["departments"] == {"education": 120, "civil-affairs": 120, "township": 0}
+    assert (lived["hand_overs"], lived["total_minutes"], lived["ended_at"]) == (2, 120, None)
+    own = await bench.ask("GET", path, "department", "education", HERE)
+    assert own.status_code == 404, "half of a journey would be a wrong one"
+
+
+async def test_the_month_and_the_meeting(bench: Bench) -> None:
+    await two_weeks(bench)
+    month = (await bench.ask("GET", "/v1/figures/assessment?month=2026-09", "leader")).json()
+    units = {unit["timeliness"]["department"]: unit for unit in month["units"]}
+    assert units["education"]["held"] == 8
+    assert units["education"]["minutes"] > 0
+    bench.clock.at = FRIDAY + 60 * DAY
+    await sweep_all(bench.app.unit, bench.clock.at)
+    meeting = (await bench.ask("GET", "/v1/figures/agenda")).json()
+    assert {item["receipt"] for item in meeting["items"]} == {"QZ-20260918-ABCDEF-7"}
+    assert all("stuck" in item["why"] for item in meeting["items"])
+    of_leader = (await bench.ask("GET", "/v1/figures/agenda", "leader")).json()
+    assert of_leader["items"] == [], "all of these chains are children's"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from=2026-09-02&to=2026-09-02",
+        "from=2026-09-02&to=2036-09-02",
+        "from=2026-02-30&to=2026-09-02",
+        "by=name",
+    ],
+)
+async def test_a_period_that_is_none_gets_a_clear_answer(bench: Bench, query: str) -> None:
+    answered = await bench.ask("GET", f"/v1/figures/timeliness?{query}")
+    assert answered.status_code == 422
+    assert answered.json()["errors"][0]["remedy"]
+
+
+async def test_passes_are_written_once_however_often_an_event_comes(bench: Bench) -> None:
+    arrived = [enveloped(event, FRIDAY) for event in (application(planned()), opened(), decided())]
+    async with bench.app.writer.acquire() as conn:
+        await record(conn, arrived)
+        await record(conn, arrived[::-1])
+        passes = await passes_between(conn, FRIDAY - DAY, FRIDAY + DAY)
+    assert sorted(each.type for each in passes) == ["application.received", "case.decided", "case.opened"]

@@ -1,0 +1,187 @@
+"""Figures: minutes are lost to nobody, hand-overs are counted, small groups stay hidden."""
+
+from datetime import timedelta
+from itertools import pairwise
+from random import Random
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onedoor.calendar import moment
+from onedoor.calendar.office import office_minutes
+from onedoor.contracts.core import derived_id
+from onedoor.notify.domain.clock import Clock
+from onedoor.notify.figures.assessment import Overdue, agenda, assess, returns
+from onedoor.notify.figures.holdings import hand_overs, holdings, journey
+from onedoor.notify.figures.passes import Pass
+from onedoor.notify.figures.timeliness import Key, Tally, hidden, tally, verdict
+
+FRIDAY = moment("2026-09-18T10:00")
+DAY = timedelta(days=1)
+CHAIN = derived_id("figures-chain")
+SUBJECT = derived_id("figures-subject")
+
+
+def passed(
+    type_: str,
+    department: str | None,
+    after: timedelta,
+    subject: UUID = SUBJECT,
+    chain: UUID = CHAIN,
+    kind: str = "referral",
+) -> Pass:
+    id_ = derived_id("figures-pass", type_, str(department), str(after), str(subject))
+    receipt = "QZ-20260918-ABCDEF-7" if kind == "application" else None
+    return Pass(id_, chain, subject, kind, type_, department, None, FRIDAY + after, receipt, "internal")
+
+
+SENT_BACK_AND_ON = (
+    passed("application.received", "hotline-12345", timedelta(), derived_id("a"), kind="application"),
+    passed("referral.sent", "education", timedelta(hours=1)),
+    passed("referral.returned", "township", timedelta(hours=2)),
+    passed("referral.sent", "housing", timedelta(hours=7), derived_id("second")),
+    passed("referral.answered", "township", 3 * DAY, derived_id("second")),
+    passed("referral.closed", None, 4 * DAY, derived_id("second")),
+    passed("referral.revoked", None, timedelta(hours=6)),
+)
+
+
+def test_each_office_answers_for_the_minutes_in_which_it_held_it() -> None:
+    lived = journey(SENT_BACK_AND_ON, FRIDAY + 9 * DAY)
+    assert lived.departments["education"] == 60
+    assert lived.departments["township"] == 120 + office_minutes(FRIDAY + 3 * DAY, FRIDAY + 4 * DAY)
+    assert lived.departments["housing"] == office_minutes(FRIDAY + timedelta(hours=7), FRIDAY + 3 * DAY)
+    assert lived.hand_overs == 3
+    assert (lived.asked_at, lived.ended_at) == (FRIDAY, FRIDAY + 4 * DAY)
+    assert lived.total_minutes == 4 * 24 * 60
+
+
+def test_who_is_on_duty_at_night_answers_for_the_night() -> None:
+    night = moment("2026-09-18T22:00") - FRIDAY
+    held = (
+        passed("referral.sent", "public-security", night),
+        passed("referral.closed", None, night + timedelta(hours=3)),
+    )
+    assert holdings(held)[0].minutes(FRIDAY + DAY) == 180
+
+
+def test_sent_again_to_the_same_office_is_no_hand_over() -> None:
+    again = (
+        passed("referral.sent", "education", timedelta()),
+        passed("referral.sent", "education", timedelta(hours=1)),
+    )
+    assert hand_overs(again) == 1
+    assert len(holdings(again)) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["education", "housing", "public-security", None]), st.integers(0, 60 * 24 * 40)
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_minute_is_lost_or_counted_twice_in_whatever_order_passes_come(
+    turns: list[tuple[str | None, int]], random: Random
+) -> None:
+    passes = [passed("referral.sent", who, timedelta(minutes=at)) for who, at in turns]
+    shuffled = random.sample(passes, len(passes))
+    held = holdings(passes)
+    assert holdings(shuffled) == held
+    ordered = sorted(passes, key=lambda each: (each.at, each.event_id))
+    whole = ordered[-1].at - ordered[0].at
+    with_nobody = sum(
+        (after.at - before.at for before, after in pairwise(ordered) if before.department is None),
+        timedelta(),
+    )
+    with_offices = sum(((each.until or ordered[-1].at) - each.since for each in held), timedelta())
+    assert with_offices + with_nobody == whole
+
+
+def clock(state: str, duty: str = "finish", late_entry: bool = False, owner: str = "education") -> Clock:
+    return Clock.model_validate(
+        {"state": state, "duty": duty, "owner": owner, "due_at": FRIDAY, "late_entry": late_entry}
+    )
+
+
+@pytest.mark.parametrize(
+    ("counted", "as_"),
+    [
+        (clock("met"), "met"),
+        (clock("met_late"), "late"),
+        (clock("breached"), "overdue"),
+        (clock("paused"), None),
+        (clock("cancelled"), None),
+        (clock("running"), None),
+        (clock("warned"), None),
+        (clock("breached", late_entry=True), None),
+        (clock("met", duty="L3"), None),
+    ],
+)
+def test_what_counts(counted: Clock, as_: str | None) -> None:
+    assert verdict(counted) == as_
+
+
+def test_counts_by_owner_and_month() -> None:
+    clocks = [clock("met"), clock("met_late"), clock("breached", owner="housing")]
+    assert tally(clocks, ["department", "month"]) == {
+        Key(department="education", month="2026-09"): Tally(met=1, late=1),
+        Key(department="housing", month="2026-09"): Tally(overdue=1),
+    }
+
+
+def test_one_small_group_takes_the_next_with_it() -> None:
+    """Else the sum would give it away."""
+    groups = {Key(area="a"): Tally(4), Key(area="b"): Tally(9), Key(area="c"): Tally(20)}
+    assert hidden(groups) == {Key(area="a"), Key(area="b")}
+    assert hidden(groups | {Key(area="d"): Tally(1)}) == {Key(area="a"), Key(area="d")}
+    assert hidden({Key(area="b"): Tally(5)}) == frozenset()
+
+
+def test_a_units_month_counts_only_the_minutes_within_it() -> None:
+    start, end = FRIDAY + timedelta(minutes=90), FRIDAY + 2 * DAY
+    units = {
+        unit.department: unit for unit in assess(SENT_BACK_AND_ON, {"housing": Tally(1, 2, 3)}, start, end)
+    }
+    assert units["education"].minutes == 30
+    assert (units["education"].held, units["education"].returned) == (1, 1)
+    assert units["education"].median_minutes == 60
+    assert units["housing"].tally == Tally(1, 2, 3)
+    assert units["housing"].minutes == office_minutes(FRIDAY + timedelta(hours=7), end)
+
+
+def test_who_sends_back_is_who_held_it() -> None:
+    assert returns(SENT_BACK_AND_ON, FRIDAY, FRIDAY + DAY) == {"education": 1}
+
+
+def test_the_meeting_speaks_about_what_is_stuck_returned_or_with_many() -> None:
+    stuck, often, many, fine = (derived_id("chain", name) for name in ("stuck", "often", "many", "fine"))
+    passes = [
+        passed("referral.sent", "education", timedelta(), derived_id("s1"), stuck),
+        *(
+            passed(type_, who, timedelta(hours=hour), derived_id("s2"), often)
+            for hour, (type_, who) in enumerate(
+                3 * [("referral.sent", "housing"), ("referral.returned", "township")]
+            )
+        ),
+        *(
+            passed("referral.sent", who, timedelta(), derived_id("m", who), many)
+            for who in ("education", "housing", "health", "justice")
+        ),
+        passed("referral.sent", "education", timedelta(), derived_id("f"), fine),
+    ]
+    late = {stuck: Overdue(2, FRIDAY), fine: Overdue(1, FRIDAY + 9 * DAY)}
+    items = agenda(passes, late, lambda due: due <= FRIDAY)
+    assert [(item.chain_id, item.why) for item in items] == [
+        (stuck, ("stuck",)),
+        (often, ("returned",)),
+        (many, ("complex",)),
+    ]
+    assert items[1].returned == 3
+    assert items[2].holds == ("education", "health", "housing", "justice")
