@@ -21,7 +21,7 @@ from onedoor.contracts.referral_rules import RULES
 from onedoor.contracts.registry import EVENTS
 from onedoor.desk.pages import console
 from onedoor.desk.words import FOLDER, LOCALES, Words
-from onedoor.notify.domain import clock, duties, referral
+from onedoor.notify.domain import clock, duties, ladder, referral
 from onedoor.triage import application
 from onedoor.triage.rules import packaged_rules
 
@@ -58,7 +58,7 @@ def _codes() -> Mapping[str, Iterable[str]]:
         ),
         "outcome": (*referral.OUTCOMES, *assistance.OUTCOMES, *child_welfare.OUTCOMES),
         "reason": sorted(set(_reasons())),
-        "function": sorted({rung.to for rung in (*duties.CRITICAL_LADDER, *duties.ORDINARY_LADDER)}),
+        "function": sorted(ladder.functions()),
         "source": get_args(duties.Source),
         "certainty": get_args(duties.Certainty),
         "unit": ("m", "h", "wd", "cd", "mo"),

@@ -15,6 +15,7 @@ from onedoor.contracts.core import Actor, Command, Context, Event, Refusal, deri
 from onedoor.contracts.events.notify import AlertEscalated, ClockBreached
 from onedoor.notify.domain.clock import (
     CLOCK,
+    AcknowledgeAlert,
     CancelClock,
     Clock,
     End,
@@ -32,7 +33,7 @@ from onedoor.notify.explanation import explain
 SUBJECT = derived_id("clock-test")
 HEAD = Actor(person="head", role="unit-head", department="education")
 FRIDAY = moment("2026-09-18T10:00")
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HALF, HOUR, DAY = timedelta(minutes=30), timedelta(hours=1), timedelta(days=1)
 
 
 def of(duty: str) -> dict[str, Any]:
@@ -55,6 +56,10 @@ def meet(at: datetime, duty: str = "finish", mark: bool = True) -> MeetClock:
 
 def cancel(at: datetime, duty: str = "finish", mark: bool = True) -> CancelClock:
     return CancelClock(**of(duty), at=at, reason="withdrawn", mark=mark)
+
+
+def acknowledge() -> AcknowledgeAlert:
+    return AcknowledgeAlert(target=clock_id("finish", SUBJECT))
 
 
 def strike() -> Strike:
@@ -134,7 +139,70 @@ def test_critical_clock_runs_through_the_night_and_tells_the_duty_person_at_once
     assert bench.due == moment("2026-10-04T02:15")
     assert bench.clock.warn_at == moment("2026-10-03T02:15") + 24 * HOUR * 0.8
     assert bench.sweep(bench.due) == ["clock.warned", "clock.breached", "alert.escalated"]
+    assert bench.clock.next_at == bench.due + HALF
+
+
+def test_a_critical_ladder_climbs_every_half_hour_through_the_night() -> None:
+    bench = Bench()
+    bench.give(critical(moment("2026-10-03T02:15")))
+    bench.sweep(bench.due + DAY)
+    told = [(event.to, event.at - bench.due) for event in bench.events if isinstance(event, AlertEscalated)]
+    assert told == [
+        ("duty-person", 0 * HALF),
+        ("unit-head", HALF),
+        ("coordinating-bureau", 2 * HALF),
+        ("leadership", 3 * HALF),
+    ]
     assert bench.clock.next_at is None
+
+
+def test_a_named_person_stops_the_critical_ladder() -> None:
+    bench = Bench()
+    bench.give(critical())
+    assert bench.says(acknowledge(), FRIDAY) == "alert.none"
+    bench.sweep(bench.due + HALF)
+    assert bench.says(acknowledge(), bench.due + HALF) == "alert.acknowledged"
+    assert (bench.clock.acknowledged_by, bench.clock.acknowledged_at) == ("head", bench.due + HALF)
+    assert bench.clock.next_at is None
+    assert bench.says(acknowledge(), bench.due + 2 * HALF) == ""
+    assert bench.sweep(bench.due + DAY) == []
+    assert bench.clock.state == "breached"
+
+
+def test_who_took_note_of_the_warning_is_told_of_the_breach_all_the_same() -> None:
+    bench = Bench()
+    bench.give(critical())
+    assert bench.clock.warn_at is not None
+    bench.sweep(bench.clock.warn_at)
+    assert bench.says(acknowledge(), bench.clock.warn_at) == "alert.acknowledged"
+    assert bench.sweep(bench.due + HALF)[-2:] == ["alert.escalated", "alert.escalated"]
+    assert bench.clock.acknowledged_by is None
+
+
+def test_an_ordinary_ladder_goes_on_whoever_has_read_it() -> None:
+    bench = Bench()
+    bench.give(start())
+    bench.sweep(moment("2026-10-10T09:00"))
+    assert bench.says(acknowledge(), moment("2026-10-10T09:05")) == "alert.acknowledged"
+    assert bench.sweep(moment("2026-10-20T00:00")) == ["alert.escalated"]
+
+
+def test_a_reopened_matter_has_an_alert_of_its_own() -> None:
+    bench = Bench()
+    bench.give(critical())
+    bench.sweep(bench.due)
+    bench.says(acknowledge(), bench.due)
+    bench.give(start(limit="24h", at=bench.due + DAY, urgency="critical", anew="reopened"))
+    assert bench.clock.acknowledged_by is None
+    assert bench.sweep(bench.due + HALF)[-2:] == ["alert.escalated", "alert.escalated"]
+
+
+def test_nobody_acknowledges_what_has_ended() -> None:
+    bench = Bench()
+    bench.give(critical())
+    bench.sweep(bench.due)
+    bench.give(meet(bench.due + HOUR))
+    assert bench.says(acknowledge(), bench.due + HOUR) == "clock.ended"
 
 
 def test_a_step_is_not_taken_before_its_moment_nor_twice() -> None:
@@ -145,7 +213,8 @@ def test_a_step_is_not_taken_before_its_moment_nor_twice() -> None:
     assert bench.says(strike(), bench.clock.warn_at) == "clock.warned"
     assert bench.says(strike(), bench.clock.warn_at) == ""
     assert bench.says(strike(), bench.due) == "clock.breached alert.escalated"
-    assert bench.says(strike(), bench.due + DAY) == ""
+    assert bench.says(strike(), bench.due + HALF) == "alert.escalated"
+    assert bench.says(strike(), bench.due + HALF) == ""
 
 
 def test_late_entries_breach_but_tell_nobody() -> None:

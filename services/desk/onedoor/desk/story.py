@@ -27,6 +27,8 @@ TONES: Mapping[str, str] = {
     "clock.warned": "amber",
     "clock.breached": "red",
     "alert.escalated": "red",
+    "alert.acknowledged": "green",
+    "ring.asked": "red",
     "case.decided": "green",
     "case.closed": "green",
 }
@@ -35,6 +37,7 @@ QUIET = frozenset({"clock.started", "clock.met", "clock.cancelled", "clock.resch
 
 GROUPS: Mapping[str, str] = {
     "alert": "clock",
+    "ring": "referral",
     "clock": "clock",
     "referral": "referral",
     "case": "case",

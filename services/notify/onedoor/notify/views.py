@@ -56,6 +56,8 @@ _CLOCK_COLUMNS: Mapping[str, str] = {
     "end_reason": "text",
     "breached_at": "timestamptz",
     "late_seconds": "integer",
+    "acknowledged_by": "text",
+    "acknowledged_at": "timestamptz",
     "version": "integer",
     "classification": "text",
 }

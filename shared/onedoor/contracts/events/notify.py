@@ -265,6 +265,48 @@ class AlertEscalated(ClockEvent):
     at: AwareDatetime
 
 
+class AlertAcknowledged(ClockEvent):
+    """A named member of staff (their id) has heard the alert and sees to it; `step`: climbed so far."""
+
+    type = "alert.acknowledged"
+
+    person: str
+    role: str
+    step: int
+    acknowledged_at: AwareDatetime
+
+
+class RingEvent(Event):
+    """The hotline's task to ring the receiver of a critical referral that nobody acknowledges."""
+
+    topics = (REFERRAL,)
+
+    referral_id: UUID
+    chain_id: UUID
+    to: str
+    to_division: str | None = None
+    child: bool = False
+
+    def classification(self) -> Classification:
+        return "child" if self.child else "internal"
+
+
+class RingAsked(RingEvent):
+    """Five minutes have passed without an acknowledgement: somebody has to ring."""
+
+    type = "ring.asked"
+
+    asked_at: AwareDatetime
+
+
+class RingRecorded(RingEvent):
+    """The call as a code (reached, no_answer, refused); who was reached stays in notify's notes."""
+
+    type = "ring.recorded"
+
+    outcome: str
+
+
 EVENTS: tuple[type[Event], ...] = (
     ReferralDrafted,
     ReferralSent,
@@ -287,4 +329,7 @@ EVENTS: tuple[type[Event], ...] = (
     ClockCorrected,
     ClockCancelled,
     AlertEscalated,
+    AlertAcknowledged,
+    RingAsked,
+    RingRecorded,
 )

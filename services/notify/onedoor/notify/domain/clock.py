@@ -14,9 +14,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from onedoor.calendar import CHINA, OFFICE_HOURS, Limit, Pause, Unit, due, local, warn_at
+from onedoor.calendar import CHINA, Limit, Pause, Unit, due, local, warn_at
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency, derived_id
 from onedoor.contracts.events.notify import (
+    AlertAcknowledged,
     AlertEscalated,
     ClockBreached,
     ClockCancelled,
@@ -28,8 +29,9 @@ from onedoor.contracts.events.notify import (
     ClockStarted,
     ClockWarned,
 )
-from onedoor.notify.domain import duties
-from onedoor.notify.domain.duties import Certainty, Rung, Source
+from onedoor.notify.domain import duties, ladder
+from onedoor.notify.domain.duties import Certainty, Source
+from onedoor.notify.domain.ladder import Rung
 
 State = Literal["running", "paused", "warned", "breached", "met", "met_late", "cancelled"]
 Ending = Literal["met", "cancelled"]
@@ -79,7 +81,7 @@ class Clock(BaseModel):
     """The folded state. `state` is None while only a mark is there: an end that came before the start.
 
     next_at: when the next step falls due; step: rungs of the ladder climbed; round: 1, and one more for each
-    reopening or raised urgency.
+    reopening or raised urgency; acknowledged_by: who has taken the alert of this round upon themselves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,6 +112,8 @@ class Clock(BaseModel):
     end: End | None = None
     breached_at: datetime | None = None
     late_seconds: int = 0
+    acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
 
 
 class _OfClock(Command):
@@ -167,6 +171,10 @@ class ResumeClock(Command):
     """Run on from now."""
 
 
+class AcknowledgeAlert(Command):
+    """Whoever asks, a named person, has heard the alert and sees to it: a critical ladder stops."""
+
+
 class Strike(Command):
     """Take the step that falls due at the context's moment: warn, breach, tell the next rung, end a pause."""
 
@@ -178,6 +186,7 @@ COMMANDS: tuple[type[Command], ...] = (
     ExtendClock,
     PauseClock,
     ResumeClock,
+    AcknowledgeAlert,
     Strike,
 )
 
@@ -216,6 +225,8 @@ def decide(clock: Clock, command: Command, context: Context) -> Decided:
             return _pause(clock, command, context)
         case ResumeClock():
             return _resume(clock, context.now)
+        case AcknowledgeAlert():
+            return _acknowledge(clock, context)
     raise TypeError(type(command).__name__)
 
 
@@ -335,7 +346,7 @@ def _strike(clock: Clock, now: datetime) -> Decided:
     if duties.duty(clock.duty).keep:
         return (_met(clock, clock.due_at),)
     rungs = _ladder(clock)
-    at_once = [_escalated(clock, step) for step, rung in enumerate(rungs, 1) if rung.working_days == 0]
+    at_once = [_escalated(clock, step) for step, rung in enumerate(rungs, 1) if rung.after is None]
     return (_breached(clock), *at_once)
 
 
@@ -354,19 +365,40 @@ def strikes(clock: Clock, until: datetime) -> Sequence[datetime]:
 def _escalated(clock: Clock, step: int) -> AlertEscalated:
     rung = _ladder(clock)[step - 1]
     assert clock.due_at is not None
-    return AlertEscalated(**identity(clock), step=step, to=rung.to, at=_rung_at(clock.due_at, rung))
+    return AlertEscalated(**identity(clock), step=step, to=rung.to, at=rung.at(clock.due_at))
 
 
 def _ladder(clock: Clock) -> tuple[Rung, ...]:
-    return duties.ladder(clock.duty, clock.urgency, clock.late_entry)
+    """The rungs of this clock: none where a late entry or a court is not chased."""
+    assert clock.started_at is not None
+    if clock.late_entry or not duties.duty(clock.duty).chased:
+        return ()
+    return ladder.rungs(clock.urgency, clock.started_at)
 
 
-def _rung_at(due_at: datetime, rung: Rung) -> datetime:
-    """A rung is told when offices open on its working day; the first of a critical clock at once."""
-    if rung.working_days == 0:
-        return due_at
-    day = due(last_moment(due_at), Limit(rung.working_days, Unit.WORKING_DAYS)).due_on
-    return next(OFFICE_HOURS.on(day))[0].astimezone(UTC)
+def _rungs_left(clock: Clock) -> tuple[Rung, ...]:
+    """A critical ladder stops at an acknowledgement."""
+    if clock.urgency == "critical" and clock.acknowledged_at is not None:
+        return ()
+    return _ladder(clock)[clock.step :]
+
+
+def _acknowledge(clock: Clock, context: Context) -> Decided:
+    if refusal := _not_open(clock):
+        return refusal
+    if clock.state not in ("warned", "breached"):
+        return Refusal("alert.none", "No alert has been given yet.", "尚未发出提醒，无需确认。")
+    if clock.acknowledged_at is not None:
+        return ()
+    return (
+        AlertAcknowledged(
+            **identity(clock),
+            person=context.actor.person,
+            role=context.actor.role,
+            step=clock.step,
+            acknowledged_at=context.now,
+        ),
+    )
 
 
 def last_moment(due_at: datetime) -> datetime:
@@ -513,6 +545,10 @@ def evolve(clock: Clock, event: Event) -> Clock:
     return changed.model_copy(update={"next_at": _next_at(changed)})
 
 
+_UNHEARD: Mapping[str, Any] = {"acknowledged_by": None, "acknowledged_at": None}
+"""Whoever took note of the warning has not heard of the breach."""
+
+
 def _changes(clock: Clock, event: Event) -> Mapping[str, Any]:
     match event:
         case EndNoted():
@@ -524,11 +560,13 @@ def _changes(clock: Clock, event: Event) -> Mapping[str, Any]:
         case ClockWarned():
             return {"state": "warned"}
         case ClockBreached():
-            return {"state": "breached", "breached_at": event.due_at}
+            return {"state": "breached", "breached_at": event.due_at} | _UNHEARD
         case AlertEscalated():
             return {"step": event.step}
+        case AlertAcknowledged():
+            return {"acknowledged_by": event.person, "acknowledged_at": event.acknowledged_at}
         case ClockCorrected():
-            return {"breached_at": None, "step": 0}
+            return {"breached_at": None, "step": 0} | _UNHEARD
         case ClockMet():
             end = End(ending="met", at=event.met_at)
             state = "met_late" if event.late_seconds else "met"
@@ -588,18 +626,22 @@ def _rescheduled(clock: Clock, event: ClockRescheduled) -> Mapping[str, Any]:
     }
     if event.started_at is None:
         return changes | {"extended": event.reason}
-    return changes | {
-        "started_at": event.started_at,
-        "urgency": event.urgency,
-        "round": clock.round + 1,
-        "pauses": (),
-        "extended": None,
-        "late_entry": False,
-        "step": 0,
-        "end": None,
-        "breached_at": None,
-        "late_seconds": 0,
-    }
+    return (
+        changes
+        | {
+            "started_at": event.started_at,
+            "urgency": event.urgency,
+            "round": clock.round + 1,
+            "pauses": (),
+            "extended": None,
+            "late_entry": False,
+            "step": 0,
+            "end": None,
+            "breached_at": None,
+            "late_seconds": 0,
+        }
+        | _UNHEARD
+    )
 
 
 def _next_at(clock: Clock) -> datetime | None:
@@ -611,8 +653,8 @@ def _next_at(clock: Clock) -> datetime | None:
         case "paused":
             return clock.pauses[-1].until
         case "breached":
-            rungs = _ladder(clock)[clock.step :]
-            return _rung_at(clock.due_at, rungs[0]) if rungs and clock.due_at else None
+            rungs = _rungs_left(clock)
+            return rungs[0].at(clock.due_at) if rungs and clock.due_at else None
     return None
 
 

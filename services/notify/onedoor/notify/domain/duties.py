@@ -130,25 +130,3 @@ def law(id_: str) -> str | None:
     """Where the limit is written."""
     rows = (row for rows in packaged_rules().duties.values() for row in rows)
     return next((row.source for row in rows if row.id == id_), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """A step of the overdue ladder: so many working days after the due day, and whom it reaches (a function).
-
-    0: at the due moment itself. The default ladder is the district's own, assumed.
-    """
-
-    working_days: int
-    to: str
-
-
-CRITICAL_LADDER = (Rung(0, "duty-person"),)
-ORDINARY_LADDER = (Rung(1, "unit-head"), Rung(5, "coordinating-bureau"))
-
-
-def ladder(id_: str, urgency: Urgency | None, late_entry: bool) -> tuple[Rung, ...]:
-    """Who is told when the duty is overdue: 催办 at due+1 wd, 督办 at due+5 wd; a late entry tells nobody."""
-    if late_entry or not duty(id_).chased:
-        return ()
-    return CRITICAL_LADDER if urgency == "critical" else ORDINARY_LADDER
