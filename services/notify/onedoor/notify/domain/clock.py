@@ -545,7 +545,7 @@ def evolve(clock: Clock, event: Event) -> Clock:
     return changed.model_copy(update={"next_at": _next_at(changed)})
 
 
-_UNHEARD: Mapping[str, Any] = {"acknowledged_by": None, "acknowledged_at": None}
+_UNHEARD: dict[str, Any] = {"acknowledged_by": None, "acknowledged_at": None}
 """Whoever took note of the warning has not heard of the breach."""
 
 
