@@ -1,140 +1,18 @@
 """The walk through real Chromium: a child alone is entered, handed over, answered, and falls overdue."""
 
-import asyncio
-import os
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import expect
 
 from onedoor.contracts.codec import Message
-from onedoor.desk import assets
-from onedoor.dev.topics import delete_topics, ensure_topics
 from onedoor.runtime import clock
 from tests.harness import eventually, publish_raw
-from tests.servers import Servers, cloned
-from tests.system import System, running_system
-
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SHOTS = os.environ.get("ONEDOOR_SHOTS")
-RECEIPT = re.compile(r"[A-Z]{2}\d{8}-[0-9A-Z]{6}-[0-9A-Z]")
-LIVE = 15_000
-"""Milliseconds until an open page has to show what happened elsewhere, on a busy machine."""
+from tests.system import System
+from tests.visitor import LIVE, RECEIPT, Visit, Visitor
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-async def system(
-    servers: Servers, template_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[System]:
-    """All services on a database and topics of their own, the pages' third-party files at hand."""
-    await asyncio.to_thread(assets.install)
-    suffix = f".{uuid4().hex[:8]}"
-    await ensure_topics(servers.kafka, suffix)
-    async with (
-        cloned(template_database) as postgres,
-        running_system(servers.kafka, postgres, suffix, tmp_path_factory.mktemp("walk")) as running,
-    ):
-        yield running
-    await delete_topics(servers.kafka, suffix)
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    if not CHROMIUM.is_file():
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"no Chromium at {CHROMIUM}; name one in CHROMIUM")
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        await started.close()
-
-
-class Visitor:
-    """Somebody at the desk, in a browser window of their own. Every page they see is checked by axe."""
-
-    def __init__(self, page: Page, system: System) -> None:
-        self.page = page
-        self.url = system.processes["desk"].url
-        self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: self.errors.append(message.text) if message.type == "error" else None,
-        )
-
-    async def sign_in(self, person: str) -> None:
-        await self.page.goto(f"{self.url}/signin")
-        await self.looked("signin")
-        await self.page.locator(f'button[name="person"][value="{person}"]').click()
-        await self.page.wait_for_url(lambda url: "/signin" not in url)
-
-    async def posts(self, path: str, form: dict[str, str]) -> str:
-        """What a form of this window is answered."""
-        answer = await self.page.request.post(self.url + path, form={**form}, headers={"Origin": self.url})
-        assert answer.ok, f"{path}: {answer.status}"
-        return await answer.text()
-
-    async def goes(self, path: str) -> None:
-        answer = await self.page.goto(self.url + path)
-        assert answer is not None
-        assert answer.status == 200, f"{path}: {answer.status}"
-
-    async def does(self, verb: str, shot: str, **said: str) -> None:
-        """Carry a verb out on the first referral of the list, through its dialog."""
-        row = self.page.locator("tr[id^='r-']").first
-        await row.get_by_role("button", name=f"{verb}：").click()
-        dialog = self.page.get_by_role("dialog")
-        await expect(dialog).to_be_visible()
-        await self.looked(shot)
-        for name, words in said.items():
-            await dialog.locator(f"[name='{name}']").fill(words)
-        await dialog.get_by_role("button", name=verb, exact=True).click()
-        await expect(dialog).to_be_hidden()
-
-    async def looked(self, name: str) -> None:
-        """axe finds nothing on the page as it stands, and no script has complained."""
-        if SHOTS:
-            await self.page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
-        found = await Axe().run(self.page)
-        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
-        assert self.errors == [], name
-
-
-@pytest.fixture
-async def visitors(browser: Browser, system: System) -> AsyncIterator[Callable[[str], Awaitable[Visitor]]]:
-    """Opens a window for a person of the development list."""
-    opened = []
-
-    async def visit(person: str) -> Visitor:
-        context = await browser.new_context(locale="zh-CN", viewport={"width": 1366, "height": 900})
-        opened.append(context)
-        visitor = Visitor(await context.new_page(), system)
-        await visitor.sign_in(person)
-        return visitor
-
-    yield visit
-    for context in opened:
-        await context.close()
-
-
-Visit = Callable[[str], Awaitable[Visitor]]
 
 
 async def enter_child_alone(operator: Visitor) -> str:
