@@ -122,6 +122,15 @@ async def test_small_groups_are_hidden_and_clocks_are_for_those_who_may_see_them
     assert elsewhere.json()["items"] == []
 
 
+async def test_a_period_ends_with_the_last_midnight_of_its_last_day(bench: Bench) -> None:
+    """R4's acknowledgement is due at 24:00 of Monday the 21st."""
+    await bench.read(*(application(planned(), application_id=uuid4(), chain_id=uuid4()) for _ in range(5)))
+    await sweep_all(bench.app.unit, FRIDAY + 9 * DAY)
+    for period, count in (("from=2026-09-21&to=2026-09-22", 5), ("from=2026-09-22&to=2026-09-23", None)):
+        told = (await bench.ask("GET", f"/v1/figures/timeliness?{period}&by=month")).json()
+        assert [(row["month"], row["overdue"]) for row in told["rows"]] == ([("2026-09", 5)] if count else [])
+
+
 async def test_a_chains_journey(bench: Bench) -> None:
     received = application(planned())
     await bench.read(received, opened())

@@ -136,6 +136,11 @@ def test_counts_by_owner_and_month() -> None:
     }
 
 
+def test_the_last_midnight_of_a_month_belongs_to_it() -> None:
+    ended = clock("met").model_copy(update={"due_at": moment("2026-10-01T00:00")})
+    assert tally([ended], ["month"]) == {Key(month="2026-09"): Tally(met=1)}
+
+
 def test_one_small_group_takes_the_next_with_it() -> None:
     """Else the sum would give it away."""
     groups = {Key(area="a"): Tally(4), Key(area="b"): Tally(9), Key(area="c"): Tally(20)}

@@ -144,6 +144,7 @@ HOMES: Mapping[str, str] = {
     "referral.handle": "/work",
     "chain.read": "/chains",
     "stream.read": "/stream",
+    "figures.read": "/figures",
 }
 FIRST: Mapping[str, str] = {"hotline": "/console", "window": "/console", "everything": "/console",
                             "child-duty": "/work"}  # fmt: skip
@@ -153,8 +154,8 @@ def home(actor: Actor) -> str:
     """The page where the role's day begins."""
     if actor.role in FIRST:
         return FIRST[actor.role]
-    pages = (HOMES[action] for action in ("referral.handle", "chain.read", "application.enter", "stream.read")
-             if may(actor, action))  # fmt: skip
+    pages = (HOMES[action] for action in ("referral.handle", "chain.read", "application.enter", "stream.read",
+                                          "figures.read") if may(actor, action))  # fmt: skip
     return next(pages, "/nothing")
 
 

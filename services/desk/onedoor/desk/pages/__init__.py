@@ -1,6 +1,6 @@
 """The desk's pages, one module each."""
 
-from onedoor.desk.pages import chain, chains, common, console, signin, stream, work
+from onedoor.desk.pages import chain, chains, common, console, figures, signin, stream, work
 
 ROUTERS = (
     common.router,
@@ -10,6 +10,7 @@ ROUTERS = (
     chains.router,
     chain.router,
     stream.router,
+    figures.router,
 )
 
 __all__ = ["ROUTERS"]

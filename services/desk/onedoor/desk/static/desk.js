@@ -115,4 +115,24 @@ function draw() {
   }
 }
 
+// --- a share (0 to 1) by month
+function course() {
+  if (!window.uPlot) return;
+  for (const place of document.querySelectorAll(".course")) {
+    const labels = place.dataset.labels.split(","), shares = place.dataset.points.split(",").map(Number);
+    const colour = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim();
+    const options = {
+      width: place.clientWidth || 360, height: 150, legend: { show: false },
+      scales: { x: { time: false, range: [-0.3, labels.length - 0.7] }, y: { range: [0, 1] } },
+      axes: [
+        { splits: () => labels.map((_, index) => index), values: (_, at) => at.map(index => labels[index].slice(5)) },
+        { values: (_, shares) => shares.map(share => `${Math.round(share * 100)} %`), size: 48 },
+      ],
+      series: [{}, { stroke: colour, width: 2, points: { show: true, size: 6 } }],
+    };
+    new window.uPlot(options, [labels.map((_, index) => index), shares], place);
+  }
+}
+
+course();
 settle();

@@ -17,7 +17,10 @@ from onedoor.runtime.service import Connection
 
 
 class Wanted(NamedTuple):
-    """Which clocks: those that fell due from `start` to before `end`, of one department, duty or area."""
+    """Which clocks: of one department, duty or area, that fell due after `start` and not after `end`.
+
+    24:00 of a day is 00:00 of the next one and belongs to the day that it ends.
+    """
 
     start: datetime
     end: datetime
@@ -30,10 +33,10 @@ _COLUMNS = {
     "department": "owner",
     "duty": "duty",
     "area": "owner_division",
-    "month": "to_char(due_at at time zone 'Asia/Shanghai', 'YYYY-MM')",
+    "month": "to_char(due_at at time zone 'Asia/Shanghai' - interval '1 microsecond', 'YYYY-MM')",
 }
 _WANTED = """
-due_at >= $1 and due_at < $2 and ($3::text is null or owner = $3) and ($4::text is null or duty = $4)
+due_at > $1 and due_at <= $2 and ($3::text is null or owner = $3) and ($4::text is null or duty = $4)
 and ($5::text is null or owner_division = $5)
 """
 _COUNTS = f"state = any($6) and not late_entry and duty <> all($7) and {_WANTED}"
@@ -94,7 +97,7 @@ async def clocks_as_of(conn: Connection, at: datetime, wanted: Wanted) -> list[C
 def _is_wanted(clock: Clock, wanted: Wanted) -> bool:
     return (
         clock.due_at is not None
-        and wanted.start <= clock.due_at < wanted.end
+        and wanted.start < clock.due_at <= wanted.end
         and wanted.department in (None, clock.owner)
         and wanted.duty in (None, clock.duty)
         and wanted.area in (None, clock.owner_division)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from onedoor.calendar import local
 from onedoor.notify.domain import duties
-from onedoor.notify.domain.clock import Clock
+from onedoor.notify.domain.clock import Clock, last_moment
 
 Verdict = Literal["met", "late", "overdue"]
 By = Literal["department", "duty", "area", "month"]
@@ -67,7 +67,7 @@ def key_of(clock: Clock, by: Sequence[By]) -> Key:
         "department": clock.owner,
         "duty": clock.duty,
         "area": clock.owner_division,
-        "month": f"{local(clock.due_at):%Y-%m}",
+        "month": f"{local(last_moment(clock.due_at)):%Y-%m}",
     }
     return Key(**{name: values[name] for name in by})
 
