@@ -14,10 +14,10 @@ WHEELS = $(or $(ONEDOOR_CACHE),$(HOME)/.cache/onedoor)/wheels-$(shell cksum < re
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install up down status logs test check format schemas reset
+.PHONY: help install up demo down status logs test check format schemas reset
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## put everything that is needed into .venv
 
@@ -35,6 +35,9 @@ $(INSTALLED): requirements.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 
 up: install ## start everything, show where to go, follow the logs; Ctrl-C stops all
 	@$(BIN)/onedoor up
+
+demo: install ## play the invented applications step by step; starts what does not run yet
+	@$(BIN)/onedoor demo
 
 down: install ## stop what `onedoor up --detach` started
 	@$(BIN)/onedoor down

@@ -56,6 +56,15 @@ def up(
 
 
 @app.command()
+def demo(fast: Annotated[bool, typer.Option(help="Without pauses.")] = False) -> None:
+    """Play the samples before your eyes, with the departments' answers and two weeks of clock."""
+    with _plainly():
+        from onedoor.dev.demo import play
+
+        play(_settings(), typer.echo, pause=0.0 if fast else 2.0)
+
+
+@app.command()
 def down() -> None:
     """Stop everything that `up` started."""
     with _plainly():

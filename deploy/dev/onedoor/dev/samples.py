@@ -16,7 +16,7 @@ async def post_all(folder: Path, intake: str, token: str) -> tuple[int, list[str
 
     The file's name is the idempotency key, so that posting again changes nothing.
     """
-    bodies = await asyncio.to_thread(_read, folder)
+    bodies = await asyncio.to_thread(read, folder)
     slots = asyncio.Semaphore(_AT_ONCE)
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=intake, headers=headers, timeout=30, trust_env=False) as client:
@@ -30,8 +30,14 @@ async def post_all(folder: Path, intake: str, token: str) -> tuple[int, list[str
     return len(bodies) - len(refused), refused
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def read(folder: Path) -> dict[str, Any]:
+    """The requests by their files' names, in order."""
     return {file.stem: _plain(yaml.safe_load(file.read_bytes())) for file in sorted(folder.glob("*.yaml"))}
+
+
+def key(name: str) -> str:
+    """The idempotency key under which a sample is posted, whoever posts it."""
+    return f"sample-{name}"
 
 
 async def _post(client: httpx.AsyncClient, name: str, body: Any) -> str | None:
@@ -39,7 +45,7 @@ async def _post(client: httpx.AsyncClient, name: str, body: Any) -> str | None:
         answer = await client.post(
             "/v1/applications",
             json=body,
-            headers={"Idempotency-Key": f"sample-{name}"},
+            headers={"Idempotency-Key": key(name)},
         )
     except httpx.HTTPError as error:
         return f"{name}: {type(error).__name__}"
