@@ -81,15 +81,18 @@ async def test_a_caseworker_works_a_case_to_its_end(cases: Cases) -> None:
         assert (stale.status_code, stale.headers["etag"]) == (412, '"2"')
         assert stale.json()["stored"]["state"] == "in_work"
 
-        decision = {"outcome": "helped", "reason": "aid_first"}
+        decision = {"outcome": "not_eligible", "reason": "no_hardship_found"}
         assert (await worker.post(f"/v1/cases/{case}/decide", json=decision)).status_code == 403
-        wrong = await district.post(f"/v1/cases/{case}/decide", json={"outcome": "helped", "reason": "x"})
+        wrong = await district.post(f"/v1/cases/{case}/decide", json=decision | {"reason": "x"})
         assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "reason")
+        helped = {"outcome": "helped", "reason": "enrolled"}
+        bypass = await district.post(f"/v1/cases/{case}/decide", json=helped)
+        assert (bypass.status_code, bypass.json()["code"]) == (422, "case.no_proceeding")
         decided = await district.post(f"/v1/cases/{case}/decide", json=decision)
         assert (decided.status_code, decided.json()["state"]) == (200, "decided")
         early = await district.post(f"/v1/cases/{case}/transfer", json={"to": THERE, "reason": "moved"})
         assert (early.status_code, early.json()["code"]) == (409, "case.state")
-        closed = await district.post(f"/v1/cases/{case}/close", json={"reason": "aid_completed"})
+        closed = await district.post(f"/v1/cases/{case}/close", json={"reason": "refusal_told"})
         assert closed.json()["state"] == "closed"
 
         async def told() -> bool:

@@ -89,7 +89,7 @@ async def live(system: System, database: str) -> None:
         system.client("assistance") as assistance,
     ):
         posted = await steady(intake, SEED, PER_SECOND, SECONDS)
-        assert len(posted.accepted) == PER_SECOND * SECONDS
+        assert len(posted.accepted) == posted.posted
         await conserved(desk, system.kafka, system.suffix, posted.accepted)
         chance = random.Random(SEED)
         for accepted in posted.accepted:
@@ -119,7 +119,9 @@ async def _work(
         if case["service"] == "assistance" and chance.random() < 0.5:
             path = f"/v1/cases/{case['case_id']}"
             await _post(assistance, f"{path}/take-up", {})
-            await _post(assistance, f"{path}/decide", {"outcome": "helped", "reason": "aid_first"})
+            await _post(
+                assistance, f"{path}/decide", {"outcome": "not_eligible", "reason": "no_hardship_found"}
+            )
     if chance.random() < 0.4:
         await _post(intake, f"{of_application}/supplement", application(chance))
     if chance.random() < 0.3:

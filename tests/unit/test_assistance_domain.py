@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from onedoor.assistance.domain import DECIDER, OUTCOMES, REASONS, RULES
+from onedoor.assistance.domain.proceeding import AssistanceCase as Case
 from onedoor.assistance.stream import react, responsible_division
 from onedoor.contracts.case import (
     ALLOWED,
-    Case,
     Close,
     Decide,
     OpenCase,
@@ -49,8 +49,8 @@ def bench(state: str = "none") -> Bench[Case]:
         "withdrawn": (opening(case), withdrawing(case)),
         "transferred": (opening(case), Transfer(target=case.id, to="500106", reason="lives_elsewhere")),
     }
-    path["decided"] = (*path["in_work"], Decide(target=case.id, outcome="helped", reason="enrolled"))
-    path["closed"] = (*path["decided"], Close(target=case.id, reason="aid_completed"))
+    path["decided"] = (*path["in_work"], Decide(target=case.id, outcome="not_eligible", reason="died"))
+    path["closed"] = (*path["decided"], Close(target=case.id, reason="refusal_told"))
     case.give(*path.get(state, ()))
     assert case.case.state == (None if state == "none" else state)
     return case

@@ -12,6 +12,7 @@ import yaml
 from babel.messages.pofile import read_po
 
 from onedoor.assistance import domain as assistance
+from onedoor.assistance.domain import approval, proceeding, programmes
 from onedoor.calendar import SHANGHAI
 from onedoor.child_welfare import domain as child_welfare
 from onedoor.contracts import case
@@ -35,6 +36,8 @@ def _reasons() -> Iterable[str]:
     yield from (*referral.REVOCATION_REASONS, *clock.PAUSE_REASONS, "withdrawn")
     for domain in (assistance, child_welfare):
         yield from (reason for reasons in domain.REASONS.values() for reason in reasons)
+        yield from (reason for reasons in domain.OUTCOMES.values() for reason in reasons)
+    yield from approval.packaged().reasons
 
 
 def _codes() -> Mapping[str, Iterable[str]]:
@@ -64,6 +67,8 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "unit": ("m", "h", "wd", "cd", "mo"),
         "state": (*get_args(referral.State), *get_args(clock.State)),
         "case": get_args(case.CaseState),
+        "proceeding": proceeding.STATES,
+        "step": programmes.COMMANDS,
         "event": TOLD,
         "danger": console.DANGERS,
         "need": console.NEEDS,

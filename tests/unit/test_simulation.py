@@ -167,7 +167,11 @@ def tell_people(story: Story, chance: Random, application: UUID, plan: Any, at: 
     if any(service.name == "assistance" for service in plan.services) and chance.random() < 0.6:
         id_ = case_id(application, "assistance")
         story.add(at, "assistance", case.TakeUp(target=id_, worker="cw-1"))
-        story.add(at + HOUR, "assistance", case.Decide(target=id_, outcome="helped", reason="aid_first"))
+        story.add(
+            at + HOUR,
+            "assistance",
+            case.Decide(target=id_, outcome="not_eligible", reason="no_hardship_found"),
+        )
 
 
 def acknowledge(id_: UUID) -> Command:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from itertools import chain
 
 from onedoor.contracts.core import Event
-from onedoor.contracts.events import case, intake, need, notify, stay
+from onedoor.contracts.events import assistance, case, intake, need, notify, stay
 
 EVENTS: tuple[type[Event], ...] = (
     *intake.EVENTS,
     *case.EVENTS,
+    *assistance.EVENTS,
     *stay.EVENTS,
     *need.EVENTS,
     *notify.EVENTS,

@@ -56,6 +56,7 @@ LISTS: Mapping[str, str] = {
     "reason": "reason",
     "outcome": "outcome",
     "service": "service",
+    "programme": "programme",
     "caller_role": "caller",
 }
 MOMENTS = ("due_at", "due_ack", "due_finish", "previous_due_at", "until")

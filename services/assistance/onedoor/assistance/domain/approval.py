@@ -1,0 +1,95 @@
+"""The dated file of approvals: who confirms how much, reasons, stacking, budgets, the bank's columns."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+Certainty = Literal["confirmed", "assumed"]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    certainty: Certainty
+    source: str = ""
+
+
+class Tier(_Row):
+    """Who confirms up to this amount (fen; None: any)."""
+
+    up_to_fen: int | None
+    by: frozenset[str]
+    delegated: frozenset[str] = frozenset()
+    discussed: bool = False
+
+
+class Ceiling(_Row):
+    """The most that a person may enter: a factor of the monthly dibao standard, per counted person or not."""
+
+    factor: int
+    per: Literal["person", "household"]
+
+
+class PaymentStart(_Row):
+    start: Literal["next_month", "this_month"]
+
+
+class Reason(_Row):
+    """`kinds` of decision for which it may be given."""
+
+    kinds: frozenset[str]
+
+
+class Stacking(_Row):
+    """Where `paid` is paid in a month, the excluded ones are not, to the same person or household."""
+
+    paid: str
+    excludes: frozenset[str]
+    scope: Literal["person", "household"]
+
+
+class Budget(_Row):
+    """A fund (its `source`) and what it bears; `warn_at` in per cent of the yearly amount (fen)."""
+
+    programmes: frozenset[str]
+    yearly_fen: int
+    warn_at: int
+
+
+class BankColumns(_Row):
+    columns: tuple[str, ...]
+
+
+class Approval(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    approvals: Mapping[str, tuple[Tier, ...]]
+    ceilings: Mapping[str, Ceiling]
+    payment_start: Mapping[str, PaymentStart]
+    reasons: Mapping[str, Reason]
+    stacking: tuple[Stacking, ...]
+    budgets: tuple[Budget, ...]
+    bank_columns: BankColumns
+
+    def tier(self, programme: str, amount_fen: int) -> Tier:
+        """The row that says who confirms this amount."""
+        rows = self.approvals[programme]
+        return next(row for row in rows if row.up_to_fen is None or amount_fen <= row.up_to_fen)
+
+    def reasons_for(self, kind: str) -> frozenset[str]:
+        """The codes that may be given for this kind of decision."""
+        return frozenset(code for code, row in self.reasons.items() if kind in row.kinds)
+
+
+@cache
+def packaged() -> Approval:
+    """The file that is delivered with the service. Raises pydantic's ValidationError."""
+    text = files("onedoor.assistance").joinpath("data/approval.yaml").read_text("utf-8")
+    return Approval.model_validate(yaml.safe_load(text))

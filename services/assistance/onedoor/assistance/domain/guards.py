@@ -1,0 +1,484 @@
+"""The conditions that the workflows' rows name. Each says why a step may not be taken, or None.
+
+A condition about what is said holds as long as nothing is said yet, so that the desk can show the button.
+"""
+
+from datetime import datetime, timedelta
+from functools import wraps
+
+from onedoor.assistance.domain import approval
+from onedoor.assistance.domain.proceeding import AssistanceCase, Investigator, Proceeding
+from onedoor.assistance.domain.table import Asked, Guard
+from onedoor.calendar import local
+from onedoor.contracts.core import Refusal
+
+APPEAL_DAYS = 60
+
+
+def about_what_is_said(guard: Guard) -> Guard:
+    """Holds while only the button is shown."""
+
+    @wraps(guard)
+    def checked(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+        return None if asked.said is None else guard(case, proceeding, asked)
+
+    return checked
+
+
+def _day(at: datetime) -> str:
+    """The last day of a limit that ends at midnight."""
+    return f"{local(at) - timedelta(seconds=1):%Y-%m-%d}"
+
+
+def _unless(holds: bool, code: str, reason: str, reason_zh: str, field: str | None = None) -> Refusal | None:
+    return None if holds else Refusal(code, reason, reason_zh, field)
+
+
+def supplement_not_asked_before(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        not proceeding.supplement_asked,
+        "supplement.once",
+        "Missing papers are asked for once and all together, and they were; accept or refuse.",
+        "材料应一次性告知，且已经告知；请受理或作出决定。",
+    )
+
+
+@about_what_is_said
+def two_investigators(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    people = {each.person for each in asked.said.investigators}
+    return _unless(
+        len(people) >= 2,
+        "investigators.two",
+        "At least two different people investigate; name them.",
+        "入户调查须由两名以上不同人员进行，请填写。",
+        "investigators",
+    )
+
+
+@about_what_is_said
+def relatives_visited_by_district(
+    case: AssistanceCase, proceeding: Proceeding, asked: Asked
+) -> Refusal | None:
+    if not proceeding.relatives:
+        return None
+    investigators: tuple[Investigator, ...] = asked.said.investigators
+    own = {each.person for each in investigators} & set(proceeding.relatives)
+    return _unless(
+        not own and any(each.unit == "district" for each in investigators),
+        "investigators.relative",
+        "A near relative of a member of staff applies: the district visits, and never that member.",
+        "申请人系经办人员近亲属，应由区级入户，且该人员应当回避。",
+        "investigators",
+    )
+
+
+@about_what_is_said
+def not_by_the_unit_fled_from(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    fled = proceeding.fled_from
+    visiting = {each.division for each in asked.said.investigators}
+    return _unless(
+        fled is None or fled not in visiting,
+        "investigators.unit",
+        "Another unit has to visit this household; choose investigators of another division.",
+        "该户须由其他单位入户，请另选调查人员。",
+        "investigators",
+    )
+
+
+def household_on_file(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        case.household is not None,
+        "household.missing",
+        "Enter the household's file first.",
+        "请先录入家庭档案。",
+    )
+
+
+def investigated(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        proceeding.findings is not None,
+        "findings.missing",
+        "Record what the investigation found first.",
+        "请先登记入户调查结果。",
+    )
+
+
+def check_not_running(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    if proceeding.check_drafted:
+        return Refusal(
+            "check.drafted",
+            "The check is drafted and goes out by itself when the last counted adult has authorised it.",
+            "核对请求已拟好，待全部应授权成年成员签署授权后自动发出。",
+        )
+    running = proceeding.check is not None and proceeding.check_result is None
+    return _unless(
+        not running,
+        "check.running",
+        "A financial check is on its way; record its result first.",
+        "核对正在进行，请先登记核对结果。",
+    )
+
+
+def check_answered(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """The referral R16 that was asked for has its answer."""
+    answered = any(
+        part.rule == "R16" and part.state in ("answered", "verified", "closed")
+        for part in case.referrals.values()
+    )
+    return _unless(
+        proceeding.check is not None and proceeding.check_result is None and answered,
+        "check.unanswered",
+        "There is no answer of the financial check to record yet.",
+        "核对尚无答复，无法登记结果。",
+    )
+
+
+@about_what_is_said
+def checked_before_grant(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    if getattr(asked.said, "recommendation", "grant") == "refuse":
+        return None
+    return _unless(
+        proceeding.check_result == "met",
+        "check.missing",
+        "Without a financial check that was met nobody is recommended; ask for the check, or check again.",
+        "经济状况核对未通过或未完成，不能建议纳入；请发起核对或重新核对。",
+    )
+
+
+@about_what_is_said
+def opinion_follows_the_rules(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    if asked.said.recommendation == "grant":
+        return _eligible(proceeding, asked)
+    return None
+
+
+def notice_is_due(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    if proceeding.recommendation != "grant":
+        return Refusal(
+            "notice.refusal",
+            "Only a recommended grant is posted; report the file.",
+            "仅拟纳入的予以公示；请直接上报。",
+        )
+    return _unless(
+        not _protected(case, proceeding),
+        "notice.withheld",
+        "No notice may be posted for this household; withhold it with a written ground.",
+        "该户不得公示；请书面说明理由后不予公示。",
+    )
+
+
+@about_what_is_said
+def ground_is_true(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    if asked.said.ground != "minor_applicant":
+        return None
+    return _unless(
+        case.household is not None and case.household.minor,
+        "notice.ground",
+        "By the household's file the applicant is not a minor; choose another ground or correct the file.",
+        "家庭档案显示申请人并非未成年人，请更正理由或档案。",
+        "ground",
+    )
+
+
+def _protected(case: AssistanceCase, proceeding: Proceeding) -> bool:
+    """Whether a notice would tell who must not be found."""
+    minor = case.household is not None and case.household.minor
+    return proceeding.withheld is not None or case.sealed or minor
+
+
+def not_protected(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        not _protected(case, proceeding),
+        "notice.withheld",
+        "No notice may be posted for this household.",
+        "该户不得公示。",
+    )
+
+
+def notice_over(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    until = proceeding.notice_until
+    assert until is not None
+    return _unless(
+        asked.context.now >= until,
+        "notice.running",
+        f"The notice stands until the end of {_day(until)}.",
+        f"公示期至{_day(until)}止。",
+    )
+
+
+def notice_served_if_due(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """公示 is never skipped: it stood its time, it is withheld with a written ground, or none is due."""
+    due = bool(asked.workflow.notice_days) and proceeding.recommendation == "grant"
+    return _unless(
+        not due or proceeding.notice_served or proceeding.withheld is not None,
+        "notice.skipped",
+        "A recommended grant is posted first, or its notice withheld with a written ground.",
+        "拟纳入的应先行公示，或书面说明理由后不予公示。",
+    )
+
+
+def not_the_investigator(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    involved = {each.person for each in proceeding.investigators} | {proceeding.opined_by}
+    return _unless(
+        asked.context.actor.person not in involved,
+        "confirm.same_person",
+        "Who investigated or gave the opinion does not confirm; another person has to.",
+        "调查人员或出具初审意见的人员不得确认，请由他人办理。",
+    )
+
+
+def not_a_relative(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        asked.context.actor.person not in proceeding.relatives,
+        "confirm.relative",
+        "You are registered as a near relative; another person has to do this.",
+        "您已登记为近亲属，应当回避。",
+    )
+
+
+def recommended(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        proceeding.recommendation == "grant",
+        "confirm.not_recommended",
+        "The opinion is to refuse; send the file back if it should be granted.",
+        "初审意见为不予纳入；如需纳入，请退回重新办理。",
+    )
+
+
+def _eligible(proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    found = asked.assessment
+    if found is None:
+        return Refusal(
+            "assessment.missing",
+            "The rules have not been calculated; enter the household's file.",
+            "尚未按政策测算，请录入家庭档案。",
+        )
+    discussed = proceeding.discussion is not None and proceeding.discussion.result == "support"
+    return _unless(
+        found.outcome == "eligible" or discussed,
+        "assessment.not_eligible",
+        f"By the rules the outcome is {found.outcome}; see the reasons. "
+        "Only a supporting joint discussion allows otherwise.",
+        f"按政策测算结果为 {found.outcome}，详见理由；仅一事一议同意后方可例外。",
+    )
+
+
+@about_what_is_said
+def assessed_as_eligible(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _eligible(proceeding, asked)
+
+
+@about_what_is_said
+def assessed_as_taper(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    found = asked.assessment
+    return _unless(
+        found is not None and found.outcome == "taper",
+        "assessment.no_taper",
+        "By the rules this household is not in taper; see the reasons.",
+        "按政策测算该户不符合渐退条件，详见理由。",
+    )
+
+
+@about_what_is_said
+def of_the_present_file(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """What was calculated is about the file as it stands now."""
+    found = asked.assessment
+    return _unless(
+        found is None or (case.household is not None and found.household == case.household.digest),
+        "assessment.stale",
+        "The household's file has changed meanwhile; look at it again.",
+        "家庭档案已变更，请重新查看后再办理。",
+    )
+
+
+@about_what_is_said
+def amount_by_rule_or_by_hand(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """人工核定 only where the rules know no amount, with a reason, within any known ceiling."""
+    entered = getattr(asked.said, "amount_fen", None)
+    if asked.workflow.per is None:
+        return _unless(
+            entered is None,
+            "amount.none",
+            "This programme pays nothing of its own; leave the amount out.",
+            "本项目不直接发放资金，请勿填写金额。",
+            "amount_fen",
+        )
+    found = asked.assessment
+    if found is not None and found.outcome == "eligible" and found.amount_fen is not None:
+        return _unless(
+            entered in (None, found.amount_fen),
+            "amount.computed",
+            "The amount follows from the rules; leave it out.",
+            "金额由政策测算得出，请勿手工填写。",
+            "amount_fen",
+        )
+    if entered is None or not getattr(asked.said, "reason", None):
+        missing = "amount_fen" if entered is None else "reason"
+        return Refusal(
+            "amount.by_hand",
+            "The rules know no amount here: enter it, with a reason.",
+            "政策参数未给出金额，请人工核定并说明理由。",
+            missing,
+        )
+    return _within(proceeding, asked, entered)
+
+
+def _within(proceeding: Proceeding, asked: Asked, amount: int) -> Refusal | None:
+    ceiling = asked.ceiling_fen
+    discussion = proceeding.discussion
+    if discussion is not None and discussion.result == "support":
+        ceiling = discussion.amount_fen if discussion.amount_fen is not None else ceiling
+    return _unless(
+        ceiling is None or amount <= ceiling,
+        "amount.ceiling",
+        f"The most that may be entered here is {(ceiling or 0) / 100:.2f} yuan.",
+        f"人工核定金额不得超过 {(ceiling or 0) / 100:.2f} 元。",
+        "amount_fen",
+    )
+
+
+@about_what_is_said
+def of_the_right_tier(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """分级审批: by the amount, whose turn it is to confirm."""
+    tier = approval.packaged().tier(proceeding.programme, amount_of(asked))
+    by = tier.delegated | tier.by if proceeding.delegated else tier.by
+    if asked.context.actor.role not in by | {"everything"}:
+        who = ", ".join(sorted(by))
+        return Refusal(
+            "confirm.tier",
+            f"An amount like this is confirmed by: {who}.",
+            f"该金额应由下列角色确认：{who}。",
+        )
+    discussed = proceeding.discussion is not None and proceeding.discussion.result == "support"
+    return _unless(
+        not tier.discussed or discussed,
+        "confirm.discussion",
+        "An amount like this needs a joint discussion with its record first.",
+        "该金额须先经一事一议并形成记录。",
+    )
+
+
+def amount_of(asked: Asked) -> int:
+    """The amount that a step grants (fen): entered by hand, else by the rules, else none."""
+    entered = getattr(asked.said, "amount_fen", None)
+    if entered is not None:
+        return int(entered)
+    found = asked.assessment
+    return (found.amount_fen or 0) if found is not None else 0
+
+
+@about_what_is_said
+def coded_reason(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    assert asked.step.decides is not None
+    codes = approval.packaged().reasons_for(asked.step.decides)
+    allowed = ", ".join(sorted(codes))
+    return _unless(
+        asked.said.reason in codes,
+        "reason.not_coded",
+        f"reason must be one of: {allowed}.",
+        f"reason 应为下列之一：{allowed}。",
+        "reason",
+    )
+
+
+RULES_REASONS = frozenset({"income_above_standard", "property_above_limit", "conditions_not_met",
+                           "no_hardship_found"})  # fmt: skip
+"""Reasons that say what the rules say, so that they must say it."""
+
+
+@about_what_is_said
+def refused_as_the_rules_say(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    found = asked.assessment
+    return _unless(
+        asked.said.reason not in RULES_REASONS or (found is not None and found.outcome != "eligible"),
+        "assessment.eligible",
+        "By the rules the household is eligible, or nothing was calculated; this reason does not hold.",
+        "按政策测算符合条件或尚未测算，不能以此理由拒绝或终止。",
+        "reason",
+    )
+
+
+@about_what_is_said
+def ending_announced(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """特困: an ending is posted before (43 art. 26), save after a death."""
+    return _unless(
+        asked.said.reason == "died" or proceeding.ending_served or _protected(case, proceeding),
+        "notice.ending",
+        "That help ends is posted first.",
+        "终止救助供养应先行公示。",
+    )
+
+
+def within_appeal_time(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    if asked.said is None:
+        return _unless(
+            bool(proceeding.decisions),
+            "appeal.no_decision",
+            "There is no decision yet to appeal against.",
+            "尚无可申诉的决定。",
+        )
+    decision = next(
+        (each for each in proceeding.decisions if each.decision_id == asked.said.decision_id), None
+    )
+    if decision is None:
+        return Refusal(
+            "appeal.unknown_decision",
+            "There is no such decision in this proceeding; check its id.",
+            "该办件中没有此决定，请核对编号。",
+            "decision_id",
+        )
+    late = (
+        getattr(asked.said, "way", None) == "reconsideration"
+        and decision.appeal_until is not None
+        and asked.context.now > decision.appeal_until
+    )
+    return _unless(
+        not late,
+        "appeal.late",
+        f"Reconsideration can be asked for within {APPEAL_DAYS} days; a complaint stays possible.",
+        f"行政复议应在 {APPEAL_DAYS} 日内提出；仍可申诉。",
+        "way",
+    )
+
+
+@about_what_is_said
+def appealed(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    open_ = {each.decision_id for each in proceeding.decisions if each.appealed == "open"}
+    return _unless(
+        asked.said.decision_id in open_,
+        "appeal.none",
+        "No appeal against this decision is open.",
+        "该决定没有正在办理的申诉或复议。",
+        "decision_id",
+    )
+
+
+@about_what_is_said
+def another_division(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        asked.said.to_division != case.division,
+        "handover.same",
+        "The case is there already.",
+        "本案已由该单位办理。",
+        "to_division",
+    )
+
+
+@about_what_is_said
+def not_in_the_future(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        asked.said.on <= asked.context.now,
+        "change.future",
+        "It has not happened yet; enter the day on which it happened.",
+        "日期不能晚于现在，请填写实际发生日期。",
+        "on",
+    )
+
+
+def something_in_force(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        proceeding.in_force is not None,
+        "decision.none",
+        "No decision is in force.",
+        "没有生效的决定。",
+    )

@@ -1,0 +1,182 @@
+"""What a case remembers of its programmes: the proceedings with their decisions, and the household's file."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, get_args
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from onedoor.contracts.case import Case
+from onedoor.contracts.core import derived_id
+from onedoor.contracts.events.assistance import Kind, Per
+
+State = Literal[
+    "received",
+    "supplement",
+    "accepted",
+    "investigating",
+    "opinion",
+    "notice",
+    "objection",
+    "reported",
+    "urgent",
+    "papers",
+    "granted",
+    "review",
+    "ending_notice",
+    "suspended",
+    "refused",
+    "withdrawn",
+    "not_cooperating",
+    "ended",
+    "transferred",
+]
+STATES: tuple[State, ...] = get_args(State)
+SETTLED: frozenset[State] = frozenset(
+    {"papers", "granted", "refused", "withdrawn", "not_cooperating", "ended", "transferred"}
+)
+"""Nobody owes a decision in these."""
+HELPED: frozenset[State] = frozenset({"papers", "granted"})
+OVER: frozenset[State] = frozenset({"refused", "withdrawn", "not_cooperating", "ended", "transferred"})
+"""Nothing is paid any more."""
+
+WITHHELD_GROUNDS = ("hidden_address", "protection_chain", "minor_applicant")
+Ground = Literal["hidden_address", "protection_chain", "minor_applicant"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class HouseholdFacts(_Part):
+    """What the workflow needs of the household's file; the file itself lies in a table of its own.
+
+    digest: sha256 of the file, which says whether a calculation is about this very file; size: the counted
+    members; adults: the counted adults, whose authorisation the financial check needs; minor: the applicant
+    (the head) is under 18; people: the person ids of members.
+    """
+
+    digest: str
+    size: int
+    adults: tuple[UUID, ...] = ()
+    minor: bool = False
+    people: Mapping[str, UUID] = Field(default_factory=dict)
+
+
+class Assessment(_Part):
+    """What the rules say of one programme on one day, as policy computed it.
+
+    outcome: eligible, not_eligible, taper or needs_check; amount_fen: None where none is due or none can be
+    known; household: digest of the file it was computed from; evidence: sha256 of the frozen evidence.
+    """
+
+    programme: str
+    outcome: str
+    amount_fen: int | None = None
+    per: Per = "month"
+    rule_version: str
+    household: str
+    evidence: str
+
+
+class Investigator(_Part):
+    """Who visits: a member of staff, of which unit, and of which division."""
+
+    person: str = Field(min_length=1, max_length=80)
+    unit: Literal["township", "village", "district"]
+    division: str | None = Field(default=None, pattern=r"^[0-9]{6,12}$")
+
+
+class Decision(_Part):
+    """One decision on a programme; `superseded_by` a later one, else it is in force."""
+
+    decision_id: UUID
+    kind: Kind
+    reason: str
+    amount_fen: int
+    per: Per
+    first_month: str | None
+    last_month: str | None
+    rule_version: str
+    manual: bool
+    decided_by: str
+    decided_at: datetime
+    appeal_until: datetime | None
+    superseded_by: UUID | None = None
+    appealed: str | None = None
+
+
+class Discussion(_Part):
+    """一事一议: who sat together and what came of it; the words are kept beside."""
+
+    participants: tuple[str, ...]
+    result: Literal["support", "oppose"]
+    amount_fen: int | None
+    at: datetime
+
+
+class Proceeding(_Part):
+    """One programme in one case. `before`: where it was when it was suspended."""
+
+    proceeding_id: UUID
+    programme: str
+    person_id: UUID | None = None
+    state: State = "received"
+    before: State | None = None
+    opened_at: datetime
+    accepted_at: datetime | None = None
+    delegated: bool = False
+    supplement_asked: bool = False
+    missing: tuple[str, ...] = ()
+    relatives: tuple[str, ...] = ()
+    investigators: tuple[Investigator, ...] = ()
+    findings: str | None = None
+    check: UUID | None = None
+    check_drafted: bool = False
+    check_result: str | None = None
+    checks: int = 0
+    recommendation: str | None = None
+    opined_by: str | None = None
+    assessment: Assessment | None = None
+    withheld: Ground | None = None
+    fled_from: str | None = None
+    notice_until: datetime | None = None
+    notice_round: int = 0
+    notice_served: bool = False
+    ending_served: bool = False
+    discussion: Discussion | None = None
+    decisions: tuple[Decision, ...] = ()
+    self_care: str | None = None
+    care: str | None = None
+    change: str | None = None
+    paid_since: str | None = None
+
+    @property
+    def in_force(self) -> Decision | None:
+        """The one decision that holds now."""
+        return next((each for each in reversed(self.decisions) if each.superseded_by is None
+                     and each.kind != "recover"), None)  # fmt: skip
+
+    @property
+    def settled(self) -> bool:
+        return self.state in SETTLED
+
+
+class AssistanceCase(Case):
+    """A case with its household's facts, the authorisations on file, and its proceedings."""
+
+    household: HouseholdFacts | None = None
+    authorised: tuple[UUID, ...] = ()
+    proceedings: dict[UUID, Proceeding] = Field(default_factory=dict)
+
+    @property
+    def unauthorised(self) -> tuple[UUID, ...]:
+        """The counted adults who have not yet signed."""
+        adults = self.household.adults if self.household else ()
+        return tuple(each for each in adults if each not in self.authorised)
+
+
+def proceeding_id(case_id: UUID, programme: str, person_id: UUID | None = None) -> UUID:
+    """The one proceeding that a case can have for a programme (and person)."""
+    return derived_id("proceeding", case_id, programme, person_id or "")

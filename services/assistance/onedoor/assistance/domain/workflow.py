@@ -1,0 +1,599 @@
+"""Steps of a proceeding as events, and how those fold: what the tables of `programmes` say, carried out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from onedoor.assistance.domain import approval, kept
+from onedoor.assistance.domain.guards import APPEAL_DAYS, amount_of
+from onedoor.assistance.domain.proceeding import (
+    HELPED,
+    Assessment,
+    AssistanceCase,
+    Decision,
+    Discussion,
+    HouseholdFacts,
+    Proceeding,
+    State,
+    proceeding_id,
+)
+from onedoor.assistance.domain.programmes import WORKFLOWS
+from onedoor.assistance.domain.said import Said
+from onedoor.assistance.domain.table import Asked, Step, Workflow
+from onedoor.calendar import Limit, Unit, due, local
+from onedoor.contracts import case as any_case
+from onedoor.contracts.core import Command, Context, Event, Refusal, derived_id
+from onedoor.contracts.events import assistance as events
+from onedoor.contracts.events.assistance import ProceedingEvent
+from onedoor.contracts.events.case import (
+    CaseDecided,
+    CaseReopened,
+    CaseTakenUp,
+    CaseWithdrawn,
+    ReferralRequested,
+)
+from onedoor.contracts.work import identity_of
+
+CHECK_RULE, CHECK_BY = "R16", "verification-centre"
+ACTIVITIES = ("able", "partial", "partial", "partial", "total_loss", "total_loss", "total_loss")
+"""自理能力 by the number of failed activities of six (43 art. 22)."""
+
+
+class OpenProceeding(Command):
+    """Apply for a programme in this case; for a person's programme, whose."""
+
+    programme: str
+    person_id: UUID | None = None
+
+
+class RecordHousehold(Command):
+    """The household's file, of which the case remembers these facts."""
+
+    household: HouseholdFacts
+
+
+class RecordAuthorisation(Command):
+    person_id: UUID
+
+
+class StartPayment(Command):
+    """The proceeding's first payment stands on the list of this month (as `2026-06`)."""
+
+    proceeding: UUID
+    month: str
+
+
+class Act(Command):
+    """Take a step of a proceeding's workflow. assessment: what the rules say; ceiling_fen: see `Asked`."""
+
+    proceeding: UUID
+    name: str
+    said: Said
+    assessment: Assessment | None = None
+    ceiling_fen: int | None = None
+
+
+COMMANDS: tuple[type[Command], ...] = (
+    OpenProceeding,
+    RecordHousehold,
+    RecordAuthorisation,
+    StartPayment,
+    Act,
+)
+
+UNKNOWN = Refusal(
+    "proceeding.unknown",
+    "There is no such proceeding in this case; check its id.",
+    "本案没有该办件，请核对编号。",
+)
+
+
+def decide(
+    service: str, case: AssistanceCase, command: Command, context: Context
+) -> Sequence[Event] | Refusal:
+    """The events of a command of this module, or why not. What is so already is no second event."""
+    if case.state is None:
+        return Refusal("case.unknown", "There is no such case; check its id.", "没有该个案，请核对编号。")
+    if case.state in any_case.ENDED:
+        return any_case.case_ended(case.state)
+    identity = identity_of(service, case, command)
+    match command:
+        case OpenProceeding():
+            return _open(case, command, context, identity)
+        case RecordHousehold():
+            unchanged = case.household is not None and case.household == command.household
+            return () if unchanged else (kept.HouseholdRecorded(**identity, household=command.household),)
+        case RecordAuthorisation():
+            return _authorise(case, command, context, identity)
+        case StartPayment():
+            return _start_payment(case, command, context, identity)
+        case Act():
+            return _act(case, command, context, identity)
+    raise TypeError(f"no workflow knows {type(command).__name__}")
+
+
+def _open(
+    case: AssistanceCase, command: OpenProceeding, context: Context, identity: dict[str, Any]
+) -> Sequence[Event] | Refusal:
+    workflow = WORKFLOWS.get(command.programme)
+    if workflow is None:
+        return any_case.not_coded("programme", frozenset(WORKFLOWS))
+    if workflow.person != (command.person_id is not None):
+        return Refusal(
+            "proceeding.person",
+            "This programme is one person's: name who of the case it is for."
+            if workflow.person
+            else "This programme is the household's: leave the person out.",
+            "该项目以个人为单位，请指明本案中的对象。"
+            if workflow.person
+            else "该项目以家庭为单位，请勿指定个人。",
+            "person_id",
+        )
+    if command.person_id is not None and command.person_id not in _people(case):
+        return Refusal(
+            "proceeding.person",
+            "Only people of this case can be applied for.",
+            "只能为本案的求助对象申请。",
+            "person_id",
+        )
+    id_ = proceeding_id(command.target, command.programme, command.person_id)
+    if id_ in case.proceedings:
+        return ()
+    opened = events.ProceedingOpened(
+        **identity,
+        proceeding_id=id_,
+        programme=command.programme,
+        person_id=command.person_id,
+        state="received",
+        at=context.now,
+    )
+    return _with_case(case, context, identity, (opened,))
+
+
+def _people(case: AssistanceCase) -> frozenset[UUID]:
+    members = case.household.people.values() if case.household else ()
+    return frozenset((*case.subjects, *members))
+
+
+def _authorise(
+    case: AssistanceCase, command: RecordAuthorisation, context: Context, identity: dict[str, Any]
+) -> Sequence[Event] | Refusal:
+    """File it; the last one that was missing sends the checks that were drafted."""
+    if command.person_id in case.authorised:
+        return ()
+    if case.household is None or command.person_id not in case.household.people.values():
+        return Refusal(
+            "authorisation.person",
+            "Only a member of the household's file can authorise the check.",
+            "仅家庭档案中的成员可以授权核对。",
+            "person_id",
+        )
+    recorded = kept.AuthorisationRecorded(**identity, person_id=command.person_id)
+    after = evolve(case, recorded)
+    sent: list[Event] = []
+    if not after.unauthorised:
+        for proceeding in after.proceedings.values():
+            if proceeding.check_drafted:
+                sent += _send_check(after, proceeding, context, identity)
+    return (recorded, *sent)
+
+
+def _start_payment(
+    case: AssistanceCase, command: StartPayment, context: Context, identity: dict[str, Any]
+) -> Sequence[Event] | Refusal:
+    proceeding = case.proceedings.get(command.proceeding)
+    if proceeding is None:
+        return UNKNOWN
+    if proceeding.paid_since is not None:
+        return ()
+    shared = _shared(proceeding, proceeding.state, context, identity)
+    return (events.PaymentStarted(**shared, month=command.month),)
+
+
+def _shared(
+    proceeding: Proceeding, state: State, context: Context, identity: dict[str, Any]
+) -> dict[str, Any]:
+    """What every event of a proceeding says."""
+    return identity | {
+        "proceeding_id": proceeding.proceeding_id,
+        "programme": proceeding.programme,
+        "person_id": proceeding.person_id,
+        "state": state,
+        "at": context.now,
+    }
+
+
+def refusal_of(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """Why this person may not take this step now; None: they may.
+
+    With nothing said yet only what does not depend on it is asked, as for a button.
+    """
+    step = asked.step
+    if asked.context.actor.role not in step.who:
+        who = ", ".join(sorted(step.who - {"everything"}))
+        return Refusal("step.role", f"This step is taken by: {who}.", f"该步骤应由下列角色办理：{who}。")
+    return next((no for guard in step.guards if (no := guard(case, proceeding, asked)) is not None), None)
+
+
+def _act(
+    case: AssistanceCase, command: Act, context: Context, identity: dict[str, Any]
+) -> Sequence[Event] | Refusal:
+    proceeding = case.proceedings.get(command.proceeding)
+    if proceeding is None:
+        return UNKNOWN
+    workflow = WORKFLOWS[proceeding.programme]
+    step = workflow.step(command.name, proceeding.state)
+    if step is None:
+        return Refusal(
+            "step.state",
+            f"The proceeding is {proceeding.state}; {command.name} does not follow from there.",
+            f"办件当前状态为 {proceeding.state}，不能进行 {command.name}。",
+        )
+    asked = Asked(workflow, step, context, command.said, command.assessment, command.ceiling_fen)
+    refusal = refusal_of(case, proceeding, asked)
+    if refusal is not None:
+        return refusal
+    shared = _shared(proceeding, step.leads_to(proceeding, command.said), context, identity)
+    happened = _happened(case, proceeding, asked, shared, identity)
+    return _with_case(case, context, identity, happened)
+
+
+def _happened(
+    case: AssistanceCase,
+    proceeding: Proceeding,
+    asked: Asked,
+    shared: dict[str, Any],
+    identity: dict[str, Any],
+) -> tuple[Event, ...]:
+    """The step's own event, and what belongs to it."""
+    step, actor = asked.step, asked.context.actor.person
+    if step.event is kept.CheckDrafted and not case.unauthorised:
+        return tuple(_send_check(case, proceeding, asked.context, identity))
+    told = _TOLD.get(step.event, _nothing_more)(proceeding, asked)
+    said = asked.said.model_dump(include=set(step.event.model_fields) - set(shared))
+    event = step.event.model_validate(shared | said | told)
+    match event:
+        case events.InvestigationStarted():
+            named = kept.InvestigatorsNamed(**shared, investigators=asked.said.investigators)
+            return (event, named)
+        case events.OpinionGiven():
+            return (event, kept.OpinionAssessed(**shared, person=actor, assessment=asked.assessment))
+        case events.NoticeEnded(completed=False):
+            return (event, kept.NoticeWithheld.model_validate(shared | _ground(asked.said)))
+        case events.NoticeEnded(ending=False):
+            return (event, events.CaseReported(**shared))
+        case events.AidPaidFirst():
+            determined = events.Determined.model_validate(
+                shared | _determined(proceeding, asked) | {"reason": "aid_first"}
+            )
+            return (event, determined, _kept_decision(shared, asked, event.decision_id))
+        case events.Determined():
+            return (event, _kept_decision(shared, asked, event.decision_id))
+    return (event,)
+
+
+def _kept_decision(shared: dict[str, Any], asked: Asked, decision_id: UUID) -> kept.DecisionKept:
+    evidence = asked.assessment.evidence if asked.assessment else None
+    return kept.DecisionKept(
+        **shared, decision_id=decision_id, person=asked.context.actor.person, evidence=evidence
+    )
+
+
+def _ground(said: Any) -> dict[str, Any]:
+    return {"ground": said.ground, "fled_from": said.fled_from}
+
+
+def _send_check(
+    case: AssistanceCase, proceeding: Proceeding, context: Context, identity: dict[str, Any]
+) -> list[Event]:
+    """R16 to the verification centre. The first one is the very referral that an application's plan drafted,
+    so that asking for it sends that draft."""
+    first = proceeding.checks == 0 and not any(each.checks for each in case.proceedings.values())
+    request_id = (
+        case.application_id if first else derived_id("check", proceeding.proceeding_id, proceeding.checks + 1)
+    )
+    assert request_id is not None
+    assert case.household is not None
+    asked = ReferralRequested(
+        **identity,
+        request_id=request_id,
+        rule=CHECK_RULE,
+        to=CHECK_BY,
+        urgency="ordinary",
+        requested_at=context.now,
+        subjects=case.household.adults,
+        facts={"household_size": case.household.size, "written_authorisation": True},
+    )
+    sent = kept.CheckSent(**_shared(proceeding, proceeding.state, context, identity), request_id=request_id)
+    return [asked, sent]
+
+
+# What an event says beyond what was said with the command.
+
+Told = Callable[[Proceeding, Asked], dict[str, Any]]
+
+
+def _nothing_more(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
+    return {}
+
+
+def _notice(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
+    workflow = asked.workflow
+    ending = asked.step.command == "post-ending-notice"
+    round_ = 1 if ending else proceeding.notice_round + 1
+    days = workflow.notice_days[min(round_, len(workflow.notice_days)) - 1]
+    until = due(asked.context.now, Limit(days, Unit.CALENDAR_DAYS)).due_at
+    return {"until": until, "round": round_, "ending": ending}
+
+
+def _notice_ended(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
+    command = asked.step.command
+    return {"completed": command != "take-down-notice", "ending": command == "end-ending-notice"}
+
+
+def _reason_of_end(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
+    return {"reason": "withdrawn" if asked.step.command == "withdraw" else "not_cooperating"}
+
+
+def _reason_of_reopening(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
+    reasons = {"send-back": "sent_back", "reconsider-opinion": "reconsidered"}
+    return {"reason": reasons[asked.step.command]} if asked.step.command in reasons else {}
+
+
+def _decision_id(proceeding: Proceeding) -> UUID:
+    return derived_id("decision", proceeding.proceeding_id, len(proceeding.decisions) + 1)
+
+
+def next_month(day: date, months: int = 1) -> str:
+    """The month so many after that of the day."""
+    index = day.year * 12 + day.month - 1 + months
+    return f"{index // 12:04d}-{index % 12 + 1:02d}"
+
+
+def _determined(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
+    step, said, found = asked.step, asked.said, asked.assessment
+    assert step.decides is not None
+    rules = approval.packaged()
+    workflow = asked.workflow
+    computed = found is not None and found.outcome == "eligible" and found.amount_fen is not None
+    granting = step.decides in ("grant", "adjust", "taper")
+    facts: dict[str, Any] = {
+        "decision_id": _decision_id(proceeding),
+        "kind": step.decides,
+        "reason": _coded(step, workflow, said),
+        "per": workflow.per or "month",
+        "rule_version": found.rule_version if found is not None else rules.version,
+        "manual": granting and workflow.per is not None and not (computed and step.decides != "taper"),
+        "appeal_until": due(asked.context.now, Limit(APPEAL_DAYS, Unit.CALENDAR_DAYS)).due_at,
+    }
+    if step.decides == "recover":
+        return facts | {"per": "once", "amount_fen": said.amount_fen}
+    if step.decides == "stop":
+        return facts | {"first_month": said.first_month or next_month(local(asked.context.now).date())}
+    if not granting or workflow.per is None:
+        return facts
+    return facts | {"amount_fen": amount_of(asked)} | _months(workflow, step, said, asked.context.now)
+
+
+def _months(workflow: Workflow, step: Step, said: Any, now: datetime) -> dict[str, str]:
+    """From which month on, and until when where that is known."""
+    start = approval.packaged().payment_start[workflow.programme].start
+    today = local(now).date()
+    first = next_month(today, 0 if start == "this_month" else 1)
+    if workflow.per == "once":
+        return {"first_month": first, "last_month": first}
+    if step.decides == "taper":
+        return {"first_month": first, "last_month": next_month(today, said.months)}
+    return {"first_month": first}
+
+
+def _coded(step: Step, workflow: Workflow, said: Any) -> str:
+    """The reason as a code: that which was given, else by which way it was granted."""
+    if step.decides in ("refuse", "stop", "recover"):
+        return str(said.reason)
+    if step.decides == "taper":
+        return "taper"
+    return "aid_granted" if workflow.per == "once" else "enrolled"
+
+
+_TOLD: Mapping[type[ProceedingEvent], Told] = {
+    events.InvestigationStarted: lambda _, asked: {"investigators": len(asked.said.investigators)},
+    events.NoticePosted: _notice,
+    events.NoticeEnded: _notice_ended,
+    events.ProceedingEnded: _reason_of_end,
+    events.ProceedingReopened: _reason_of_reopening,
+    events.AidPaidFirst: lambda proceeding, _: {"decision_id": _decision_id(proceeding)},
+    events.Determined: _determined,
+    events.JurisdictionChanged: lambda proceeding, _: {"accepted_at": proceeding.accepted_at},
+    kept.AbilityGraded: lambda _, asked: {"self_care": ACTIVITIES[asked.said.failed_activities]},
+}
+
+
+# What a proceeding's events mean for the case as others know it.
+
+
+def _with_case(
+    case: AssistanceCase, context: Context, identity: dict[str, Any], happened: Sequence[Event]
+) -> tuple[Event, ...]:
+    """The events, framed by those of the case: taken up by who first works on it; decided when no proceeding
+    is open any more; reopened when one is again."""
+    before: tuple[Event, ...] = ()
+    if case.state == "opened":
+        before = (CaseTakenUp(**identity, worker=context.actor.person),)
+    after = case
+    for event in (*before, *happened):
+        after = evolve(after, event)
+    unsettled = [each for each in after.proceedings.values() if not each.settled]
+    if unsettled and case.state == "decided":
+        return (CaseReopened(**identity, reason=_reopened_for(happened)), *happened)
+    if not unsettled and after.state == "in_work":
+        return (*before, *happened, *_outcome(after, identity))
+    return (*before, *happened)
+
+
+def _reopened_for(happened: Sequence[Event]) -> str:
+    match happened[0]:
+        case events.ObjectionRaised() | events.AppealSettled():
+            return "objection"
+    return "new_facts"
+
+
+def _outcome(case: AssistanceCase, identity: dict[str, Any]) -> Sequence[Event]:
+    helped = [each for each in case.proceedings.values() if each.state in HELPED]
+    if helped:
+        grants = [each.in_force.reason for each in helped if each.in_force is not None]
+        reason = next(
+            (code for code in ("enrolled", "aid_granted", "aid_first") if code in grants), "enrolled"
+        )
+        return (CaseDecided(**identity, outcome="helped", reason=reason),)
+    states = {each.state for each in case.proceedings.values()}
+    if states <= {"withdrawn"}:
+        return (CaseWithdrawn(**identity, reason=None),)
+    reasons = [each.in_force.reason for each in case.proceedings.values() if each.in_force is not None]
+    reason = reasons[-1] if reasons else "not_cooperating"
+    return (CaseDecided(**identity, outcome="not_eligible", reason=reason),)
+
+
+def endings(case: AssistanceCase, reason: str, context: Context, identity: dict[str, Any]) -> list[Event]:
+    """The end of every open proceeding, where the whole case is withdrawn or goes to another district."""
+    state: State = "withdrawn" if reason == "withdrawn" else "transferred"
+    return [
+        events.ProceedingEnded(**_shared(each, state, context, identity), reason=reason)
+        for each in case.proceedings.values()
+        if not each.settled
+    ]
+
+
+# Folding.
+
+
+def evolve(case: AssistanceCase, event: Event) -> AssistanceCase:
+    """The state after the event."""
+    case = any_case.evolve(case, event)
+    match event:
+        case kept.HouseholdRecorded():
+            return case.model_copy(update={"household": event.household})
+        case kept.AuthorisationRecorded():
+            return case.model_copy(update={"authorised": (*case.authorised, event.person_id)})
+        case events.JurisdictionChanged():
+            case = case.model_copy(update={"division": event.to_division})
+    if not isinstance(event, ProceedingEvent):
+        return case
+    if isinstance(event, events.ProceedingOpened):
+        proceeding = Proceeding(
+            proceeding_id=event.proceeding_id,
+            programme=event.programme,
+            person_id=event.person_id,
+            opened_at=event.at,
+        )
+    else:
+        proceeding = case.proceedings[event.proceeding_id]
+        change = _change(proceeding, event)
+        proceeding = proceeding.model_copy(update={"state": event.state, **change})
+    return case.model_copy(update={"proceedings": {**case.proceedings, event.proceeding_id: proceeding}})
+
+
+AGAIN: Mapping[str, Any] = {
+    "findings": None,
+    "recommendation": None,
+    "opined_by": None,
+    "assessment": None,
+    "notice_served": False,
+    "notice_until": None,
+}
+"""What an investigation begun anew leaves behind."""
+
+
+def _change(proceeding: Proceeding, event: ProceedingEvent) -> dict[str, Any]:
+    change = _CHANGES.get(type(event))
+    told = change(proceeding, event) if change is not None else {}
+    if event.state == "investigating" and proceeding.state != "investigating":
+        return {**AGAIN, **told}
+    return dict(told)
+
+
+def _ended(proceeding: Proceeding, event: events.NoticeEnded) -> dict[str, Any]:
+    served = "ending_served" if event.ending else "notice_served"
+    return {served: event.completed, "notice_until": None}
+
+
+def _decided(proceeding: Proceeding, event: events.Determined) -> dict[str, Any]:
+    decision = Decision(
+        **event.model_dump(include=set(Decision.model_fields) & set(events.Determined.model_fields)),
+        decided_by="",
+        decided_at=event.at,
+    )
+    replaced = proceeding.in_force
+    former = proceeding.decisions
+    if replaced is not None and event.kind != "recover":
+        former = tuple(
+            each.model_copy(update={"superseded_by": event.decision_id}) if each is replaced else each
+            for each in former
+        )
+    return {"decisions": (*former, decision), "change": None}
+
+
+def _on_decision(id_: UUID, proceeding: Proceeding, **update: Any) -> dict[str, Any]:
+    return {
+        "decisions": tuple(
+            each.model_copy(update=update) if each.decision_id == id_ else each
+            for each in proceeding.decisions
+        )
+    }
+
+
+def _discussed(proceeding: Proceeding, event: kept.DiscussionRecorded) -> dict[str, Any]:
+    facts = event.model_dump(include={"participants", "result", "amount_fen", "at"})
+    return {"discussion": Discussion.model_validate(facts)}
+
+
+def _constant(**change: Any) -> Callable[[Proceeding, Any], dict[str, Any]]:
+    return lambda proceeding, event: change
+
+
+_CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str, Any]]] = {
+    events.SupplementAsked: lambda _, event: {"supplement_asked": True, "missing": event.papers},
+    events.SupplementReceived: _constant(missing=()),
+    events.CaseAccepted: lambda _, event: {"accepted_at": event.at, "delegated": event.delegated},
+    events.InvestigationStarted: _constant(**AGAIN),
+    events.OpinionGiven: lambda _, event: {"recommendation": event.recommendation},
+    events.NoticePosted: lambda proceeding, event: {
+        "notice_until": event.until,
+        **({} if event.ending else {"notice_round": event.round}),
+    },
+    events.NoticeEnded: _ended,
+    events.ObjectionRaised: _constant(notice_until=None),
+    events.Determined: _decided,
+    events.PaymentStarted: lambda _, event: {"paid_since": event.month},
+    events.ChangeReported: lambda _, event: {"change": event.change},
+    events.CaseSuspended: lambda proceeding, _: {"before": proceeding.state},
+    events.SuspicionCleared: _constant(before=None),
+    events.CaseAppealed: lambda proceeding, event: _on_decision(
+        event.decision_id, proceeding, appealed="open"
+    ),
+    events.AppealSettled: lambda proceeding, event: _on_decision(
+        event.decision_id, proceeding, appealed=event.result
+    ),
+    kept.RelativeRegistered: lambda proceeding, event: {
+        "relatives": tuple(dict.fromkeys((*proceeding.relatives, event.staff)))
+    },
+    kept.InvestigatorsNamed: lambda _, event: {"investigators": event.investigators},
+    kept.FindingsRecorded: lambda _, event: {"findings": event.findings},
+    kept.CheckDrafted: _constant(check_drafted=True, check_result=None),
+    kept.CheckSent: lambda proceeding, event: {
+        "check": event.request_id,
+        "check_drafted": False,
+        "check_result": None,
+        "checks": proceeding.checks + 1,
+    },
+    kept.CheckRecorded: lambda _, event: {"check_result": event.result},
+    kept.DiscussionRecorded: _discussed,
+    kept.OpinionAssessed: lambda _, event: {"opined_by": event.person, "assessment": event.assessment},
+    kept.NoticeWithheld: lambda _, event: {"withheld": event.ground, "fled_from": event.fled_from},
+    kept.DecisionKept: lambda proceeding, event: _on_decision(
+        event.decision_id, proceeding, decided_by=event.person
+    ),
+    kept.AbilityGraded: lambda _, event: {"self_care": event.self_care},
+    kept.CareChosen: lambda _, event: {"care": event.care},
+}
