@@ -14,7 +14,7 @@ WHEELS = $(or $(ONEDOOR_CACHE),$(HOME)/.cache/onedoor)/wheels-$(shell cksum < re
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install up demo down status logs test check format schemas reset
+.PHONY: help install up demo down status logs test chaos chaos-selftest bench check format schemas reset
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,23 @@ logs: install ## follow the logs of all processes
 
 test: install ## run all tests, on real Kafka and PostgreSQL and in a real browser
 	$(BIN)/python -m pytest --durations=20 $(wildcard $(addprefix tests/,$(SUITES)))
+
+chaos: install ## everything that may befall the system, under load, for ONEDOOR_CHAOS_MINUTES (10)
+	$(BIN)/python -m pytest -s tests/chaos/long.py
+
+chaos-selftest: install ## whether chaos notices a missing inbox and an early acknowledgement
+	$(BIN)/python -m pytest -s tests/chaos/selftest.py
+
+PEERS = $(or $(ONEDOOR_CACHE),$(HOME)/.cache/onedoor)/bench-peers-$(shell cksum < tests/bench/requirements.txt | cut -d ' ' -f 1)
+
+$(PEERS)/installed:
+	@echo "installing the peers of the benchmarks, apart from the product"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
+	@touch $@
+
+bench: install $(PEERS)/installed ## measure against the anchor programs; ONLY=P1,way and QUICK=1 for less, JSON=file
+	$(BIN)/python -m tests.bench --peers $(PEERS)/bin/python $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
 
 check: install ## format, lint, types, import contracts, event schemas: what CI checks before the tests
 	$(BIN)/ruff format --check .
