@@ -15,15 +15,7 @@ from onedoor.calendar import (
     is_working,
     parse_notice,
 )
-
-NOTICE_2027 = """
-year: 2027
-sources:
-  - {title: 关于2027年部分节假日安排的通知, number: 测试〔2026〕1号, issued: "2026-11-05"}
-holidays:
-  - {name: 元旦, days_off: "2027-01-01/2027-01-03"}
-  - {name: 春节, days_off: "2027-02-05/2027-02-11", make_up: ["2027-02-20"]}
-"""
+from tests.notices import NOTICE_2027
 
 
 def days_of(year: int) -> list[date]:
@@ -93,6 +85,9 @@ def test_an_unknown_calendar_still_has_weekends_and_fixed_days() -> None:
         ("number: 测试〔2026〕1号, ", "", "sources[0].number"),
         ("holidays:", "holiday:", "holidays"),
         ("year: 2027", "year: [", "file"),
+        ("year: 2027", "year: 20270", "year"),
+        ('"2027-06-09"', '"2027-06-10"', "holidays"),
+        ('"2027-10-01/2027-10-07"', '"2027-10-01/2027-11-07"', "holidays[6].days_off"),
     ],
 )
 def test_a_wrong_notice_names_the_field_and_the_remedy(old: str, new: str, field: str) -> None:
@@ -100,3 +95,4 @@ def test_a_wrong_notice_names_the_field_and_the_remedy(old: str, new: str, field
         parse_notice(NOTICE_2027.replace(old, new))
     assert problem.value.field == field
     assert problem.value.remedy
+    assert problem.value.remedy_zh != "请更正"

@@ -18,9 +18,12 @@ from onedoor.calendar import (
     announced,
     due,
     is_working,
+    limit_zh,
     moment,
     parse_notice,
+    period_start,
 )
+from tests.notices import NOTICE_2027
 
 # The machine may be busy: how long one example takes says nothing about the rule.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -182,13 +185,7 @@ def test_the_explanation_speaks() -> None:
 
 
 def test_an_imported_notice_settles_what_was_provisional() -> None:
-    notice = parse_notice(
-        """
-year: 2027
-sources: [{title: 通知, number: 测试1号, issued: "2026-11-05"}]
-holidays: [{name: 元旦, days_off: "2027-01-01/2027-01-05", make_up: ["2027-01-09"]}]
-"""
-    )
+    notice = parse_notice(NOTICE_2027.replace("2027-01-01/2027-01-03", "2027-01-01/2027-01-05"))
     start, limit = moment("2026-12-30T10:00"), Limit.parse("2wd")
     assert due(start, limit).provisional
     settled = due(start, limit, calendar=CHINA.with_notice(notice))
@@ -203,16 +200,44 @@ def test_due_at_on_new_year_alone_is_not_provisional() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "3", "wd", "3 wd", "-1wd", "1.5h", "3WD", "0wd", "10000cd", "3wd!", "３wd"]
+    "text",
+    ["", "3", "wd", "3 wd", "-1wd", "1.5h", "3WD", "0wd", "0now", "1now", "10000cd", "3wd!", "3cd!+", "３wd"],
 )
 def test_what_is_no_limit_is_refused(text: str) -> None:
     with pytest.raises(CalendarProblem, match="limit"):
         Limit.parse(text)
 
 
-@pytest.mark.parametrize("text", ["30m", "2h", "3wd", "10cd", "3cd!", "6mo"])
+@pytest.mark.parametrize("text", ["30m", "2h", "3wd", "10cd", "3cd!", "7cd+", "6mo", "3mo*", "1ma", "now"])
 def test_a_limit_is_written_as_it_was_read(text: str) -> None:
     assert str(Limit.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("start", "limit", "due_at"),
+    [
+        ("2026-01-31T10:00", "1ma", "2026-03-01T00:00"),
+        ("2026-04-14T10:00", "1ma", "2026-06-01T00:00"),
+        ("2026-11-30T10:00", "3ma", "2027-03-01T00:00"),
+        ("2026-10-03T02:15", "now", "2026-10-03T02:15"),
+        ("2026-09-28T10:00", "7cd+", "2026-10-09T00:00"),
+        ("2026-03-31T10:00", "3mo*", "2026-07-01T00:00"),
+    ],
+)
+def test_the_month_after_what_is_immediate_what_is_kept_and_what_recurs(
+    start: str, limit: str, due_at: str
+) -> None:
+    """The month after ends on its own last day: 31 May 2026 is a Sunday and moves nothing."""
+    found = due(moment(start), Limit.parse(limit))
+    assert found.due_at == moment(due_at)
+    assert not found.provisional
+    assert found.steps[-1].zh.endswith(f"（{limit_zh(Limit.parse(limit))}）")
+
+
+def test_periods_are_counted_from_the_first_one() -> None:
+    first = moment("2026-01-31T10:00")
+    starts = [period_start(first, Limit.parse("1mo*"), number) for number in (1, 2, 3)]
+    assert starts == [first, moment("2026-02-28T10:00"), moment("2026-03-31T10:00")]
 
 
 @pytest.mark.parametrize("text", ["2026-07-08", "2026-07-10/2026-07-08", "a/b", "2026-07-08/", ""])

@@ -15,8 +15,10 @@ from onedoor.calendar import (
     Pause,
     due,
     moment,
+    office_hours,
     office_minutes,
     office_time,
+    parse_office_hours,
     warn_at,
 )
 
@@ -102,3 +104,13 @@ def test_impossible_hours_and_fractions_are_refused() -> None:
     start, limit = moment("2026-07-06"), Limit.parse("1wd")
     with pytest.raises(CalendarProblem, match="fraction"):
         warn_at(start, limit, due(start, limit), 0)
+
+
+def test_hours_are_data_per_department() -> None:
+    assert office_hours("education") == office_hours() == OFFICE_HOURS
+    text = '{default: ["09:00-12:00"], departments: {health: ["08:00-11:00", "13:00-15:00"]}}'
+    hours = parse_office_hours(text)
+    assert hours["health"].length == timedelta(hours=5)
+    for wrong in ('["12:00-09:00"]', '["9 to 12"]', '["09:00-12:00", "11:00-13:00"]', "[]"):
+        with pytest.raises(CalendarProblem, match=r"office_hours\.health"):
+            parse_office_hours(text.replace('["08:00-11:00", "13:00-15:00"]', wrong))

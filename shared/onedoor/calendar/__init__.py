@@ -7,13 +7,21 @@ Everything is pure: business time is a parameter, every moment timezone-aware.
     due(moment("2026-09-18T10:00"), Limit.parse("10wd")).due_on    # 2026-10-09
 """
 
-from onedoor.calendar.counting import Due, due
+from onedoor.calendar.counting import Due, due, period_start
 from onedoor.calendar.days import CHINA, Calendar, Day, Kind, announced, describe, is_working
-from onedoor.calendar.explanation import Step, StepKind
+from onedoor.calendar.explanation import Step, StepKind, limit_zh
 from onedoor.calendar.limits import Limit, Pause, Unit
 from onedoor.calendar.moments import SHANGHAI, local, moment
 from onedoor.calendar.notices import Notice, parse_notice
-from onedoor.calendar.office import OFFICE_HOURS, OfficeHours, office_minutes, office_time, warn_at
+from onedoor.calendar.office import (
+    OFFICE_HOURS,
+    OfficeHours,
+    office_hours,
+    office_minutes,
+    office_time,
+    parse_office_hours,
+    warn_at,
+)
 from onedoor.calendar.problems import CalendarProblem
 
 __all__ = [
@@ -36,10 +44,14 @@ __all__ = [
     "describe",
     "due",
     "is_working",
+    "limit_zh",
     "local",
     "moment",
+    "office_hours",
     "office_minutes",
     "office_time",
     "parse_notice",
+    "parse_office_hours",
+    "period_start",
     "warn_at",
 ]

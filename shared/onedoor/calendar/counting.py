@@ -35,9 +35,10 @@ def due(from_: datetime, limit: Limit, pauses: Iterable[Pause] = (), calendar: C
 
     Hours and minutes run from the moment; for days and months the start day is not counted and the duty may
     be met until 24:00 of `due_on`. Calendar days and months that end on a day off move to the next working
-    day, unless the limit is fixed. Paused days are not counted and never the last one; in months they are
-    added at the end (not laid down anywhere: assumed). Raises CalendarProblem for a naive moment and for a
-    result beyond the year 9999.
+    day, unless the limit is fixed; "the month after" ends with that month. Paused days are not counted and
+    never the last one; in months they are added at the end (not laid down anywhere: assumed). What is due
+    immediately is due at `from_`. Raises CalendarProblem for a naive moment and for a result beyond the year
+    9999.
     """
     pauses = tuple(pauses)
     start = local(from_)
@@ -78,9 +79,10 @@ def _in_days(start: datetime, limit: Limit, pauses: tuple[Pause, ...], calendar:
         end = last
     else:
         last = asked = _last_day(start.date(), limit, spans)
-        end = last if limit.fixed else _moved(calendar, last, spans)
+        end = _moved(calendar, last, spans) if limit.moves else last
     on = date.fromordinal(end)
-    provisional = not limit.fixed and not calendar.all_announced(asked, end)
+    asks = limit.moves or limit.unit is Unit.WORKING_DAYS
+    provisional = asks and not calendar.all_announced(asked, end)
     count = Count(start, limit, pauses, date.fromordinal(last), calendar)
     return Due(on, midnight(date.fromordinal(end + 1)), provisional, count)
 
@@ -99,9 +101,11 @@ def nth_working(calendar: Calendar, after: int, n: int, paused: Sequence[Span]) 
 
 
 def _last_day(start: date, limit: Limit, paused: Sequence[Span]) -> int:
-    if limit.unit is Unit.MONTHS:
-        corresponding = months_later(start, limit.amount).toordinal()
-        return _nth_day(start.toordinal(), corresponding - start.toordinal(), paused)
+    if limit.unit in (Unit.MONTHS, Unit.MONTH_AFTER):
+        end = months_later(start, limit.amount)
+        if limit.unit is Unit.MONTH_AFTER:
+            end = end.replace(day=monthrange(end.year, end.month)[1])
+        return _nth_day(start.toordinal(), (end - start).days, paused)
     return _nth_day(start.toordinal(), limit.amount, paused)
 
 
@@ -122,6 +126,23 @@ def months_later(day: date, months: int) -> date:
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     month += 1
     return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def period_start(from_: datetime, limit: Limit, number: int) -> datetime:
+    """When the period `number` (from 1) of a recurring limit begins, counted from the first one's start.
+
+    Each period is counted from the first, so that the 31st of a month comes back after a short one; one that
+    ends on a day off is met later, and the next begins no later for it.
+    """
+    passed = Limit(limit.amount * (number - 1), limit.unit) if number > 1 else None
+    start = local(from_)
+    if passed is None:
+        return start
+    if passed.elapsed is not None:
+        return start + passed.elapsed
+    if passed.unit is Unit.WORKING_DAYS:
+        raise CalendarProblem("limit", "recurs in working days", "give calendar days or months")
+    return datetime.combine(date.fromordinal(_last_day(start.date(), passed, ())), start.timetz())
 
 
 def _moved(calendar: Calendar, last: int, paused: Sequence[Span]) -> int:

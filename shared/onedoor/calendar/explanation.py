@@ -72,6 +72,17 @@ _UNIT_ZH = {
     Unit.CALENDAR_DAYS: "日",
     Unit.MONTHS: "个月",
 }
+_IN_MONTHS = (Unit.MONTHS, Unit.MONTH_AFTER)
+
+
+def limit_zh(limit: Limit) -> str:
+    """The limit in Chinese words."""
+    if limit.unit is Unit.IMMEDIATELY:
+        return "立即"
+    if limit.unit is Unit.MONTH_AFTER:
+        return "次月内" if limit.amount == 1 else f"其后第{limit.amount}个月内"
+    amount = f"{limit.amount}{_UNIT_ZH[limit.unit]}"
+    return f"不少于{amount}" if limit.keep else f"每{amount}一次" if limit.recurring else amount
 
 
 def _zh_day(day: date) -> str:
@@ -96,13 +107,12 @@ def _en_span(first: date, last: date) -> str:
 
 def _hours(count: Count, due_at: datetime) -> Iterator[Step]:
     start = count.start
-    unit = _UNIT_ZH[count.limit.unit]
     yield Step(
         StepKind.START,
         start.date(),
         start.date(),
         0,
-        f"{_zh_day(start.date())}{start:%H:%M}起算，{count.limit.amount}{unit}，昼夜及节假日不停",
+        f"{_zh_day(start.date())}{start:%H:%M}起算，{limit_zh(count.limit)}，昼夜及节假日不停",
         f"runs from {_en_day(start.date())} {start:%H:%M}, never stops for nights or holidays",
     )
     for begins, ends in standstills(count.pauses):
@@ -141,12 +151,12 @@ def _days(count: Count, due_on: date) -> Iterator[Step]:
 
 
 def _counts(kind: StepKind, unit: Unit) -> bool:
-    return kind is StepKind.MAKE_UP or (kind is StepKind.COUNTED and unit is not Unit.MONTHS)
+    return kind is StepKind.MAKE_UP or (kind is StepKind.COUNTED and unit not in _IN_MONTHS)
 
 
 def _last_day(count: Count, last: date, due_on: date) -> Iterator[Step]:
     """Which day a count of calendar days or months ended on, where that is not plain from its lines."""
-    months = count.limit.unit is Unit.MONTHS
+    months = count.limit.unit in _IN_MONTHS
     if not months and last == due_on:
         return
     zh, en = ("为期满之日", "last day of the months") if months else ("为末日", "last day")
@@ -196,7 +206,7 @@ def _stretch(kind: StepKind, name: str | None, days: list[date], before: int, ad
     if adds:
         zh += f" 第{before + 1}日" if adds == 1 else f" 第{before + 1}–{before + adds}日"
         en += f", day {before + 1}" if adds == 1 else f", days {before + 1} to {before + adds}"
-    if kind is StepKind.COUNTED and unit is Unit.MONTHS:
+    if kind is StepKind.COUNTED and unit in _IN_MONTHS:
         zh, en = "计入", "runs"
     if kind is StepKind.COUNTED and unit is Unit.WORKING_DAYS:
         zh, en = f"工作日{zh}", f"working {en.removeprefix(', ')}"
@@ -238,6 +248,6 @@ def _closing(count: Count, due_on: date, due_at: datetime, provisional: bool) ->
         due_on,
         due_on,
         0,
-        f"{_zh_day(due_on)}{zh_at}届满（{count.limit.amount}{_UNIT_ZH[count.limit.unit]}）",
+        f"{_zh_day(due_on)}{zh_at}届满（{limit_zh(count.limit)}）",
         f"due by {_en_day(due_on)} {zh_at} ({count.limit})",
     )

@@ -15,6 +15,10 @@ import yaml
 
 from onedoor.calendar.problems import CalendarProblem
 
+_LAST_YEAR = 2999
+_LONGEST = 31
+_THIRTEEN_DAYS_SINCE = 2025
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -40,8 +44,16 @@ def parse_notice(text: str) -> Notice:
     """A notice from the text of a data file. Raises CalendarProblem naming the field and the remedy."""
     raw = _mapping(_yaml(text), "file")
     year = raw.get("year")
-    if not isinstance(year, int):
-        raise CalendarProblem("year", "is missing or no number", "write the year, as in year: 2026")
+    if not isinstance(year, int) or isinstance(year, bool):
+        raise CalendarProblem(
+            "year", "is missing or no number", "write the year, as in year: 2026",
+            "缺失或不是数字", "请写明年份，如 year: 2026",
+        )  # fmt: skip
+    if not 2000 <= year <= _LAST_YEAR:
+        raise CalendarProblem(
+            "year", f"is {year}", f"write a year from 2000 to {_LAST_YEAR}",
+            f"为{year}", f"请填写2000至{_LAST_YEAR}之间的年份",
+        )  # fmt: skip
     sources = tuple(_source(row, f"sources[{i}]") for i, row in enumerate(_rows(raw, "sources")))
     off: dict[date, str] = {}
     make_up: dict[date, str] = {}
@@ -51,6 +63,7 @@ def parse_notice(text: str) -> Notice:
         _add(off, _span(_text(row, "days_off", where), f"{where}.days_off"), name, year, f"{where}.days_off")
         _add(make_up, _dates(row.get("make_up", []), where), name, year, f"{where}.make_up")
     _check_make_up(off, make_up)
+    _check_statutory(year, off)
     return Notice(year, sources, off, make_up)
 
 
@@ -86,26 +99,36 @@ def _yaml(text: str) -> Any:
     try:
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
-        raise CalendarProblem("file", "is not YAML", "correct the syntax") from error
+        raise CalendarProblem(
+            "file", "is not YAML", "correct the syntax", "不是有效的YAML", "请更正格式"
+        ) from error
 
 
 def _mapping(raw: Any, field: str) -> Mapping[str, Any]:
     if not isinstance(raw, dict):
-        raise CalendarProblem(field, "is not a mapping", "follow the form of the other years' files")
+        raise CalendarProblem(
+            field, "is not a mapping", "follow the form of the other years' files",
+            "结构不符", "请参照其他年份的文件",
+        )  # fmt: skip
     return raw
 
 
 def _rows(raw: Mapping[str, Any], field: str) -> Iterator[Mapping[str, Any]]:
     rows = raw.get(field)
     if not isinstance(rows, list) or not rows:
-        raise CalendarProblem(field, "is missing or empty", "list at least one entry")
+        raise CalendarProblem(
+            field, "is missing or empty", "list at least one entry", "缺失或为空", "请至少列出一项"
+        )
     return (_mapping(row, f"{field}[{i}]") for i, row in enumerate(rows))
 
 
 def _text(row: Mapping[str, Any], key: str, where: str) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise CalendarProblem(f"{where}.{key}", "is missing or no text", "write it as quoted text")
+        raise CalendarProblem(
+            f"{where}.{key}", "is missing or no text", "write it as quoted text",
+            "缺失或不是文本", "请以引号内的文本填写",
+        )  # fmt: skip
     return value
 
 
@@ -122,12 +145,17 @@ def _date(text: object, field: str) -> date:
     try:
         return date.fromisoformat(str(text))
     except ValueError as error:
-        raise CalendarProblem(field, "is no date of the calendar", "write it as 2026-10-01") from error
+        raise CalendarProblem(
+            field, f"{str(text)[:40]!r} is no date of the calendar", "write it as 2026-10-01",
+            f"“{str(text)[:40]}”不是有效日期", "请写作 2026-10-01",
+        ) from error  # fmt: skip
 
 
 def _dates(raw: object, where: str) -> list[date]:
     if not isinstance(raw, list):
-        raise CalendarProblem(f"{where}.make_up", "is not a list", 'write ["2026-10-10"]')
+        raise CalendarProblem(
+            f"{where}.make_up", "is not a list", 'write ["2026-10-10"]', "不是列表", '请写作 ["2026-10-10"]'
+        )
     return [_date(text, f"{where}.make_up") for text in raw]
 
 
@@ -136,22 +164,50 @@ def _span(text: str, field: str) -> list[date]:
     start = _date(first, field)
     end = _date(last, field) if last else start
     if end < start:
-        raise CalendarProblem(field, "ends before it starts", "write first/last")
+        raise CalendarProblem(
+            field, "ends before it starts", "write first/last", "结束早于开始", "请写作 首日/末日"
+        )
+    if (end - start).days > _LONGEST:
+        raise CalendarProblem(
+            field, f"is longer than {_LONGEST} days", "write the first and the last day off",
+            f"超过{_LONGEST}天", "请核对首日和末日",
+        )  # fmt: skip
     return [start + timedelta(days=i) for i in range((end - start).days + 1)]
 
 
 def _add(days: dict[date, str], new: list[date], name: str, year: int, field: str) -> None:
     for day in new:
         if day.year != year and (day.year, day.month) != (year - 1, 12):
-            raise CalendarProblem(field, f"{day} is not in {year}", "put it in its own year's file")
+            raise CalendarProblem(
+                field, f"{day} is not in {year}", "put it in its own year's file",
+                f"{day}不属于{year}年", "请写入该年的文件",
+            )  # fmt: skip
         if day in days:
-            raise CalendarProblem(field, f"{day} is listed twice", "list each day once")
+            raise CalendarProblem(
+                field, f"{day} is listed twice", "list each day once", f"{day}重复", "每日只列一次"
+            )
         days[day] = name
 
 
 def _check_make_up(off: Mapping[date, str], make_up: Mapping[date, str]) -> None:
     for day in make_up:
         if day in off:
-            raise CalendarProblem("holidays", f"{day} is both off and a make-up day", "keep one of the two")
+            raise CalendarProblem(
+                "holidays", f"{day} is both off and a make-up day", "keep one of the two",
+                f"{day}既放假又调休上班", "请保留其中一项",
+            )  # fmt: skip
         if day.weekday() < 5:
-            raise CalendarProblem("make_up", f"{day} is a weekday", "only a Saturday or Sunday can be one")
+            raise CalendarProblem(
+                "make_up", f"{day} is a weekday", "only a Saturday or Sunday can be one",
+                f"{day}不是周末", "只有周六、周日可以调休上班",
+            )  # fmt: skip
+
+
+def _check_statutory(year: int, off: Mapping[date, str]) -> None:
+    """A notice takes off at least the days that the regulation fixes, which stand since 2025."""
+    missing = sorted(set(statutory_days(year)) - set(off)) if year >= _THIRTEEN_DAYS_SINCE else []
+    if missing:
+        raise CalendarProblem(
+            "holidays", f"{missing[0]} is a statutory day off and is not listed", "list every day off",
+            f"缺少法定节假日{missing[0]}", "请列出全部放假日",
+        )  # fmt: skip

@@ -1,10 +1,14 @@
 """Office hours: when to warn, and how long an office has held something. Deadlines never ask them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
+from importlib.resources import files
 from itertools import pairwise
 from math import ceil
+
+import yaml
 
 from onedoor.calendar.counting import Due, nth_working, run_until
 from onedoor.calendar.days import CHINA, Calendar
@@ -24,7 +28,10 @@ class OfficeHours:
     def __post_init__(self) -> None:
         edges = [edge for span in self.spans for edge in span]
         if not edges or any(after <= before for before, after in pairwise(edges)):
-            raise CalendarProblem("office_hours", "overlap or are out of order", "give spans in order")
+            raise CalendarProblem(
+                "office_hours", "overlap or are out of order", "give spans in order",
+                "时段重叠或先后颠倒", "请按先后顺序填写",
+            )  # fmt: skip
 
     def on(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         """The spans of this day as moments."""
@@ -40,8 +47,39 @@ class OfficeHours:
         return sum((end - start for start, end in self.on(any_day)), timedelta())
 
 
-OFFICE_HOURS = OfficeHours(((time(9), time(12)), (time(14), time(18))))
-"""09:00–12:00 and 14:00–18:00 on working days: assumed, to be replaced per department."""
+def parse_office_hours(text: str) -> Mapping[str | None, OfficeHours]:
+    """Office hours by department code, from the text of a data file; under None the default.
+
+    Raises CalendarProblem naming the department whose hours are at fault.
+    """
+    raw = yaml.safe_load(text)
+    hours: dict[str | None, OfficeHours] = {None: _hours("default", raw["default"])}
+    return hours | {code: _hours(code, spans) for code, spans in (raw.get("departments") or {}).items()}
+
+
+def _hours(code: str, spans: Sequence[str]) -> OfficeHours:
+    try:
+        edges = [[time.fromisoformat(edge) for edge in span.split("-")] for span in spans]
+        return OfficeHours(tuple((opens, closes) for opens, closes in edges))
+    except ValueError as error:
+        raise CalendarProblem(
+            f"office_hours.{code}", "are no spans of a day in order", 'write ["09:00-12:00", "14:00-18:00"]',
+            "不是按先后排列的时段", '请写作 ["09:00-12:00", "14:00-18:00"]',
+        ) from error  # fmt: skip
+
+
+@cache
+def _packaged_hours() -> Mapping[str | None, OfficeHours]:
+    return parse_office_hours((files(__package__) / "data" / "office-hours.yaml").read_text("utf-8"))
+
+
+def office_hours(department: str | None = None) -> OfficeHours:
+    """The office hours of a department, or the default's: 09:00–12:00 and 14:00–18:00, assumed."""
+    known = _packaged_hours()
+    return known.get(department) or known[None]
+
+
+OFFICE_HOURS = office_hours()
 
 
 def office_time(

@@ -2,10 +2,17 @@
 
 
 class CalendarProblem(ValueError):
-    """Unusable input: the field, what is wrong with it, and the remedy, each in one short English phrase."""
+    """Unusable input: the field, what is wrong with it, and the remedy, each in one short phrase.
 
-    def __init__(self, field: str, problem: str, remedy: str) -> None:
+    `problem_zh` and `remedy_zh` are the same in Chinese.
+    """
+
+    def __init__(
+        self, field: str, problem: str, remedy: str, problem_zh: str = "填写有误", remedy_zh: str = "请更正"
+    ) -> None:
         super().__init__(f"{field}: {problem}; {remedy}")
         self.field = field
         self.problem = problem
         self.remedy = remedy
+        self.problem_zh = problem_zh
+        self.remedy_zh = remedy_zh

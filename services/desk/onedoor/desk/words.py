@@ -132,6 +132,8 @@ class Words:
         """A limit in the notation of `onedoor due`, in words."""
         if not text:
             return ""
-        number = text.rstrip("!abcdefghijklmnopqrstuvwxyz")
-        unit = text[len(number) :].rstrip("!")
-        return f"{number} {self.label('unit', unit)}"
+        number = text.rstrip("!+*abcdefghijklmnopqrstuvwxyz")
+        unit = text[len(number) :].rstrip("!+*")
+        words = f"{number} {self.label('unit', unit)}".strip()
+        marks = {"+": self("at least {limit}", limit=words), "*": self("every {limit}", limit=words)}
+        return marks.get(text[-1], words)
