@@ -28,6 +28,9 @@ ACTIONS: tuple[str, ...] = (
     "case.read",
     "case.work",
     "case.decide",
+    "payment.read",
+    "payment.build",
+    "payment.approve",
     "referral.read",
     "referral.identity",
     "referral.handle",
@@ -35,6 +38,9 @@ ACTIONS: tuple[str, ...] = (
     "referral.verify",
     "clock.read",
     "clock.pause",
+    "notice.read",
+    "delivery.read",
+    "ring.handle",
     "chain.read",
     "figures.read",
     "stream.read",
@@ -99,7 +105,15 @@ def _each(actions: str, grant: Grant) -> dict[str, Grant]:
     return dict.fromkeys(actions.split(), grant)
 
 
-_ADDRESSED = _each("referral.read referral.identity referral.handle clock.read", _unit(ALL))
+def _notices(classes: frozenset[Classification]) -> dict[str, Grant]:
+    """Notices name nobody and are no files; to whom each was addressed is the row's own policy."""
+    return {"notice.read": _anyone(classes)}
+
+
+_ADDRESSED = {
+    **_each("referral.read referral.identity referral.handle clock.read", _unit(ALL)),
+    **_notices(ALL),
+}
 _ASSISTANCE = "application.read person.read case.read referral.read clock.read chain.read"
 
 _TABLE: Mapping[str, Mapping[str, Grant]] = {
@@ -107,6 +121,8 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
         **_each("application.enter", _anyone(ALL)),
         **_each("application.supplement application.withdraw", _department(ALL)),
         **_each("application.read chain.read", replace(_department(ALL), receipt_only=True)),
+        **_each("ring.handle", _anyone(ALL)),
+        **_notices(ALL),
     },
     "window": {
         **_each("application.enter", _anyone(ALL)),
@@ -122,16 +138,22 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
         **_each("application.read application.supplement", _division(CASEWORK)),
         **_ADDRESSED,
     },
-    "caseworker": _each(f"{_ASSISTANCE} case.work referral.verify", _division(CASEWORK)),
+    "caseworker": _each(f"{_ASSISTANCE} case.work payment.read referral.verify", _division(CASEWORK)),
     "reviewer": _each(
-        f"{_ASSISTANCE} case.work case.decide referral.verify clock.pause", _division(CASEWORK)
+        f"{_ASSISTANCE} case.work case.decide payment.read referral.verify clock.pause", _division(CASEWORK)
     ),
-    "district": _each(
-        f"{_ASSISTANCE} case.work case.decide referral.handle referral.behalf referral.verify clock.pause "
-        "figures.read",
-        _anyone(CASEWORK),
+    "district": {
+        **_each(
+            f"{_ASSISTANCE} case.work case.decide referral.handle referral.behalf referral.verify "
+            "clock.pause figures.read payment.read payment.build payment.approve",
+            _anyone(CASEWORK),
+        ),
+        **_each("delivery.read", _anyone(OPEN)),
+        **_notices(CASEWORK),
+    },
+    "finance": _each(
+        "case.read person.read clock.read payment.read payment.build payment.approve", _anyone(CASEWORK)
     ),
-    "finance": _each("case.read person.read clock.read", _anyone(CASEWORK)),
     "department": _ADDRESSED,
     "unit-head": {**_ADDRESSED, "clock.pause": _unit(ALL)},
     "child-worker": {
@@ -142,28 +164,36 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
             _division(ALL),
         ),
         **_each("referral.read referral.identity referral.handle", _unit(ALL)),
+        **_notices(ALL),
     },
     "child-duty": _each(
         "application.enter application.read application.supplement reporter.reveal person.read case.read "
         "case.work case.decide chain.read referral.read referral.identity referral.handle referral.behalf "
-        "referral.verify clock.read clock.pause",
+        "referral.verify clock.read clock.pause notice.read ring.handle",
         _anyone(ALL),
     ),
     "station": {
+        **_notices(CASEWORK),
         **_each("case.read case.work person.read", _department(CASEWORK)),
         **_each("referral.read referral.identity referral.handle clock.read", _department(CASEWORK)),
     },
-    "charity": _each("case.read case.work referral.read referral.handle clock.read", _department(OPEN)),
-    "social-worker": _each(
-        "case.read case.work referral.read referral.handle clock.read", _department(CASEWORK)
-    ),
-    "leader": _each("figures.read", _anyone(OPEN)),
+    "charity": {
+        **_each("case.read case.work referral.read referral.handle clock.read", _department(OPEN)),
+        **_notices(OPEN),
+    },
+    "social-worker": {
+        **_each("case.read case.work referral.read referral.handle clock.read", _department(CASEWORK)),
+        **_notices(CASEWORK),
+    },
+    "leader": {**_each("figures.read", _anyone(OPEN)), **_notices(OPEN)},
     "ops": {
+        **_each("delivery.read", _anyone(OPEN)),
+        **_notices(OPEN),
         **_each("stream.read", _anyone(OPEN)),
         **_each("letters.read letters.handle", _anyone(ALL)),
     },
     "auditor": _each("audit.read", _anyone(OPEN)),
-    "admin": _each("admin.manage", NOTHING),
+    "admin": {**_each("admin.manage", NOTHING), **_each("delivery.read", _anyone(OPEN))},
     "everything": dict.fromkeys(ACTIONS, _anyone(ALL)),
     "system": dict.fromkeys(ACTIONS, _anyone(ALL)),
 }

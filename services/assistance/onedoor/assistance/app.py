@@ -1,15 +1,21 @@
 """Assistance as a service: wiring, nothing else."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import FastAPI
 
 from onedoor.assistance import api, domain, stream
+from onedoor.assistance.payments import accounts
+from onedoor.assistance.payments import api as payments
+from onedoor.contracts.core import Envelope
 from onedoor.runtime.app import service_app
 from onedoor.runtime.casework import specialised_service
+from onedoor.runtime.service import Connection
 from onedoor.runtime.settings import Settings
 
-SERVICE = specialised_service(
+_CASES = specialised_service(
     name=domain.NAME,
     migrations=Path(__file__).parent / "migrations",
     decider=domain.DECIDER,
@@ -17,6 +23,16 @@ SERVICE = specialised_service(
     react=stream.react,
     router=api.router,
 )
+
+
+async def _project(conn: Connection, events: Sequence[Envelope]) -> None:
+    """The work list first: an account takes its division from it."""
+    assert _CASES.project is not None
+    await _CASES.project(conn, events)
+    await accounts.record(conn, events)
+
+
+SERVICE = replace(_CASES, project=_project, routers=(*_CASES.routers, payments.router))
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -1,0 +1,334 @@
+"""Payments on a real database: every fen that is owed is paid once, held with a reason, or taken back."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from openpyxl import load_workbook
+
+from onedoor.assistance.app import SERVICE, create_app
+from onedoor.assistance.domain.approval import packaged
+from onedoor.assistance.payments import accounts
+from onedoor.assistance.payments.schedule import Decided, month_number, month_text, owed, schedule
+from onedoor.contracts.core import Envelope, Event, derived_id
+from onedoor.contracts.events.assistance import CaseSuspended, Determined, ProceedingEnded, SuspicionCleared
+from onedoor.runtime import database as pools
+from onedoor.runtime.access import dev_token
+from onedoor.runtime.app import App
+from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.migrate import migrate
+from onedoor.runtime.settings import Settings
+from onedoor.runtime.tokens import ensure_dev_key
+from onedoor.runtime.unit import Unit
+from tests.notify_bench import Still
+from tests.servers import Servers
+
+JUNE = datetime(2026, 6, 20, 2, tzinfo=UTC)
+DIBAO = 47_000
+
+CASE = """
+insert into cases (id, chain_id, application_id, state, urgency, rank, division, opened_at, subjects, sealed,
+                   body, version, classification)
+values ($1, $1, $1, 'in_work', 'ordinary', 3, $2, $3, '{}', false, $4, 1, 'internal')
+"""
+
+
+@dataclass
+class Paying:
+    """Assistance's payments without its stream: decisions go straight to the accounts, people to the API."""
+
+    app: App
+    clock: Still
+    client: httpx.AsyncClient
+    key: Path
+    made: dict[UUID, list[Decided]] = field(default_factory=dict)
+
+    async def case(self, name: str, people: tuple[UUID, ...] = (), payee: bool = True) -> UUID:
+        id_ = derived_id("payment-case", name)
+        household = {"household": {"people": {f"m{n}": str(each) for n, each in enumerate(people)}}}
+        await self.app.writer.execute(CASE, id_, "500112015", self.clock.at, json.dumps(household))
+        if payee:
+            body = {"holder": "白小满", "bank": "invented bank", "account": "6200000000001234"}
+            assert (await self.ask("PUT", f"/v1/cases/{id_}/payee", body)).status_code == 204
+        return id_
+
+    async def decide(
+        self,
+        case: UUID,
+        kind: str = "grant",
+        fen: int = DIBAO,
+        first: str = "2026-06",
+        programme: str = "dibao",
+        per: str = "month",
+        last: str | None = None,
+    ) -> UUID:
+        proceeding = derived_id("payment-proceeding", case, programme)
+        told = Determined(
+            **self.of(case, programme), kind=kind, reason="conditions_met", amount_fen=fen, per=per,
+            first_month=first, last_month=last, rule_version="1", decision_id=uuid4(),
+        )  # fmt: skip
+        await self.told(told)
+        ends = None if last is None else month_number(last)
+        decided = Decided(told.decision_id, told.kind, told.per, fen, month_number(first), ends)
+        self.made.setdefault(proceeding, []).append(decided)
+        return proceeding
+
+    def of(self, case: UUID, programme: str = "dibao") -> dict[str, Any]:
+        return {
+            "service": "assistance", "case_id": case, "chain_id": case, "application_id": case,
+            "proceeding_id": derived_id("payment-proceeding", case, programme), "programme": programme,
+            "state": "granted", "at": self.clock.at,
+        }  # fmt: skip
+
+    async def told(self, event: Event) -> None:
+        envelope = Envelope(
+            id=uuid4(), source="assistance", subject=uuid4(), time=self.clock.at, key="", data=event,
+            classification=event.classification(),
+        )  # fmt: skip
+        async with self.app.unit.transaction() as tx:
+            await accounts.record(tx.conn, [envelope])
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, person: str = "finance-1", **more: str
+    ) -> httpx.Response:
+        role = more.pop("role", "everything")
+        token = dev_token(self.key, role, "civil-affairs", more.pop("division", None), person)
+        return await self.client.request(
+            method, path, json=body, headers={"Authorization": f"Bearer {token}"} | more
+        )
+
+    async def build(
+        self, month: str = "2026-06", programme: str = "dibao", number: int = 1
+    ) -> dict[str, Any]:
+        body = {"programme": programme, "month": month, "number": number}
+        answered = await self.ask("POST", "/v1/payments/runs", body)
+        assert answered.status_code in (200, 201), answered.text
+        return answered.json()
+
+    async def pay(self, month: str = "2026-06", programme: str = "dibao", number: int = 1) -> dict[str, Any]:
+        run = await self.build(month, programme, number)
+        answered = await self.ask("POST", f"/v1/payments/runs/{run['run_id']}/approve", person="finance-2")
+        assert answered.status_code == 200, answered.text
+        return answered.json()
+
+    async def lines(self, run: dict[str, Any]) -> list[dict[str, Any]]:
+        return (await self.ask("GET", f"/v1/payments/runs/{run['run_id']}/lines?limit=200")).json()["items"]
+
+    async def paid(self, proceeding: UUID) -> int:
+        return await self.app.writer.fetchval(
+            "select paid_fen from accounts where proceeding_id = $1", proceeding
+        )
+
+    async def balanced(self, month: int) -> None:
+        """The ledger's sum and what is open of it are what the decisions owe, account by account."""
+        rows = await self.app.writer.fetch(
+            "select proceeding_id, paid_fen, coalesce((select sum(amount_fen) from entries"
+            " where entries.proceeding_id = accounts.proceeding_id), 0)::bigint as entered from accounts"
+        )
+        for row in rows:
+            assert row["paid_fen"] == row["entered"]
+            due = owed(schedule(self.made[row["proceeding_id"]]), month)
+            told = (await self.ask("GET", f"/v1/payments/accounts/{row['proceeding_id']}")).json()
+            assert (told["owed_fen"], told["open_fen"]) == (due, due - row["entered"])
+
+
+@pytest.fixture
+async def paying(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[Paying]:
+    key = tmp_path / "dev.key"
+    ensure_dev_key(key)
+    settings = Settings(environment="test", postgres=database, kafka=servers.kafka, dev_key=key, port=8102)
+    await migrate(SERVICE, settings)
+    writer, reader = [await pools.pool(SERVICE, settings, kind) for kind in ("writer", "reader")]
+    clock = Still(JUNE)
+    app = App(SERVICE, settings, writer, reader, Unit(SERVICE, writer, clock), clock, Metrics())
+    api = create_app(settings)
+    api.state.onedoor = app
+    transport = httpx.ASGITransport(api)
+    async with httpx.AsyncClient(transport=transport, base_url="http://assistance") as client:
+        yield Paying(app, clock, client, key)
+    await writer.close()
+    await reader.close()
+
+
+async def test_a_list_is_built_once_and_pays_once(paying: Paying) -> None:
+    case = await paying.case("one")
+    proceeding = await paying.decide(case)
+    first, again = await paying.build(), await paying.build()
+    assert first == again
+    assert await paying.paid(proceeding) == 0, "a list that nobody approved pays nothing"
+    same = await paying.ask("POST", f"/v1/payments/runs/{first['run_id']}/approve", person="finance-1")
+    assert same.json()["code"] == "payment.same_person"
+    approve = f"/v1/payments/runs/{first['run_id']}/approve"
+    both = await asyncio.gather(*(paying.ask("POST", approve, person=f"finance-{n}") for n in (2, 3)))
+    assert sorted(answer.status_code for answer in both) == [200, 409]
+    assert await paying.paid(proceeding) == DIBAO
+    assert (await paying.pay("2026-06", number=2))["paid_lines"] == 0
+    await paying.balanced(month_number("2026-06"))
+
+
+async def test_two_lists_never_pay_the_same_arrear(paying: Paying) -> None:
+    proceeding = await paying.decide(await paying.case("arrear"), first="2026-04")
+    bodies = [{"programme": "dibao", "month": month} for month in ("2026-05", "2026-06")]
+    built = await asyncio.gather(*(paying.ask("POST", "/v1/payments/runs", body) for body in bodies))
+    assert sorted(answer.status_code for answer in built) == [201, 409]
+    (run,) = [answer.json() for answer in built if answer.status_code == 201]
+    await paying.ask("POST", f"/v1/payments/runs/{run['run_id']}/approve", person="finance-2")
+    months = month_number(run["month"]) - month_number("2026-04") + 1
+    assert await paying.paid(proceeding) == months * DIBAO
+
+
+async def test_arrears_and_debts_settle_on_the_next_list(paying: Paying) -> None:
+    case = await paying.case("adjusted")
+    proceeding = await paying.decide(case)
+    await paying.pay("2026-06")
+    paying.clock.at += timedelta(days=31)
+    await paying.decide(case, "adjust", DIBAO - 10_000, "2026-06")
+    run = await paying.pay("2026-07")
+    (line,) = await paying.lines(run)
+    assert (line["regular_fen"], line["arrears_fen"], line["amount_fen"]) == (37_000, -10_000, 27_000)
+    paying.clock.at += timedelta(days=31)
+    await paying.decide(case, "stop", 0, "2026-07")
+    (held,) = await paying.lines(await paying.pay("2026-08"))
+    assert (held["held"], held["amount_fen"], held["arrears_fen"]) == ("debt", 0, -37_000)
+    await paying.balanced(month_number("2026-08"))
+    account = f"/v1/payments/accounts/{proceeding}"
+    too_much = await paying.ask("POST", f"{account}/repayments", {"amount_fen": 10**9, "document": "R-1"})
+    assert too_much.json()["code"] == "payment.too_much"
+    await paying.ask("POST", f"{account}/repayments", {"amount_fen": 37_000, "document": "R-2"})
+    assert (await paying.ask("GET", account)).json()["open_fen"] == 0
+
+
+async def test_what_the_bank_sends_back_is_paid_again(paying: Paying) -> None:
+    proceeding = await paying.decide(await paying.case("returned"))
+    run = await paying.pay()
+    back = {"proceeding_id": str(proceeding), "reason": "account closed"}
+    path = f"/v1/payments/runs/{run['run_id']}/returned"
+    assert (await paying.ask("POST", path, back)).json()["returned_lines"] == 1
+    assert (await paying.ask("POST", path, back)).json()["code"] == "payment.not_paid_here"
+    assert await paying.paid(proceeding) == 0
+    (line,) = await paying.lines(await paying.pay(number=2))
+    assert line["amount_fen"] == DIBAO
+
+
+async def test_who_may_not_be_paid_now_is_held_with_the_reason(paying: Paying) -> None:
+    person = uuid4()
+    both = await paying.case("dibao and tekun", (person, uuid4()))
+    await paying.decide(both)
+    await paying.decide(await paying.case("tekun of one of them", (person,)), programme="tekun")
+    await paying.decide(await paying.case("no account", payee=False))
+    suspect = await paying.case("suspended")
+    await paying.decide(suspect)
+    await paying.told(CaseSuspended(**paying.of(suspect)))
+    await paying.decide(await paying.case("paid"))
+    run = await paying.build()
+    await paying.decide(changed := await paying.case("changed later"), first="2026-06")
+    reasons = sorted(str(line["held"]) for line in await paying.lines(run))
+    assert reasons == ["None", "no_account", "stacking", "suspended"]
+    paying.clock.at += timedelta(hours=1)
+    await paying.decide(derived_id("payment-case", "paid"), "adjust", DIBAO + 1, "2026-06")
+    approved = await paying.ask("POST", f"/v1/payments/runs/{run['run_id']}/approve", person="finance-2")
+    assert approved.json()["paid_lines"] == 0
+    assert sorted(str(line["held"]) for line in await paying.lines(run))[0] == "changed"
+    await paying.told(SuspicionCleared(**paying.of(suspect)))
+    following = await paying.pay(number=2)
+    assert {line["case_id"] for line in await paying.lines(following) if line["held"] is None} == {
+        str(derived_id("payment-case", "paid")), str(suspect), str(changed),
+    }  # fmt: skip
+
+
+async def test_a_proceeding_that_ends_owes_nothing_from_the_next_month(paying: Paying) -> None:
+    case = await paying.case("moves away")
+    proceeding = await paying.decide(case)
+    await paying.told(ProceedingEnded(**paying.of(case) | {"state": "transferred"}, reason="transferred"))
+    await paying.told(ProceedingEnded(**paying.of(uuid4()) | {"state": "withdrawn"}, reason="withdrawn"))
+    paying.clock.at += timedelta(days=62)
+    await paying.pay("2026-08")
+    assert await paying.paid(proceeding) == DIBAO
+    assert await paying.app.writer.fetchval("select count(*) from accounts") == 1
+
+
+async def test_the_banks_file_is_for_those_who_pay_and_only_of_an_approved_list(paying: Paying) -> None:
+    await paying.decide(await paying.case("bank"), fen=47_005)
+    run = await paying.build()
+    path = f"/v1/payments/runs/{run['run_id']}/bank.csv"
+    assert (await paying.ask("GET", path)).json()["code"] == "payment.not_approved"
+    await paying.ask("POST", f"/v1/payments/runs/{run['run_id']}/approve", person="finance-2")
+    assert (await paying.ask("GET", path, role="caseworker", division="500112015")).status_code == 403
+    table = (await paying.ask("GET", path, role="finance")).content.decode("utf-8-sig").splitlines()
+    assert table[0] == "sequence,name,account,amount_yuan,month,programme,reference"
+    assert table[1].startswith("1,白小满,6200000000001234,470.05,2026-06,dibao,")
+    sheet = load_workbook(BytesIO((await paying.ask("GET", path[:-3] + "xlsx")).content)).active
+    assert sheet.cell(2, 3).value == "6200000000001234", "an account is no number"
+    logged = await paying.app.writer.fetch(
+        "select person, purpose from access_log where what = 'payment-list'"
+    )
+    assert len(logged) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"programme": "dibao", "month": "2026-13"}, "month"),
+        ({"programme": "dibao", "month": "2026-07"}, "month"),
+        ({"programme": "orphanage", "month": "2026-06"}, "programme"),
+        ({"programme": "dibao", "month": "2026-06", "number": 0}, "number"),
+        ({"programme": "dibao", "month": "2026-06", "day": 1}, "day"),
+    ],
+)
+async def test_a_list_that_cannot_be_gets_a_clear_answer(
+    paying: Paying, body: dict[str, Any], field: str
+) -> None:
+    answered = await paying.ask("POST", "/v1/payments/runs", body)
+    assert answered.status_code == 422
+    assert field in answered.text
+    assert await paying.app.writer.fetchval("select count(*) from runs") == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_whatever_is_decided_paid_returned_and_given_back_the_sums_agree(
+    paying: Paying, seed: int
+) -> None:
+    """Eight cases over a year: after each month the ledger and the decisions have the same sum."""
+    random = Random(seed)
+    cases = [await paying.case(f"{seed}-{n}") for n in range(8)]
+    paying.clock.at = datetime(2026, 1, 20, 2, tzinfo=UTC)
+    for number in range(month_number("2026-01"), month_number("2026-12") + 1):
+        month = month_text(number)
+        for case in random.sample(cases, 4):
+            kind = random.choice(["grant", "grant", "adjust", "taper", "stop", "recover"])
+            first = month_text(max(number + random.randint(-3, 2), month_number("2026-01")))
+            if kind in ("grant", "taper") or derived_id("payment-proceeding", case, "dibao") in paying.made:
+                fen = 0 if kind == "stop" else random.randint(1, 90_000)
+                await paying.decide(case, kind, fen, first)
+        run = await paying.pay(month)
+        paid = [line for line in await paying.lines(run) if line["held"] is None]
+        for line in random.sample(paid, min(2, len(paid))):
+            back = {"proceeding_id": line["proceeding_id"], "reason": "wrong name"}
+            await paying.ask("POST", f"/v1/payments/runs/{run['run_id']}/returned", back)
+        if paid and random.random() < 0.5:
+            given = {"amount_fen": random.randint(1, 5_000), "document": "R"}
+            await paying.ask("POST", f"/v1/payments/accounts/{paid[0]['proceeding_id']}/repayments", given)
+        await paying.balanced(number)
+        paying.clock.at += timedelta(days=30)
+
+
+async def test_the_budget_warns_before_a_fund_is_used_up(
+    paying: Paying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await paying.decide(await paying.case("budget"), fen=900)
+    await paying.pay()
+    small = tuple(fund.model_copy(update={"yearly_fen": 1_000}) for fund in packaged().budgets)
+    file = packaged().model_copy(update={"budgets": small})
+    monkeypatch.setattr("onedoor.assistance.payments.api.packaged", lambda: file)
+    told = (await paying.ask("GET", "/v1/payments/budget?year=2026")).json()
+    fund = next(fund for fund in told if "dibao" in fund["programmes"])
+    assert (fund["spent_fen"], fund["warned"], fund["exceeded"]) == (900, True, False)
