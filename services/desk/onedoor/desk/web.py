@@ -144,6 +144,7 @@ HOMES: Mapping[str, str] = {
     "referral.handle": "/work",
     "chain.read": "/chains",
     "stream.read": "/stream",
+    "payment.read": "/payments",
     "figures.read": "/figures",
 }
 FIRST: Mapping[str, str] = {"hotline": "/console", "window": "/console", "everything": "/console",
@@ -155,7 +156,7 @@ def home(actor: Actor) -> str:
     if actor.role in FIRST:
         return FIRST[actor.role]
     pages = (HOMES[action] for action in ("referral.handle", "chain.read", "application.enter", "stream.read",
-                                          "figures.read") if may(actor, action))  # fmt: skip
+                                          "payment.read", "figures.read") if may(actor, action))  # fmt: skip
     return next(pages, "/nothing")
 
 

@@ -1,6 +1,6 @@
 """The desk's pages, one module each."""
 
-from onedoor.desk.pages import chain, chains, common, console, figures, signin, stream, work
+from onedoor.desk.pages import chain, chains, common, console, figures, payments, signin, stream, work
 
 ROUTERS = (
     common.router,
@@ -11,6 +11,7 @@ ROUTERS = (
     chain.router,
     stream.router,
     figures.router,
+    payments.router,
 )
 
 __all__ = ["ROUTERS"]
