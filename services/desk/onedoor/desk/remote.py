@@ -1,7 +1,7 @@
 """The services' HTTP APIs, asked with the signed-in person's own token. Nothing here raises."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -68,8 +68,23 @@ class Services:
         headers = {"Idempotency-Key": key} if key else {}
         return await self._ask(session, "POST", service, path, json=body or {}, headers=headers)
 
+    async def put(self, session: Session, service: str, path: str, body: Any) -> Reply:
+        """Set what lies at a path; twice the same is once."""
+        return await self._ask(session, "PUT", service, path, json=body)
+
+    async def file(self, session: Session, service: str, path: str) -> Reply:
+        """Take a file away: where there is one, the reply's body is its bytes."""
+        return await self._ask(session, "GET", service, path, read=_bytes)
+
     async def _ask(
-        self, session: Session, method: str, service: str, path: str, headers: Any = None, **more: Any
+        self,
+        session: Session,
+        method: str,
+        service: str,
+        path: str,
+        headers: Any = None,
+        read: Callable[[httpx.Response], Any] | None = None,
+        **more: Any,
     ) -> Reply:
         everything = {"Authorization": f"Bearer {session.token}", **(headers or {})}
         try:
@@ -78,7 +93,8 @@ class Services:
             )
         except (httpx.HTTPError, httpx.InvalidURL):
             return Reply(service, 0)
-        return Reply(service, answer.status_code, _json(answer), _event(answer), dict(answer.headers))
+        body = (read or _json)(answer)
+        return Reply(service, answer.status_code, body, _event(answer), dict(answer.headers))
 
     async def ready(self, service: str) -> Reply:
         """How a service says it is."""
@@ -97,6 +113,10 @@ def _json(answer: httpx.Response) -> Any:
         return answer.json()
     except ValueError:
         return None
+
+
+def _bytes(answer: httpx.Response) -> Any:
+    return answer.content if answer.is_success else _json(answer)
 
 
 def _event(answer: httpx.Response) -> UUID | None:
