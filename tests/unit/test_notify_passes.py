@@ -71,6 +71,7 @@ async def test_each_kind_is_loaded_once_for_a_batch(stores: dict[str, Memory]) -
         "ledger": 5,
         "referral": 20,
         "clock": 5 * (3 * 2 + 3),
+        "ring": 5,
     }
 
 
@@ -88,7 +89,7 @@ async def test_each_command_is_decided_once_and_each_event_exists_once(stores: d
     await run(
         stores, *(with_four_referrals() for _ in range(5)), deciders=[counting(each) for each in DECIDERS]
     )
-    assert decided == {"Admit": 5, "OpenReferral": 20, "StartClock": 45}
+    assert decided == {"Admit": 5, "OpenReferral": 20, "StartClock": 45, "ExpectAcknowledgement": 5}
     assert {version for _, version in stores["clock"].rows.values()} == {1}
 
 

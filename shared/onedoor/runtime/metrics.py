@@ -44,6 +44,7 @@ class Metrics:
     oldest_pending_seconds: Gauge = field(init=False)
     clock_sweep_lag_seconds: Gauge = field(init=False)
     stuck_clocks: Gauge = field(init=False)
+    deliveries_total: Counter = field(init=False)
     http_requests_total: Counter = field(init=False)
     http_seconds: Histogram = field(init=False)
     log_keys_dropped: Gauge = field(init=False)
@@ -75,6 +76,9 @@ class Metrics:
             "clock_sweep_lag_seconds", "How long the most overdue step of a clock waits for the sweep"
         )
         self.stuck_clocks = self._gauge("stuck_clocks", "Clocks set aside because their step failed")
+        self.deliveries_total = self._counter(
+            "deliveries", "Tries to send somebody a message, with what became of it", "outcome"
+        )
         self.http_requests_total = self._counter(
             "http_requests", "Requests answered", "method", "route", "status"
         )

@@ -109,6 +109,7 @@ class Rules:
     """All rules of one version. `conditions`: those that a row names, with their functions."""
 
     version: str
+    departments: frozenset[str]
     clocks: Mapping[Urgency, Clocks]
     round_the_clock: frozenset[str]
     roles: Mapping[str, str]
@@ -144,6 +145,7 @@ def parse_rules(text: str) -> Rules:
     named += [row.when for row in duties if row.when]
     rules = Rules(
         version=str(raw["version"]),
+        departments=frozenset(raw["departments"]),
         clocks={urgency: _clocks(raw["clocks"][urgency]) for urgency in URGENCIES},
         round_the_clock=frozenset(raw["round_the_clock"]),
         roles=raw["origins"]["roles"],
@@ -158,7 +160,7 @@ def parse_rules(text: str) -> Rules:
         jurisdictions=_rows(jurisdiction["rows"], _jurisdiction),
         conditions=tuple((name, _condition(name)) for name in dict.fromkeys(named)),
     )
-    _check(rules, frozenset(raw["departments"]))
+    _check(rules, rules.departments)
     return rules
 
 

@@ -1,21 +1,33 @@
 """The notify service: wiring, nothing else."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
 
 from onedoor.contracts import services
+from onedoor.contracts.core import Envelope
 from onedoor.contracts.events.intake import ALARM, APPLICATION
 from onedoor.notify import api, stream, stuck, sweep, views
 from onedoor.notify.domain import DECIDERS
 from onedoor.notify.domain.clock import CLOCK
 from onedoor.notify.domain.referral import REFERRAL
+from onedoor.notify.domain.ring import RING
 from onedoor.notify.figures import api as figures
 from onedoor.notify.figures import passes
 from onedoor.notify.settings import Settings
+from onedoor.notify.telling import api as telling
+from onedoor.notify.telling import notices, rings, sender, teller
 from onedoor.runtime.app import service_app
-from onedoor.runtime.service import Service
+from onedoor.runtime.service import Connection, Service
 from onedoor.runtime.settings import Settings as BaseSettings
+
+
+async def project(conn: Connection, events: Sequence[Envelope]) -> None:
+    """What own new events say for the figures, and what somebody has to be told."""
+    await passes.record(conn, events)
+    await notices.note(conn, events)
+
 
 SERVICE = Service(
     name="notify",
@@ -25,10 +37,17 @@ SERVICE = Service(
     takes=stream.TAKES | passes.TAKES,
     react=stream.react,
     absorb=passes.record,
-    project=passes.record,
-    stores={REFERRAL.name: views.REFERRALS, CLOCK.name: views.CLOCKS},
-    routers=(stuck.router, api.router, figures.router),
-    background=(sweep.keep_sweeping,),
+    project=project,
+    stores={REFERRAL.name: views.REFERRALS, CLOCK.name: views.CLOCKS, RING.name: rings.RINGS},
+    routers=(stuck.router, api.router, figures.router, telling.router, rings.router),
+    background=(
+        sweep.keep_sweeping,
+        teller.keep_telling_alarms,
+        teller.keep_telling,
+        sender.keep_sending_alarms,
+        sender.keep_sending,
+        sender.keep_sending_too,
+    ),
 )
 
 

@@ -1,10 +1,20 @@
 """What the notify service is told from outside."""
 
+from pydantic import Field
+
 from onedoor.runtime import settings
 
 
 class Settings(settings.Settings):
-    """Runtime's settings with this service's port. sweep_batch: clocks claimed at once."""
+    """Runtime's settings with this service's port. sweep_batch: clocks claimed at once.
+
+    channels: an Apprise address for each way out (email, sms, wecom, dingtalk), with `{address}` where the
+    receiver's goes and `{delivery}` for an id that stays the same at each try;
+    delivery_timeout: seconds that a receiver has to take a message; desk_url: where messages link to.
+    """
 
     port: int = 8106
     sweep_batch: int = 1000
+    channels: dict[str, str] = Field(default_factory=dict)
+    delivery_timeout: float = 10.0
+    desk_url: str = "http://127.0.0.1:8100"

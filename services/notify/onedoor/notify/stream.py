@@ -38,6 +38,7 @@ from onedoor.notify.domain.ledger import (
     ledger_id,
 )
 from onedoor.notify.domain.referral import NoteDue, OpenReferral, Release, TakeOver, Wanted
+from onedoor.notify.domain.ring import DropRing, ExpectAcknowledgement, ring_id
 from onedoor.notify.facts import travelling
 from onedoor.triage.rules import DISTRICT_RULE
 
@@ -190,9 +191,22 @@ def _duty_ended(event: ledger.DutyEnded, _: datetime) -> Sequence[Command]:
 
 def _sent(event: ReferralSent, _: datetime) -> Sequence[Command]:
     limits = duties.limits(event.urgency, event.to)
-    return [
+    clocks = [
         _start(event, duty, str(limit), event.sent_at, "urgency_raised") for duty, limit in limits.items()
     ]
+    if event.urgency != "critical" or event.late_entry:
+        return clocks
+    return (*clocks, ExpectAcknowledgement(**_ring_of(event), sent_at=event.sent_at))
+
+
+def _ring_of(event: ReferralEvent) -> dict[str, Any]:
+    names = ("referral_id", "chain_id", "to", "to_division", "child")
+    return {"target": ring_id(event.referral_id)} | {name: getattr(event, name) for name in names}
+
+
+def _heard(event: ReferralEvent, at: datetime) -> Sequence[Command]:
+    """Somebody at the receiver has spoken: nobody needs to ring there."""
+    return (DropRing(**_ring_of(event), at=at),) if event.urgency == "critical" else ()
 
 
 def _start(event: ReferralEvent, duty: ReferralDuty, limit: str, at: datetime, anew: Any) -> StartClock:
@@ -236,7 +250,7 @@ def _returned(event: ReferralReturned, at: datetime) -> Sequence[Command]:
     """A critical one stays with its first receiver, clocks and all (首接负责)."""
     if event.urgency != "critical":
         return [*_meet(event, at, "ack"), *_cancel(event, at, "returned", "action", "finish")]
-    return (NoteReturn(**_of(event), referral_id=event.referral_id, at=at),)
+    return (NoteReturn(**_of(event), referral_id=event.referral_id, at=at), *_heard(event, at))
 
 
 def _extended(event: ReferralExtended, _: datetime) -> Sequence[Command]:
@@ -266,13 +280,16 @@ _FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
     ledger.DutyAdmitted: _duty_admitted,
     ledger.DutyEnded: _duty_ended,
     ReferralSent: _sent,
-    ReferralAcknowledged: lambda event, at: _meet(event, at, "ack"),
+    ReferralAcknowledged: lambda event, at: [*_meet(event, at, "ack"), *_heard(event, at)],
     ReferralActed: lambda event, at: _meet(event, at, "action"),
-    ReferralAnswered: lambda event, at: _meet(event, at, "ack", "action", "finish"),
+    ReferralAnswered: lambda event, at: [*_meet(event, at, "ack", "action", "finish"), *_heard(event, at)],
     ReferralReturned: _returned,
     ReferralExtended: _extended,
     ReferralReopened: _reopened,
-    ReferralRevoked: lambda event, at: _cancel(event, event.revoked_at or at, event.reason, *REFERRAL_DUTIES),
+    ReferralRevoked: lambda event, at: [
+        *_cancel(event, event.revoked_at or at, event.reason, *REFERRAL_DUTIES),
+        *_heard(event, event.revoked_at or at),
+    ],
     referral.ReferralTookOver: lambda event, _: (TakeOver(target=event.relieved),),
     referral.ReferralTakenOver: lambda event, at: _cancel(event, at, "taken_over", *REFERRAL_DUTIES),
     ClockResumed: _resumed,

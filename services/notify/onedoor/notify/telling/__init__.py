@@ -1,0 +1,1 @@
+"""Who is told: notices, duty rosters, deliveries, the hotline's calls."""

@@ -1,0 +1,135 @@
+"""The ways out: e-mail, SMS gateway, WeCom and DingTalk through Apprise, signed webhooks by ourselves.
+
+Apprise is imported when it is first needed. Where each way leads is told from outside as an Apprise address
+with `{address}` in the place of the receiver's, so that passwords stand in no table.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+from standardwebhooks.webhooks import Webhook
+
+from onedoor.notify.telling.message import Message
+from onedoor.runtime.logs import mask
+
+SHORT = frozenset({"sms"})
+"""What carries a few words only."""
+
+_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+|[a-z]+://\S+")
+
+
+class NotDelivered(Exception):
+    """It did not go out, and why, without any address. `final`: another try would be of no use."""
+
+    def __init__(self, reason: str, final: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.final = final
+
+
+class Ways:
+    """All ways out of one process."""
+
+    def __init__(self, channels: Mapping[str, str], timeout: float) -> None:
+        """channels: Apprise addresses by channel; timeout: seconds that a receiver has for its answer."""
+        self._channels = channels
+        self._timeout = timeout
+        self._client = httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def send(
+        self, channel: str, address: str, secret: str | None, delivery: UUID, message: Message
+    ) -> None:
+        """Send it, and return once the other side has taken it. Raises NotDelivered.
+
+        The delivery's id goes with it, the same at each try, so that a receiver can tell a repetition.
+        """
+        if channel == "webhook":
+            await self._webhook(address, secret or "", delivery, message)
+            return
+        template = self._channels.get(channel)
+        if template is None:
+            raise NotDelivered(f"no way is set up for {channel}", final=True)
+        try:
+            async with asyncio.timeout(self._timeout + 1):
+                await asyncio.to_thread(self._apprise, channel, template, address, delivery, message)
+        except TimeoutError:
+            raise NotDelivered("timeout") from None
+
+    async def _webhook(self, url: str, secret: str, delivery: UUID, message: Message) -> None:
+        body = json.dumps(message.payload(delivery), ensure_ascii=False, separators=(",", ":"))
+        now = datetime.now(UTC)
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": str(delivery),
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(secret).sign(str(delivery), now, body),
+        }
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._client.post(url, content=body.encode(), headers=headers)
+        except (TimeoutError, httpx.TimeoutException):
+            raise NotDelivered("timeout") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NotDelivered(type(error).__name__) from None
+        if not answer.is_success:
+            raise NotDelivered(f"HTTP {answer.status_code}", final=answer.status_code == httpx.codes.GONE)
+
+    def _apprise(self, channel: str, template: str, address: str, delivery: UUID, message: Message) -> None:
+        import apprise
+
+        url = template.format(address=quote(address, safe=""), delivery=delivery)
+        plugin = apprise.Apprise.instantiate(self._patient(url), suppress_exceptions=True)
+        if plugin is None:
+            raise NotDelivered(f"the way set up for {channel} is not understood", final=True)
+        body = message.short if channel in SHORT else message.text
+        with _complaints() as complaints:
+            done = plugin.notify(body=body, title=message.subject)
+        if not done:
+            raise NotDelivered(_without_address(" ".join(complaints), address) or "not accepted")
+
+    def _patient(self, url: str) -> str:
+        """Apprise waits no longer than we do."""
+        return f"{url}{'&' if '?' in url else '?'}cto={self._timeout}&rto={self._timeout}"
+
+
+class _Listener(logging.Handler):
+    """Keeps what is logged as wrong in this thread: Apprise itself answers with true or false only."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.thread = threading.get_ident()
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = record.getMessage()
+        if record.thread == self.thread and (record.levelno >= logging.WARNING or "Exception" in said):
+            self.found.append(said)
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What goes wrong meanwhile. Nothing that Apprise logs gets anywhere else: it names addresses."""
+    listener, logger = _Listener(), logging.getLogger("apprise")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(listener)
+    try:
+        yield listener.found
+    finally:
+        logger.removeHandler(listener)
+
+
+def _without_address(text: str, address: str) -> str:
+    return mask(_ADDRESS.sub("…", text.replace(address, "…")))[:300]

@@ -1,0 +1,241 @@
+"""Notices: what somebody has to be told, decided in the transaction of the event that gives cause for it.
+
+A batch notes only the last step of each clock: after a jump of the clock nobody is told of every missed one.
+What has ended within the batch is not told at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from onedoor.contracts.core import Envelope, Event, derived_id
+from onedoor.contracts.events.notify import (
+    AlertAcknowledged,
+    AlertEscalated,
+    ClockBreached,
+    ClockCancelled,
+    ClockCorrected,
+    ClockEvent,
+    ClockMet,
+    ClockRescheduled,
+    ClockWarned,
+    RingAsked,
+    RingRecorded,
+)
+from onedoor.notify.domain import duties
+from onedoor.notify.domain.ring import RingDropped, ring_id
+from onedoor.notify.telling.wake import wake
+from onedoor.runtime.service import Connection
+
+TELL_CHANNEL = "onedoor_tell_notify"
+
+HOTLINE, BUREAU, OPERATIONS = "hotline-12345", "civil-affairs", "operations"
+
+Audience = tuple[str | None, str | None]
+_AUDIENCES: Mapping[str, Audience] = {
+    "coordinating-bureau": ("district", BUREAU),
+    "leadership": ("leader", None),
+}
+"""Role and department that a step of the ladder reaches; all others are the owner's own people."""
+
+_ENDINGS = (ClockMet, ClockCancelled, ClockCorrected, ClockRescheduled)
+
+
+class Noted(NamedTuple):
+    """A notice about a clock as it is written; the rest stands in the clock's row."""
+
+    id: UUID
+    kind: str
+    subject: UUID
+    step: int
+    at: datetime
+    function: str
+    role: str | None
+    department: str | None
+    division: str | None
+
+
+_NOTE = """
+insert into notices (id, kind, subject, step, at, function, role, department, division, critical, chain_id,
+                     referral_id, owner, duty, due_at, child, classification)
+select n.id, n.kind, n.subject, n.step, n.at, n.function, n.role, n.department, n.division,
+       c.urgency is not distinct from 'critical', c.chain_id, c.referral_id, c.owner, c.duty, c.due_at,
+       c.child, 'internal'
+from unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::timestamptz[], $6::text[], $7::text[],
+            $8::text[], $9::text[]) as n (id, kind, subject, step, at, function, role, department, division)
+join clocks c on c.id = n.subject
+where not c.late_entry
+on conflict (id) do nothing
+"""
+_END = """
+update notices set ended_at = ended.at
+from unnest($1::uuid[], $2::timestamptz[]) as ended (subject, at)
+where notices.subject = ended.subject and notices.ended_at is null
+"""
+_ACKNOWLEDGE = """
+update notices set acknowledged_by = heard.person, acknowledged_at = heard.at
+from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as heard (subject, person, at)
+where notices.subject = heard.subject and notices.acknowledged_at is null and notices.ended_at is null
+"""
+_NOTE_RING = """
+insert into notices (id, kind, subject, step, at, function, role, department, critical, chain_id, referral_id,
+                     owner, duty, due_at, child, classification)
+select $1, 'ring', $2, 0, $3, 'duty-person', 'hotline', $4, true, $5, $6, $7, 'ack',
+       (select due_at from clocks where clocks.referral_id = $6 and duty = 'ack'), $8, 'internal'
+on conflict (id) do nothing
+"""
+
+
+async def note(conn: Connection, events: Sequence[Envelope]) -> None:
+    """Write the notices that these events give cause for, and end those whose cause has ended."""
+    noted: dict[UUID, Noted] = {}
+    ended: dict[UUID, datetime] = {}
+    heard: dict[UUID, tuple[str, datetime]] = {}
+    rings: list[Envelope] = []
+    for event in events:
+        data = event.data
+        if isinstance(data, ClockEvent):
+            if (notice := _noted(event, data)) is not None:
+                noted[data.clock_id] = notice
+            elif isinstance(data, _ENDINGS):
+                noted.pop(data.clock_id, None)
+                ended[data.clock_id] = event.time
+            elif isinstance(data, AlertAcknowledged):
+                heard[data.clock_id] = (data.person, data.acknowledged_at)
+        elif isinstance(data, RingAsked):
+            rings.append(event)
+        elif isinstance(data, RingDropped) or (isinstance(data, RingRecorded) and data.outcome == "reached"):
+            ended[ring_id(data.referral_id)] = event.time
+    await _write(conn, noted, ended, heard)
+    for event in rings:
+        await _note_ring(conn, event)
+
+
+def _noted(event: Envelope, data: ClockEvent) -> Noted | None:
+    found = _kind(data)
+    if found is None or not duties.duty(data.duty).chased or duties.duty(data.duty).keep:
+        return None
+    kind, function, step = found
+    role, department = _AUDIENCES.get(function, (None, data.owner))
+    division = data.owner_division if function not in _AUDIENCES else None
+    if function == "unit-head":
+        role = "unit-head"
+    return Noted(event.id, kind, data.clock_id, step, event.time, function, role, department, division)
+
+
+def _kind(data: Event) -> tuple[str, str, int] | None:
+    """The kind of notice, the function that it reaches, and the step."""
+    match data:
+        case ClockWarned():
+            return "warned", "handler", 0
+        case ClockBreached():
+            return "breached", "handler", 0
+        case AlertEscalated():
+            return "escalated", data.to, data.step
+    return None
+
+
+async def _write(
+    conn: Connection,
+    noted: Mapping[UUID, Noted],
+    ended: Mapping[UUID, datetime],
+    heard: Mapping[UUID, tuple[str, datetime]],
+) -> None:
+    if ended:
+        await conn.execute(_END, list(ended), list(ended.values()))
+    if heard:
+        people, moments = zip(*heard.values(), strict=True)
+        await conn.execute(_ACKNOWLEDGE, list(heard), list(people), list(moments))
+    if noted:
+        await conn.execute(_NOTE, *map(list, zip(*noted.values(), strict=True)))
+        await wake(conn, TELL_CHANNEL)
+
+
+async def _note_ring(conn: Connection, event: Envelope) -> None:
+    data: Any = event.data
+    task = ring_id(data.referral_id)
+    await conn.execute(
+        _NOTE_RING, event.id, task, event.time, HOTLINE, data.chain_id, data.referral_id, data.to, data.child
+    )
+    await wake(conn, TELL_CHANNEL)
+
+
+_NOTE_LETTER = """
+insert into notices (id, kind, subject, step, at, function, role, critical, service, child, classification)
+values ($1, $2, $1, 0, $3, 'duty-person', 'ops', true, $4, $5, 'internal')
+on conflict (id) do nothing
+"""
+
+
+async def note_letter(
+    conn: Connection, letter: UUID, kind: str, at: datetime, service: str, child: bool
+) -> None:
+    """A dead letter that somebody has to look at at once (`alarm_letter`, `parked_child`)."""
+    done = await conn.execute(_NOTE_LETTER, letter, kind, at, service, child)
+    if done.endswith(" 1"):
+        await wake(conn, TELL_CHANNEL)
+
+
+def letter_notice(consumer: str, topic: str, partition: int, offset: int) -> UUID:
+    """The one notice that a dead letter gives cause for."""
+    return derived_id("letter-notice", consumer, topic, partition, offset)
+
+
+_LIST = """
+select n.*, s.at as seen_at,
+  (select json_agg(json_build_object('person', t.person, 'name', t.name, 'function', t.function)
+                   order by t.person)
+   from tellings t where t.notice_id = n.id) as told
+from notices n left join seen s on s.notice_id = n.id and s.person = $1
+where ($2::boolean is null or (n.ended_at is null) = $2)
+  and ($3::timestamptz is null or (n.at, n.id) < ($3, $4::uuid))
+  and n.state <> 'passed_over'
+order by n.at desc, n.id desc limit $5
+"""
+_ONE = "select * from notices where id = $1"
+_COUNT = """
+select count(*) filter (where n.critical and n.acknowledged_at is null) as critical, count(*) as unseen
+from notices n
+where n.ended_at is null and n.state <> 'passed_over'
+  and (n.critical and n.acknowledged_at is null
+       or not exists (select from seen s where s.notice_id = n.id and s.person = $1))
+"""
+_SEE = """
+insert into seen (notice_id, person, at) select id, $2, $3 from unnest($1::uuid[]) as n (id)
+on conflict do nothing
+"""
+_WAYS = """
+select d.id, d.person, d.channel, d.state, d.attempts, d.settled_at, d.not_before, d.error, d.notices
+from deliveries d where d.notices && $1::uuid[] order by d.decided_at, d.id
+"""
+
+
+async def listed(
+    conn: Connection, person: str, opened: bool | None, after: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[asyncpg.Record]:
+    """Notices that the connection may see, newest first, with who was told; `opened`: only those still so."""
+    at, id_ = after or (None, None)
+    return await conn.fetch(_LIST, person, opened, at, id_, limit)
+
+
+async def one(conn: Connection, id_: UUID) -> asyncpg.Record | None:
+    """A notice, if the connection may see it."""
+    return await conn.fetchrow(_ONE, id_)
+
+
+async def waiting(conn: Connection, person: str) -> asyncpg.Record | None:
+    """How many open notices the person has not seen (or, critical, nobody has acknowledged): counts."""
+    return await conn.fetchrow(_COUNT, person)
+
+
+async def see(conn: Connection, ids: Sequence[UUID], person: str, at: datetime) -> None:
+    """The person has seen these notices."""
+    await conn.execute(_SEE, list(ids), person, at)
+
+
+async def ways(conn: Connection, ids: Sequence[UUID]) -> Sequence[asyncpg.Record]:
+    """By which ways these notices went out, and what became of it."""
+    return await conn.fetch(_WAYS, list(ids))

@@ -1,0 +1,143 @@
+"""The sender: takes deliveries that are due, sends each, and records what became of it.
+
+A delivery is held by a row lock from its claim until its outcome is stored, in one transaction: no two
+processes send it at once, and one that is killed lets it go. Killed between the sending and the commit, it
+is sent once more with the same id: at least once, recognisable as the same.
+"""
+
+import logging
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from onedoor.notify import views
+from onedoor.notify.domain.clock import Clock
+from onedoor.notify.telling import wake
+from onedoor.notify.telling.channels import NotDelivered, Ways
+from onedoor.notify.telling.message import Message, line_of, message_of
+from onedoor.notify.telling.teller import SEND_CHANNEL
+from onedoor.runtime.app import App
+from onedoor.runtime.service import Connection
+
+log = logging.getLogger(__name__)
+
+RETRIES = (5.0, 30.0, 120.0, 600.0, 1800.0)
+CRITICAL_RETRIES = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0)
+"""Seconds (system time) before each further try; after the last one it has failed for everybody to see."""
+
+_CLAIM = """
+select d.*, a.address, a.secret from deliveries d
+left join addresses a on a.person = d.person and a.channel = d.channel
+where d.state = 'waiting' and d.not_before <= $1 and (d.retry_at is null or d.retry_at <= $2)
+  and (d.critical or not $3)
+order by d.critical desc, d.not_before, d.id limit 1 for update of d skip locked
+"""
+_NOTICES = """
+select * from notices where id = any($1::uuid[]) and ended_at is null
+  and not (critical and acknowledged_at is not null)
+"""
+_CLOCKS = "select * from clocks where id = any($1::uuid[]) and state is not null"
+_SETTLE = """
+update deliveries set state = $2, attempts = attempts + $3::int, settled_at = $4, error = $5, retry_at = $6
+where id = $1
+"""
+_ATTEMPT = "insert into attempts (delivery_id, number, at, error) values ($1, $2, $3, $4)"
+
+
+async def send_one(
+    conn: Connection, ways: Ways, now: datetime, system: datetime, desk_url: str, critical_only: bool = False
+) -> str | None:
+    """Send the most pressing delivery that is due, in the caller's transaction: its outcome, None for none.
+
+    now: business time; system: the system's clock, by which retries are counted.
+    """
+    row = await conn.fetchrow(_CLAIM, now, system, critical_only)
+    if row is None:
+        return None
+    message = await compose(conn, row["notices"], now, desk_url)
+    if message is None:
+        await conn.execute(_SETTLE, row["id"], "needless", 0, system, None, None)
+        return "needless"
+    error = await _sent(ways, row, message)
+    return await _settle(conn, row, error, datetime.now(UTC))
+
+
+async def _sent(ways: Ways, row: asyncpg.Record, message: Message) -> NotDelivered | None:
+    """Send it: None, or why it did not go out. Whatever goes wrong is this delivery's own failure."""
+    try:
+        if row["address"] is None:
+            raise NotDelivered("no address any more", final=True)
+        await ways.send(row["channel"], row["address"], row["secret"], row["id"], message)
+    except NotDelivered as failed:
+        return failed
+    except Exception as error:
+        return NotDelivered(type(error).__name__)
+    return None
+
+
+async def compose(conn: Connection, notice_ids: list[UUID], now: datetime, desk_url: str) -> Message | None:
+    """The message of these notices as things stand now; None where all of them have been dealt with."""
+    found = await conn.fetch(_NOTICES, notice_ids)
+    if not found:
+        return None
+    rows = await conn.fetch(_CLOCKS, [notice["subject"] for notice in found])
+    clocks: Mapping[UUID, Clock] = {row["id"]: views.clock_of(row) for row in rows}
+    return message_of(
+        [line_of(dict(notice), clocks.get(notice["subject"]), now, desk_url) for notice in found]
+    )
+
+
+async def _settle(conn: Connection, row: asyncpg.Record, error: NotDelivered | None, system: datetime) -> str:
+    number, reason = row["attempts"] + 1, error and error.reason
+    await conn.execute(_ATTEMPT, row["id"], number, system, reason)
+    if error is None:
+        await conn.execute(_SETTLE, row["id"], "sent", 1, system, None, None)
+        return "sent"
+    retries = CRITICAL_RETRIES if row["critical"] else RETRIES
+    if error.final or number > len(retries):
+        await conn.execute(_SETTLE, row["id"], "failed", 1, system, reason, None)
+        level = logging.CRITICAL if row["critical"] else logging.ERROR
+        details: dict[str, Any] = {"kind": row["channel"], "attempt": number, "error": reason}
+        log.log(level, "a delivery has failed for good", extra=details)
+        return "failed"
+    wait = timedelta(seconds=retries[number - 1] * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+    await conn.execute(_SETTLE, row["id"], "waiting", 1, None, reason, system + wait)
+    return "again"
+
+
+async def _keep(app: App, critical_only: bool) -> None:
+    settings: Any = app.settings
+    ways = Ways(settings.channels, settings.delivery_timeout)
+
+    async def work(app: App, conn: asyncpg.Connection) -> bool:
+        async with conn.transaction():
+            outcome = await send_one(
+                conn, ways, app.clock.now(), datetime.now(UTC), settings.desk_url, critical_only
+            )
+        if outcome is not None:
+            app.metrics.deliveries_total.labels(outcome).inc()
+        return outcome is not None
+
+    try:
+        await wake.keep(app, SEND_CHANNEL, work)
+    finally:
+        await ways.close()
+
+
+async def keep_sending(app: App) -> None:
+    """Send whatever is due, critical first."""
+    await _keep(app, critical_only=False)
+
+
+async def keep_sending_too(app: App) -> None:
+    """A second one, so that one receiver that hangs does not hold up the others."""
+    await _keep(app, critical_only=False)
+
+
+async def keep_sending_alarms(app: App) -> None:
+    """One that critical deliveries have to themselves."""
+    await _keep(app, critical_only=True)

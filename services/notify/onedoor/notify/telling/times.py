@@ -1,0 +1,28 @@
+"""When what is not critical may disturb somebody: in waking hours of working days, else in the digest."""
+
+from datetime import datetime, time, timedelta
+
+from onedoor.calendar import CHINA, SHANGHAI, local
+
+MORNING, EVENING = time(8, 30), time(18, 0)
+"""Assumed: the digest half an hour before offices open, quiet from their close."""
+
+FOLDING = timedelta(minutes=5)
+"""So long a message waits for more about the same chain."""
+
+
+def awake(at: datetime) -> bool:
+    """Whether it is no quiet hour."""
+    here = local(at)
+    return CHINA.is_working(here.date()) and MORNING <= here.time() < EVENING
+
+
+def next_morning(at: datetime) -> datetime:
+    """When the next digest goes out: the moment itself, if it is one."""
+    here = local(at)
+    day = here.date()
+    while True:
+        digest = datetime.combine(day, MORNING, SHANGHAI)
+        if digest >= here and CHINA.is_working(day):
+            return digest
+        day += timedelta(days=1)
