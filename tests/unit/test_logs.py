@@ -1,16 +1,21 @@
 """Logs hold no personal data, whoever writes them."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
 import pytest
 import structlog
 
-from onedoor.runtime import logs
+from onedoor.contracts.core import Classification, Envelope
+from onedoor.runtime import logs, tracing
 from onedoor.runtime.settings import Settings
+from onedoor.runtime.tracing import SpanKind
+from tests.integration.toy import withdrawal
 
 NAME, ID, OLD_ID, PHONE, LANDLINE = (
     "欧阳·铁柱",
@@ -19,6 +24,7 @@ NAME, ID, OLD_ID, PHONE, LANDLINE = (
     "13812345678",
     "023-67821234",
 )
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PLANTED = ("欧阳", "铁柱", ID, OLD_ID, PHONE, "138-1234-5678", LANDLINE)
 
 
@@ -34,6 +40,10 @@ def _configured() -> Iterator[None]:
 
 def configured(log_format: str = "json") -> None:
     logs.configure("toy", Settings(log_format=log_format, instance="2"))
+
+
+def withdrawn(chain: UUID, classification: Classification = "internal") -> Envelope:
+    return replace(withdrawal(chain), classification=classification)
 
 
 def clean(text: str) -> list[str]:
@@ -76,7 +86,8 @@ def last(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
 
 def test_a_line_has_what_operators_need(capsys: pytest.CaptureFixture[str]) -> None:
     configured()
-    with logs.bound(chain_id=UUID(int=1), trace_id="a" * 32):
+    with tracing.span("x", SpanKind.CONSUMER, TRACEPARENT), logs.subject():
+        logs.about(withdrawn(UUID(int=1)))
         logging.getLogger("onedoor.x").warning("no progress", extra={"consumer": "desk", "attempt": 3})
     entry = last(capsys)
     assert entry.pop("timestamp")
@@ -89,7 +100,7 @@ def test_a_line_has_what_operators_need(capsys: pytest.CaptureFixture[str]) -> N
         "consumer": "desk",
         "attempt": 3,
         "chain_id": str(UUID(int=1)),
-        "trace_id": "a" * 32,
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
 
 
@@ -140,13 +151,47 @@ def test_no_personal_field_is_on_the_allow_list() -> None:
     assert not logs.ALLOWED & logs.personal_keys()
 
 
-@pytest.mark.parametrize(
-    ("traceparent", "trace_id"),
-    [
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "4bf92f3577b34da6a3ce929d0e0e4736"),
-        (None, None),
-        (f"00-{NAME}-1-01", None),
-    ],
-)
-def test_trace_id(traceparent: str | None, trace_id: str | None) -> None:
-    assert logs.trace_id(traceparent) == trace_id
+@pytest.mark.parametrize("structured", [False, True])
+def test_a_line_outside_of_any_work_names_no_trace(
+    capsys: pytest.CaptureFixture[str], structured: bool
+) -> None:
+    configured()
+    with tracing.span("x", SpanKind.CONSUMER), logs.subject():
+        logs.about(withdrawn(UUID(int=1)))
+    (structlog.get_logger() if structured else logging.getLogger()).warning("idle")
+    assert not {"trace_id", "chain_id"} & set(last(capsys))
+
+
+def test_what_a_line_says_of_itself_goes_before_what_is_around_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    with tracing.span("x", SpanKind.CONSUMER, TRACEPARENT):
+        logging.getLogger().warning("cannot be published", extra={"trace_id": "b" * 32})
+    assert last(capsys)["trace_id"] == "b" * 32
+
+
+def test_a_childs_chain_is_not_named_and_the_one_before_it_neither(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configured()
+    with logs.subject():
+        logs.about(withdrawn(UUID(int=1)))
+        logs.about(withdrawn(UUID(int=2), "child"))
+        structlog.get_logger().warning("set aside")
+    assert "chain_id" not in last(capsys)
+
+
+async def test_each_request_has_its_own_help_chain(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    both_named = asyncio.Barrier(2)
+
+    async def request(chain: UUID) -> None:
+        with logs.subject():
+            logs.about(withdrawn(chain))
+            await both_named.wait()
+            structlog.get_logger().warning("about one", count=chain.int)
+
+    await asyncio.gather(request(UUID(int=1)), request(UUID(int=2)))
+    seen = {
+        entry["count"]: entry["chain_id"] for entry in map(json.loads, capsys.readouterr().out.splitlines())
+    }
+    assert seen == {1: str(UUID(int=1)), 2: str(UUID(int=2))}

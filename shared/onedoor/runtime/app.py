@@ -31,6 +31,7 @@ from onedoor.runtime import (
     letters_api,
     logs,
     problems,
+    tracing,
 )
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.consumer import Consumer
@@ -76,12 +77,16 @@ class App:
 def service_app(service: Service, settings: Settings) -> FastAPI:
     """The service as an ASGI application. Nothing is opened before its lifespan starts."""
     logs.configure(service.name, settings)
+    tracing.configure(service.name, settings.instance)
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        async with _running(service, settings) as app:
-            api.state.onedoor = app
-            yield
+        try:
+            async with _running(service, settings) as app:
+                api.state.onedoor = app
+                yield
+        finally:
+            await tracing.close()
 
     api = FastAPI(
         title=f"OneDoor {service.name}",

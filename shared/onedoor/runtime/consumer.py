@@ -7,7 +7,8 @@ that pass by themselves are waited out; an error of one event sets only that eve
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,12 +24,13 @@ from tenacity import (
 from onedoor.contracts import codec
 from onedoor.contracts.core import Context, Envelope
 from onedoor.contracts.registry import LATEST
-from onedoor.runtime import letters, store
+from onedoor.runtime import letters, logs, store, tracing
 from onedoor.runtime.database import CONFLICTS, PASSING, out_of_reach
 from onedoor.runtime.letters import Record
 from onedoor.runtime.logs import mask
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.service import Connection, Service
+from onedoor.runtime.tracing import SpanKind
 from onedoor.runtime.unit import Directive, Outcome, Unit
 
 log = logging.getLogger(__name__)
@@ -89,9 +91,18 @@ class Consumer:
         wanted = [record for record in records if self._takes(record)]
         if wanted:
             self._metrics.batch_size.labels(self.group).observe(len(wanted))
-            with self._metrics.batch_seconds.labels(self.group).time():
+            with self._metrics.batch_seconds.labels(self.group).time(), self._traced(wanted):
                 await self._all(wanted)
         self.state.connected = True
+
+    @contextmanager
+    def _traced(self, records: Sequence[Record]) -> Iterator[None]:
+        """One span for all of them; its log lines name a trace and, where it is one event, its help chain."""
+        causes = (record.header("ce_traceparent") for record in records)
+        facts = {"messaging.batch.message_count": len(records)}
+        name = f"process {self.group}"
+        with tracing.batch(name, SpanKind.CONSUMER, len(records), causes, facts), logs.subject():
+            yield
 
     async def _all(self, records: Sequence[Record]) -> None:
         """All in one transaction; if that fails, each in one of its own."""
@@ -113,10 +124,11 @@ class Consumer:
     async def _one(self, record: Record) -> None:
         """One record by itself: an error sets it aside with its reason and parks its key."""
         await self._until_resumed()
-        try:
-            await self._patiently([record])
-        except Exception as error:
-            await self._patiently_set_aside(record, error)
+        with self._traced([record]):
+            try:
+                await self._patiently([record])
+            except Exception as error:
+                await self._patiently_set_aside(record, error)
 
     async def _patiently(self, records: Sequence[Record]) -> None:
         """Wait out an absent PostgreSQL; meet conflicts with a fresh attempt, three in all.
@@ -185,9 +197,12 @@ class Consumer:
         if not fresh:
             return
         events = [event for _, event in fresh]
+        if len(read) == 1:
+            logs.about(events[0])
         if self.service.absorb is not None:
             await self.service.absorb(conn, events)
-        outcomes = await self.unit.run(conn, [self._directive(event) for event in events])
+        here = tracing.current()
+        outcomes = await self.unit.run(conn, [self._directive(event, here) for event in events])
         await self._remember(conn, fresh, outcomes)
 
     async def _unknown(
@@ -200,12 +215,12 @@ class Consumer:
         self._metrics.inbox_duplicates_total.labels(self.group).inc(len(read) - len(once))
         return once
 
-    def _directive(self, event: Envelope) -> Directive:
+    def _directive(self, event: Envelope, here: str | None) -> Directive:
         return Directive(
             commands=tuple(self.service.react(event)),
             context=Context(event.actor, self.unit.clock.now()),
             cause=event.id,
-            traceparent=event.traceparent,
+            traceparent=tracing.followed(event.traceparent, here),
         )
 
     async def _remember(
@@ -324,6 +339,14 @@ class Replayed:
     failed: bool
 
 
+@contextmanager
+def _replayed(record: Record) -> Iterator[None]:
+    """A replay goes on in the event's own trace, linked to the request that asked for it."""
+    cause, here = record.header("ce_traceparent"), tracing.current()
+    with tracing.span("replay", SpanKind.CONSUMER, cause, [here]), logs.subject():
+        yield
+
+
 async def _replay_next(
     consumer: Consumer, conn: Connection, first: asyncpg.Record, by: str, discard: bool
 ) -> str:
@@ -337,8 +360,9 @@ async def _replay_next(
     record = letters.stored_record(row)
     if not discard:
         try:
-            async with conn.transaction():
-                await consumer.apply(conn, [record])
+            with _replayed(record):
+                async with conn.transaction():
+                    await consumer.apply(conn, [record])
         except Exception as error:
             if out_of_reach(error) or isinstance(error, PASSING):
                 raise

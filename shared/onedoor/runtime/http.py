@@ -10,16 +10,17 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onedoor.contracts.core import PERSONAL, Actor, Refusal
 from onedoor.contracts.events.notify import OnBehalf
-from onedoor.runtime import logs, metrics
+from onedoor.runtime import logs, metrics, tracing
 from onedoor.runtime.access import ACTIONS, Grant, listed, may, reach
 from onedoor.runtime.idempotency import Answer, Handler, idempotent
 from onedoor.runtime.problems import FieldProblem, Problem, for_status
 from onedoor.runtime.service import Connection
 from onedoor.runtime.tokens import BadToken, verify
+from onedoor.runtime.tracing import SpanKind
 from onedoor.runtime.unit import Outcome
 
 __all__ = [
@@ -72,6 +73,7 @@ select set_config('onedoor.role', $1, true), set_config('onedoor.clearance', $2,
 """
 
 _POOL_WAIT = 5.0
+_UNTRACED = frozenset({"/health/live", "/health/ready", "/metrics"})
 _BEARER = HTTPBearer(auto_error=False, description="`onedoor token --role ROLE` in development")
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -259,18 +261,38 @@ class CommandBody(BaseModel):
 
 
 class Tracing:
-    """ASGI middleware: every log line of a request carries the trace id of its `traceparent`."""
+    """ASGI middleware: a request continues the trace of its `traceparent`, or begins one.
+
+    Its log lines and events carry the trace, and so does the answer, in the header `traceresponse`. The span
+    knows the route's template, never the path. What only looks after the process is not traced.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        trace_id = logs.trace_id(_header(scope, b"traceparent")) if scope["type"] == "http" else None
-        if trace_id is None:
+        if scope["type"] != "http" or scope["path"] in _UNTRACED:
             await self.app(scope, receive, send)
             return
-        with logs.bound(trace_id=trace_id):
-            await self.app(scope, receive, send)
+
+        async def traced(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"traceresponse", here)]
+                span.set_attribute("http.response.status_code", message["status"])
+            await send(message)
+
+        method = scope["method"]
+        asked = {"http.request.method": method}
+        with (
+            tracing.span(method, SpanKind.SERVER, _header(scope, b"traceparent"), (), asked) as span,
+            logs.subject(),
+        ):
+            here = (tracing.current() or "").encode()
+            await self.app(scope, receive, traced)
+            route = getattr(scope.get("route"), "path", None)
+            if route is not None:
+                span.update_name(f"{method} {route}")
+                span.set_attribute("http.route", route)
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

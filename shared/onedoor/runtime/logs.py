@@ -9,6 +9,9 @@ import logging.config
 import re
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from traceback import extract_tb
 from types import TracebackType
@@ -18,8 +21,9 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from onedoor.contracts.core import Personal
+from onedoor.contracts.core import Envelope, Personal
 from onedoor.contracts.registry import EVENTS
+from onedoor.runtime import tracing
 from onedoor.runtime.settings import Settings
 
 Entry = MutableMapping[str, Any]
@@ -150,15 +154,44 @@ def _places(traceback: TracebackType | None) -> list[str]:
     ]
 
 
-def bound(**keys: object) -> Any:
-    """A context in which every line carries these keys (chain_id, event_id, trace_id)."""
-    return structlog.contextvars.bound_contextvars(**{key: str(value) for key, value in keys.items()})
+@dataclass(slots=True)
+class _Subject:
+    """What is being worked on, as far as it is known yet."""
+
+    chain_id: UUID | None = None
 
 
-def trace_id(traceparent: str | None) -> str | None:
-    """The trace id of a W3C `traceparent`; None if it is none."""
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) == 4 and re.fullmatch(r"[0-9a-f]{32}", parts[1]) else None
+_subject: ContextVar[_Subject | None] = ContextVar("subject", default=None)
+
+
+@contextmanager
+def subject() -> Iterator[None]:
+    """A request or a batch: inside, every line carries the help chain that `about` has named."""
+    token = _subject.set(_Subject())
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
+def about(event: Envelope) -> None:
+    """From here on, lines of this request or batch concern the event's help chain.
+
+    A child's chain is not named: whoever reads logs sees children as a number, never an id.
+    """
+    known = _subject.get()
+    if known is not None:
+        known.chain_id = None if event.classification == "child" else getattr(event.data, "chain_id", None)
+
+
+def located(logger: Any, method: str, entry: Entry) -> Entry:
+    """Processor: the trace that a line belongs to, and the help chain where it is known."""
+    trace_id, known = tracing.current_trace_id(), _subject.get()
+    if trace_id is not None:
+        entry.setdefault("trace_id", trace_id)
+    if known is not None and known.chain_id is not None:
+        entry.setdefault("chain_id", known.chain_id)
+    return entry
 
 
 def configure(service: str, settings: Settings) -> None:
@@ -195,6 +228,7 @@ def _shared(service: str, instance: str) -> list[Callable[..., Any]]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        located,
         named,
     ]
 

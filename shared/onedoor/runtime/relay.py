@@ -17,9 +17,11 @@ from aiokafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeEr
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from onedoor.contracts import codec
+from onedoor.runtime import tracing
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.service import Service
 from onedoor.runtime.store import pending_channel
+from onedoor.runtime.tracing import SpanKind
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +140,9 @@ class Relay:
             return 0
         if self._producer is None:
             self._producer = await self._started()
-        published, errors = await self._send(self._producer, page)
+        causes = (row["traceparent"] for row in page)
+        with tracing.batch("publish", SpanKind.PRODUCER, len(page), causes):
+            published, errors = await self._send(self._producer, page)
         await conn.execute(PUBLISHED, published)
         self._metrics.relay_published_total.inc(len(published))
         await self._settle(conn, errors)
@@ -156,10 +160,10 @@ class Relay:
 
     async def _send(
         self, producer: Producer, page: Sequence[asyncpg.Record]
-    ) -> tuple[list[int], list[tuple[int, Exception]]]:
+    ) -> tuple[list[int], list[tuple[asyncpg.Record, Exception]]]:
         """All keys at once, one key's rows one after another; a key stops at its first failure."""
         published: list[int] = []
-        errors: list[tuple[int, Exception]] = []
+        errors: list[tuple[asyncpg.Record, Exception]] = []
         by_key: dict[tuple[str, str], list[asyncpg.Record]] = defaultdict(list)
         for row in page:
             by_key[row["topic"], row["key"] or str(row["position"])].append(row)
@@ -169,7 +173,7 @@ class Relay:
                 try:
                     await (await producer.send(**self._message(row)))
                 except Exception as error:
-                    errors.append((row["position"], error))
+                    errors.append((row, error))
                     return
                 published.append(row["position"])
 
@@ -198,14 +202,18 @@ class Relay:
             ),
         }
 
-    async def _settle(self, conn: asyncpg.Connection, errors: Sequence[tuple[int, Exception]]) -> None:
+    async def _settle(
+        self, conn: asyncpg.Connection, errors: Sequence[tuple[asyncpg.Record, Exception]]
+    ) -> None:
         """Park what fails for good; for the rest drop the producer and let the caller start anew."""
         later = [error for _, error in errors if not isinstance(error, HOPELESS)]
-        for position, error in errors:
+        for row, error in errors:
             self._metrics.relay_failed_total.inc()
             if isinstance(error, HOPELESS):
-                log.error("event cannot be published", extra={"error": type(error).__name__})
-                await conn.execute(PARK, position, type(error).__name__)
+                reason, trace_id = type(error).__name__, tracing.trace_id(row["traceparent"])
+                details = {"error": reason, "event_id": row["id"], "trace_id": trace_id}
+                log.error("event cannot be published", extra=details)
+                await conn.execute(PARK, row["position"], reason)
         if later:
             await self._drop_producer()
             raise later[0]

@@ -12,7 +12,7 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from onedoor.contracts.core import Actor, Command, Context, Decider, Envelope, Event, Refusal
-from onedoor.runtime import store
+from onedoor.runtime import logs, store, tracing
 from onedoor.runtime.service import Connection, Saved, Service, Store
 
 DEPTH = 5
@@ -40,7 +40,10 @@ class TooDeep(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """Commands with the circumstances in which they are given."""
+    """Commands with the circumstances in which they are given.
+
+    traceparent: of what led to them; None: the current request's, else a trace of their own.
+    """
 
     commands: tuple[Command, ...]
     context: Context
@@ -213,6 +216,7 @@ class Unit:
         Raises StaleVersion; asyncpg.UniqueViolationError where another wrote the same version meanwhile
         (transient: take the whole again).
         """
+        directives = [_traced(directive) for directive in directives]
         loaded: dict[tuple[str, UUID], tuple[Any, int]] = {}
         missing: dict[str, set[UUID]] = defaultdict(set)
         for directive in directives:
@@ -281,6 +285,13 @@ class Unit:
             await self.service.project(conn, [envelope for _, _, envelope in done.appended])
 
 
+def _traced(directive: Directive) -> Directive:
+    """Every event stands in a trace: that of its cause, else of the current request, else one of its own."""
+    if directive.traceparent is not None:
+        return directive
+    return replace(directive, traceparent=tracing.current() or tracing.fresh())
+
+
 class Transaction:
     """What a handler has in its hands: the connection, the business time, and `execute`."""
 
@@ -299,4 +310,8 @@ class Transaction:
     ) -> list[Outcome]:
         """Do the commands in order: one outcome for each. Raises StaleVersion."""
         directive = Directive(commands, Context(actor, self.now), cause, traceparent, expected_version)
-        return (await self.unit.run(self.conn, [directive]))[0]
+        outcomes = (await self.unit.run(self.conn, [directive]))[0]
+        for outcome in outcomes:
+            if outcome.events:
+                logs.about(outcome.events[0])
+        return outcomes

@@ -10,6 +10,7 @@ import httpx
 
 from onedoor.desk.session import Session
 from onedoor.desk.settings import Settings
+from onedoor.runtime import tracing
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
@@ -86,7 +87,7 @@ class Services:
         read: Callable[[httpx.Response], Any] | None = None,
         **more: Any,
     ) -> Reply:
-        everything = {"Authorization": f"Bearer {session.token}", **(headers or {})}
+        everything = {"Authorization": f"Bearer {session.token}", **tracing.headers(), **(headers or {})}
         try:
             answer = await self._client.request(
                 method, self._urls[service] + path, headers=everything, **more
