@@ -4,7 +4,7 @@ from importlib import import_module
 
 from tests.bench.frame import Group
 
-NAMES = ("pipeline",)
+NAMES = ("pipeline", "payments")
 
 
 def groups() -> tuple[Group, ...]:
