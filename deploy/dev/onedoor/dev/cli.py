@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from onedoor.dev import rules
+from onedoor.dev import policy, rules
 from onedoor.dev.errors import CannotStart
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 clock = typer.Typer(no_args_is_help=True, help="Business time in development.")
 app.add_typer(clock, name="clock")
 rules.register(app)
+policy.register(app)
 
 
 @contextmanager

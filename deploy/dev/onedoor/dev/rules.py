@@ -35,12 +35,12 @@ def due(
 ) -> None:
     """When a limit ends, counted in China's working days."""
     if batch is not None:
-        _print(_each(_vectors(batch), "vectors", _due_of))
+        print_json(_each(_vectors(batch), "vectors", _due_of))
         return
     if from_ is None or limit is None:
-        _refuse("give --from and --limit, or --batch FILE")
-    with _problems():
-        _print(_due_of({"from": from_, "limit": limit, "pause": pause or []}))
+        refuse("give --from and --limit, or --batch FILE")
+    with problems():
+        print_json(_due_of({"from": from_, "limit": limit, "pause": pause or []}))
 
 
 def triage(
@@ -49,17 +49,17 @@ def triage(
 ) -> None:
     """From an application to its plan: services, referrals, duties, by which rule and by when."""
     if (file is None) == (batch is None):
-        _refuse("give FILE, or --batch DIR")
+        refuse("give FILE, or --batch DIR")
     if file is not None:
-        with _problems(file.name):
-            _print(_plan_of(_yaml(file)))
+        with problems(file.name):
+            print_json(_plan_of(read_yaml(file)))
         return
     assert batch is not None
     plans = []
-    for path in _yaml_files(batch):
-        with _problems(path.name):
-            plans.append(_plan_of(_yaml(path)))
-    _print(plans)
+    for path in yaml_files(batch):
+        with problems(path.name):
+            plans.append(_plan_of(read_yaml(path)))
+    print_json(plans)
 
 
 def _due_of(vector: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,10 +114,10 @@ def _now(raw: object) -> datetime:
 
 
 def _vectors(path: Path) -> list[Any]:
-    with _problems(path.name):
-        raw = _yaml(path)
+    with problems(path.name):
+        raw = read_yaml(path)
     if not isinstance(raw, Mapping) or not isinstance(raw.get("vectors"), list):
-        _refuse(f"{path.name}: is not the mapping {{vectors: [...]}}")
+        refuse(f"{path.name}: is not the mapping {{vectors: [...]}}")
     return list(raw["vectors"])
 
 
@@ -126,19 +126,19 @@ def _each(rows: list[Any], name: str, answer: Callable[[Mapping[str, Any]], Any]
     for number, row in enumerate(rows):
         where = f"{name}[{number}]"
         if not isinstance(row, Mapping):
-            _refuse(f"{where}: is not a mapping")
-        with _problems(where):
+            refuse(f"{where}: is not a mapping")
+        with problems(where):
             answers.append(answer(row))
     return answers
 
 
-def _yaml_files(folder: Path) -> list[Path]:
+def yaml_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        _refuse(f"{folder}: is not a folder")
+        refuse(f"{folder}: is not a folder")
     return sorted(folder.glob("*.yaml"), key=lambda path: os.fsencode(path.name))
 
 
-def _yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
     """The value of a YAML file, dates left as the text that was written."""
     import yaml
 
@@ -151,22 +151,22 @@ def _yaml(path: Path) -> Any:
     try:
         return yaml.load(path.read_text("utf-8"), Loader=Loader)  # noqa: S506 - a safe loader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        _refuse(f"{path}: cannot be read as YAML ({type(error).__name__})")
+        refuse(f"{path}: cannot be read as YAML ({type(error).__name__})")
 
 
 @contextmanager
-def _problems(where: str = "") -> Iterator[None]:
+def problems(where: str = "") -> Iterator[None]:
     """Turns a problem of the rules into one sentence and the exit status."""
     try:
         yield
     except ValueError as error:
-        _refuse(f"{where}: {error}" if where else str(error))
+        refuse(f"{where}: {error}" if where else str(error))
 
 
-def _print(value: object) -> None:
+def print_json(value: object) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2).encode())
 
 
-def _refuse(sentence: str) -> NoReturn:
+def refuse(sentence: str) -> NoReturn:
     typer.echo(sentence, err=True)
     raise typer.Exit(UNUSABLE)

@@ -1,0 +1,198 @@
+"""`decide`: from a household to all its decisions with their reasons."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import cast
+
+from onedoor.policy.amounts import COMPUTATIONS, TAPER_AMOUNT, Computation
+from onedoor.policy.case import Case
+from onedoor.policy.conditions import Condition, conditions_of, taper_months
+from onedoor.policy.decisions import (
+    Appeal,
+    Decision,
+    Decisions,
+    OutcomeName,
+    Programme,
+    Reason,
+    RuleVersion,
+    SelfCareName,
+    TaperMonths,
+)
+from onedoor.policy.household import Household
+from onedoor.policy.population import population_of, simulation_of
+from onedoor.policy.rules import system_of
+from onedoor.policy.rules.tekun import SelfCare
+from onedoor.policy.rules.values import NO, NO_AMOUNT, UNKNOWN, YES, Outcome
+from onedoor.policy.table import Parameters, packaged_parameters
+
+VERSION = "1"
+"""Of the rules: raised when a rule of the law changes, not when a figure does."""
+
+HOUSEHOLD_PROGRAMMES: tuple[Programme, ...] = (
+    "dibao",
+    "dibao_edge",
+    "rigid_expenditure",
+    "temporary_small",
+    "temporary_expenditure",
+    "charity_need",
+)
+PERSON_PROGRAMMES: tuple[Programme, ...] = (
+    "single_person",
+    "tekun",
+    "unattended_child",
+    "orphan",
+    "disability_living",
+    "disability_nursing",
+)
+
+APPEAL = Appeal(
+    clause="FY art. 20",
+    text="对本决定不服的，可先向区民政局申诉，也可自知道本决定之日起六十日内申请行政复议。",
+    text_en="Whoever disagrees may object at the district civil affairs bureau, and may apply for "
+    "administrative reconsideration within 60 days of learning of this decision.",
+    days=60,
+)
+OUTCOMES = tuple(cast(OutcomeName, outcome.name) for outcome in Outcome)
+MET = {NO: False, UNKNOWN: None, YES: True}
+
+
+def decide(household: Household, parameters: Parameters | None = None) -> Decisions:
+    """All decisions on a household on its day, with reasons, from the packaged table or another.
+
+    Pure: the same household and the same table give the same decisions.
+    """
+    table = parameters or packaged_parameters()
+    population = population_of([household])
+    simulation = simulation_of(population, system_of(table), household.as_of)
+    case = Case(simulation, table, household, population.member_rows[0])
+    return Decisions(
+        as_of=household.as_of, rule_version=rule_version(table), decisions=tuple(_decisions(case))
+    )
+
+
+def rule_version(table: Parameters) -> RuleVersion:
+    """The rules' version with the content hashes of rules and table."""
+    return RuleVersion(version=VERSION, rules=_rules_hash(), parameters=table.hash)
+
+
+@cache
+def _rules_hash() -> str:
+    folder = files("onedoor.policy") / "rules"
+    sources = sorted(
+        (item for item in folder.iterdir() if item.name.endswith(".py")), key=lambda item: item.name
+    )
+    text = b"\0".join(item.name.encode() + b"\0" + item.read_bytes() for item in sources)
+    return f"sha256:{sha256(text).hexdigest()}"
+
+
+def _decisions(case: Case) -> Iterable[Decision]:
+    for programme in HOUSEHOLD_PROGRAMMES:
+        yield _decision(programme, case)
+    for index, member in enumerate(case.household.members):
+        for programme in PERSON_PROGRAMMES:
+            if programme != "tekun" or member.supporters is not None:
+                yield _decision(programme, case.of_member(index))
+
+
+def _decision(programme: Programme, case: Case) -> Decision:
+    outcome = OUTCOMES[case[programme]]
+    conditions = conditions_of(programme, case)
+    computation = COMPUTATIONS[programme]
+    reasons = [_reason(condition, case) for condition in conditions]
+    amount = _amount(computation, case, outcome)
+    reasons += _amount_reasons(computation, case, outcome, amount)
+    return Decision.model_construct(
+        programme=programme,
+        member=None if case.index is None else case.member.id,
+        outcome=outcome,
+        amount_fen=amount,
+        unit=computation.unit,
+        reasons=tuple(reasons),
+        assumed_parameters=_assumed(case, _entered(programme, case)),
+        taper=_taper(case) if outcome == "taper" else None,
+        self_care=_self_care(case) if programme == "tekun" else None,
+        appeal=APPEAL if outcome == "not_eligible" else None,
+    )
+
+
+def _reason(condition: Condition, case: Case) -> Reason:
+    met = MET[condition.verdict(case)]
+    zh, en = condition.says(case)
+    change = (None, None) if met else condition.change(case)
+    mark_zh, mark_en = {True: ("符合", "met"), False: ("不符合", "not met"), None: ("待核定", "open")}[met]
+    return Reason.model_construct(
+        code=condition.code,
+        clause=condition.clause,
+        text=f"{zh}：{mark_zh}。",
+        text_en=f"{en[0].upper()}{en[1:]}: {mark_en}.",
+        met=met,
+        thresholds=case.thresholds(condition.parameters(case)),
+        change=change[0],
+        change_en=change[1],
+    )
+
+
+def _amount(computation: Computation, case: Case, outcome: str) -> int | None:
+    if computation.variable is None or outcome != "eligible":
+        return None
+    amount = int(case[computation.variable])
+    return None if amount == NO_AMOUNT else amount
+
+
+def _amount_reasons(
+    computation: Computation, case: Case, outcome: str, amount: int | None
+) -> Sequence[Reason]:
+    if outcome == "taper":
+        code, (zh, en) = "amount_entered_by_officer", TAPER_AMOUNT
+        names: tuple[str, ...] = ()
+    elif outcome != "eligible":
+        return ()
+    elif amount is None:
+        code, (zh, en) = "amount_entered_by_officer", computation.unknown(case)
+        names = computation.parameters(case)
+    else:
+        code, (zh, en) = "amount", computation.says(case, amount)
+        names = computation.parameters(case)
+    return (
+        Reason.model_construct(
+            code=code,
+            clause=computation.clause,
+            text=f"{zh}。",
+            text_en=f"{en[0].upper()}{en[1:]}.",
+            met=None,
+            thresholds=case.thresholds(names),
+            change=None,
+            change_en=None,
+        ),
+    )
+
+
+def _entered(programme: str, case: Case) -> dict[str, None]:
+    """The parameters that entered a decision: those asked until it was settled, and the amount's."""
+    entered: dict[str, None] = {}
+    for condition in conditions_of(programme, case):
+        entered.update(dict.fromkeys(condition.parameters(case)))
+        for inner in condition.within:
+            entered.update(_entered(inner, case))
+        if condition.verdict(case) == NO:
+            return entered
+    if OUTCOMES[case[programme]] == "eligible":
+        entered.update(dict.fromkeys(COMPUTATIONS[programme].parameters(case)))
+    return entered
+
+
+def _assumed(case: Case, names: Iterable[str]) -> tuple[str, ...]:
+    found = ((name, case.figure(name)) for name in names)
+    return tuple(name for name, entry in found if entry is not None and entry.assumed)
+
+
+def _taper(case: Case) -> TaperMonths:
+    first, last = taper_months(case)
+    return TaperMonths(first_month=first, last_month=last)
+
+
+def _self_care(case: Case) -> SelfCareName | None:
+    grade = list(SelfCare)[case["self_care"]].name
+    return None if grade == "unknown" else cast(SelfCareName, grade)
