@@ -60,6 +60,7 @@ create table tellings (
   person text not null,
   name text not null,
   function text not null,
+  classification text not null,
   primary key (notice_id, person)
 );
 create index tellings_person on tellings (person);
@@ -68,6 +69,7 @@ create table seen (
   notice_id uuid not null references notices,
   person text not null,
   at timestamptz not null,
+  classification text not null,
   primary key (notice_id, person)
 );
 
@@ -143,7 +145,8 @@ or exists (select from notices where notices.id = any (deliveries.notices))
 
 def upgrade() -> None:
     sql(op, TABLES)
-    sql(op, "grant select on tellings, seen, attempts to onedoor_notify_reader;")
+    protect(op, "tellings")
+    protect(op, "seen", "person = current_setting('onedoor.person', true)")
     protect(op, "notices", ADDRESSED)
     protect(op, "rings", RINGING)
     protect(op, "deliveries", OVERSEEING)

@@ -204,7 +204,7 @@ where n.ended_at is null and n.state <> 'passed_over'
        or not exists (select from seen s where s.notice_id = n.id and s.person = $1))
 """
 _SEE = """
-insert into seen (notice_id, person, at) select id, $2, $3 from unnest($1::uuid[]) as n (id)
+insert into seen (notice_id, person, at, classification) select id, $2, $3, 'internal' from unnest($1::uuid[]) as n (id)
 on conflict do nothing
 """
 _WAYS = """

@@ -57,8 +57,8 @@ from unnest($1::uuid[], $2::boolean[], $3::timestamptz[]) as told (id, gap, agai
 where notices.id = told.id
 """
 _TELL = """
-insert into tellings (notice_id, person, name, function)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) on conflict do nothing
+insert into tellings (notice_id, person, name, function, classification)
+select *, 'internal' from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) on conflict do nothing
 """
 _DELIVER = """
 insert into deliveries (id, person, channel, fold, notices, critical, decided_at, not_before, classification)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from onedoor.calendar import CHINA, SHANGHAI, local
+from onedoor.calendar import SHANGHAI, in_force, local
 
 MORNING, EVENING = time(8, 30), time(18, 0)
 """Assumed: the digest half an hour before offices open, quiet from their close."""
@@ -14,7 +14,7 @@ FOLDING = timedelta(minutes=5)
 def awake(at: datetime) -> bool:
     """Whether it is no quiet hour."""
     here = local(at)
-    return CHINA.is_working(here.date()) and MORNING <= here.time() < EVENING
+    return in_force().calendar.is_working(here.date()) and MORNING <= here.time() < EVENING
 
 
 def next_morning(at: datetime) -> datetime:
@@ -23,6 +23,6 @@ def next_morning(at: datetime) -> datetime:
     day = here.date()
     while True:
         digest = datetime.combine(day, MORNING, SHANGHAI)
-        if digest >= here and CHINA.is_working(day):
+        if digest >= here and in_force().calendar.is_working(day):
             return digest
         day += timedelta(days=1)
