@@ -1,6 +1,7 @@
 """What operators see of a dead letter: what kind of thing it is, never a person, whatever it holds."""
 
 import json
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,10 +15,11 @@ from onedoor.runtime.logs import mask
 from tests.integration.toy import withdrawal
 
 
-def shown(value: bytes, key: bytes | None = b"k", child: bool = False) -> Letter:
+def shown(value: bytes, key: bytes | None = b"k", child: bool = False, headers: bytes = b"[]") -> Letter:
     row: dict[str, Any] = {
         "id": 1, "consumer": "toy", "topic": "t", "type": None, "key": key, "child": child, "error": "E",
         "traceback": "T", "arrived_at": datetime.now(UTC), "waiting": 0, "value": value,
+        "partition": 0, "offset": 0, "headers": headers,
     }  # fmt: skip
     return _letter(row)  # type: ignore[arg-type]
 
@@ -67,6 +69,19 @@ def test_a_key_is_shown_only_as_an_id_and_never_of_a_child(
     key: bytes | None, child: bool, seen: str | None
 ) -> None:
     assert shown(b"{}", key, child).key == seen
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "trace_id"),
+    [(b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01", "a" * 32), (b"Li Invented", None), (b"\xff", None)],
+)
+def test_the_trace_is_shown_and_nothing_else_that_stands_in_its_place(
+    traceparent: bytes, trace_id: str | None
+) -> None:
+    headers = json.dumps([["ce_traceparent", b64encode(traceparent).decode()]]).encode()
+    letter = shown(b"{}", headers=headers)
+    assert letter.trace_id == trace_id
+    assert "Invented" not in letter.model_dump_json()
 
 
 def test_what_does_not_say_how_widely_it_may_be_read_counts_as_a_childs() -> None:

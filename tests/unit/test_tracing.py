@@ -13,6 +13,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
+from onedoor.contracts.core import Actor
+from onedoor.desk.remote import Services
+from onedoor.desk.session import Session
+from onedoor.desk.settings import Settings as DeskSettings
 from onedoor.runtime import http, problems, tracing
 from onedoor.runtime.tracing import SpanKind
 
@@ -274,3 +278,23 @@ async def test_looking_after_the_process_is_not_traced(
     answer = await client.get("/health/live", headers={"traceparent": PARENT})
     assert (answer.json(), answer.headers.get("traceresponse")) == (None, None)
     assert recorded.get_finished_spans() == ()
+
+
+async def test_the_desk_asks_services_in_the_trace_of_the_page() -> None:
+    asked: list[httpx.Request] = []
+
+    def answering(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={})
+
+    services = Services(DeskSettings())
+    await services._client.aclose()
+    services._client = httpx.AsyncClient(transport=httpx.MockTransport(answering))
+    session = Session(Actor(person="p", role="hotline"), "token")
+    with tracing.span("GET /", SpanKind.SERVER, PARENT):
+        here = tracing.current()
+        await services.get(session, "intake", "/v1/x")
+        await services.post(session, "notify", "/v1/y", {}, key="k")
+    assert [request.headers["traceparent"] for request in asked] == [here, here]
+    assert asked[1].headers["idempotency-key"] == "k"
+    await services.close()

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from onedoor.contracts.core import Actor
 from onedoor.contracts.registry import EVENTS
-from onedoor.runtime import letters
+from onedoor.runtime import letters, tracing
 from onedoor.runtime.consumer import Consumer, replay
 from onedoor.runtime.http import allow, not_found
 
@@ -34,7 +34,10 @@ where l.kind = 'letter' and l.state = 'open' order by l.child desc, l.id limit 2
 
 
 class Letter(BaseModel):
-    """A dead letter as an operator may see it: no key and no offset where a child may be concerned."""
+    """A dead letter as an operator may see it: no key and no offset where a child may be concerned.
+
+    trace_id: under which the logs tell how it came here.
+    """
 
     id: int
     consumer: str
@@ -44,6 +47,7 @@ class Letter(BaseModel):
     child: bool
     error: str | None
     traceback: str | None
+    trace_id: str | None
     arrived_at: str
     waiting: int
     shape: Any
@@ -153,6 +157,7 @@ def _letter(row: asyncpg.Record) -> Letter:
         child=row["child"],
         error=row["error"],
         traceback=row["traceback"],
+        trace_id=tracing.trace_id(letters.stored_record(row).header("ce_traceparent")),
         arrived_at=row["arrived_at"].isoformat(),
         waiting=row["waiting"],
         shape=_shape(row["value"]),

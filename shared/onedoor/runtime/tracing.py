@@ -42,6 +42,9 @@ FLUSH_SECONDS = 3.0
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _FORM = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
+_KNOWN_FLAGS = 0b11
+"""Recorded by the caller; random in all of its id. Bits that W3C has not given a meaning stay behind."""
+
 _provider: "TracerProvider | None" = None
 _tracer: trace.Tracer | None = None
 
@@ -169,7 +172,7 @@ def parsed(traceparent: str | None) -> SpanContext | None:
     found = _FORM.fullmatch(traceparent) if traceparent else None
     if found is None:
         return None
-    flags = TraceFlags(int(found[3], 16) & TraceFlags.SAMPLED)
+    flags = TraceFlags(int(found[3], 16) & _KNOWN_FLAGS)
     return SpanContext(int(found[1], 16), int(found[2], 16), is_remote=True, trace_flags=flags)
 
 
