@@ -475,6 +475,16 @@ def not_in_the_future(case: AssistanceCase, proceeding: Proceeding, asked: Asked
     )
 
 
+def nothing_in_force(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    decision = proceeding.in_force
+    return _unless(
+        decision is None or decision.kind in ("refuse", "stop"),
+        "decision.stop",
+        "Help that was granted is stopped, not refused.",
+        "已批准的救助应予终止，而非不予批准。",
+    )
+
+
 def something_in_force(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
     return _unless(
         proceeding.in_force is not None,

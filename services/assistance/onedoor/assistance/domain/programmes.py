@@ -6,9 +6,10 @@ Sources: 57 = 民发〔2021〕57号 (dibao), 43 = 民发〔2021〕43号 (特困)
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from onedoor.assistance.domain import guards, kept, said
-from onedoor.assistance.domain.proceeding import SETTLED, STATES, State
+from onedoor.assistance.domain.proceeding import State
 from onedoor.assistance.domain.table import Branch, Step, Workflow
 from onedoor.contracts.events import assistance as events
 
@@ -16,13 +17,17 @@ TOWNSHIP = frozenset({"caseworker", "reviewer", "everything"})
 DISTRICT = frozenset({"district", "everything"})
 CONFIRMING = frozenset({"reviewer", "district", "everything"})
 ALL = TOWNSHIP | DISTRICT
+EVERY = ("all",)
+"""Of a step's clocks: whichever of the proceeding still run."""
 
 
 def _in(*states: State) -> frozenset[State]:
     return frozenset(states)
 
 
-OPEN: frozenset[State] = frozenset(STATES) - SETTLED - {"suspended", "review", "ending_notice"}
+OPEN = _in(
+    "received", "supplement", "accepted", "investigating", "opinion", "notice", "objection", "reported"
+)
 """Before the first decision."""
 RECEIVING = (
     Step("ask-supplement", _in("received"), "supplement", TOWNSHIP, said.AskSupplement,
@@ -63,15 +68,14 @@ CHECKING = (
 )  # fmt: skip
 
 
-def _opining(check: bool, meets: tuple[str, ...] = ()) -> tuple[Step, ...]:
-    checked = (guards.checked_before_grant,) if check else ()
+def _opining(meets: tuple[str, ...] = ()) -> tuple[Step, ...]:
     return (
         Step("discuss", _in("investigating", "opinion", "reported"), "stay", ALL, said.Discuss,
              kept.DiscussionRecorded),
         Step("give-opinion", _in("investigating"), "opinion", TOWNSHIP, said.GiveOpinion,
              events.OpinionGiven,
-             (guards.household_on_file, guards.investigated, guards.not_a_relative, *checked,
-              guards.of_the_present_file, guards.opinion_follows_the_rules),
+             (guards.household_on_file, guards.investigated, guards.not_a_relative,
+              guards.checked_before_grant, guards.of_the_present_file, guards.opinion_follows_the_rules),
              assessed=True, meets=meets),
         Step("reconsider-opinion", _in("opinion"), "investigating", TOWNSHIP, said.Stated,
              events.ProceedingReopened),
@@ -96,13 +100,8 @@ def _publicity(clock: str) -> tuple[Step, ...]:
     )  # fmt: skip
 
 
-def _deciding(starts: tuple[str, ...], told: str | None) -> tuple[Step, ...]:
+def _deciding(starts: tuple[str, ...], whole: tuple[str, ...], told: tuple[str, ...]) -> tuple[Step, ...]:
     """Confirmation by others than the investigators, by tiers of the amount (57 art. 20)."""
-    tells = (
-        (Step("tell-refusal", _in("refused"), "stay", ALL, said.Tell, events.RefusalTold, meets=(told,)),)
-        if told
-        else (Step("tell-refusal", _in("refused"), "stay", ALL, said.Tell, events.RefusalTold),)
-    )
     return (
         Step("report", _in("opinion"), "reported", TOWNSHIP, said.Nothing, events.CaseReported,
              (guards.notice_served_if_due,), starts=starts),
@@ -112,55 +111,68 @@ def _deciding(starts: tuple[str, ...], told: str | None) -> tuple[Step, ...]:
              (guards.recommended, guards.notice_served_if_due, guards.not_the_investigator,
               guards.not_a_relative, guards.of_the_present_file, guards.assessed_as_eligible,
               guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
-             decides="grant", assessed=True, meets=starts),
+             decides="grant", assessed=True, meets=(*starts, *whole)),
         Step("refuse", _in("reported"), "refused", CONFIRMING, said.Refuse, events.Determined,
              (guards.not_the_investigator, guards.not_a_relative, guards.coded_reason,
               guards.of_the_present_file, guards.refused_as_the_rules_say),
-             decides="refuse", assessed=True, starts=(told,) if told else (), meets=starts),
-        *tells,
+             decides="refuse", assessed=True, starts=told, meets=(*starts, *whole)),
+        Step("tell-refusal", _in("refused"), "stay", ALL, said.Tell, events.RefusalTold, meets=told),
     )  # fmt: skip
 
 
-def _leaving(*clocks: str) -> tuple[Step, ...]:
+def _leaving(runs: frozenset[State]) -> tuple[Step, ...]:
     """Ways out before a decision: withdrawal, non-cooperation (57 art. 29), another township's matter."""
     return (
-        Step("withdraw", OPEN, "withdrawn", ALL, said.Stated, events.ProceedingEnded, cancels=clocks),
+        Step("withdraw", OPEN, "withdrawn", ALL, said.Stated, events.ProceedingEnded, cancels=EVERY),
         Step("close-not-cooperating", _in("supplement", "accepted", "investigating"), "not_cooperating",
-             TOWNSHIP, said.Stated, events.ProceedingEnded, cancels=clocks),
-        Step("hand-over", OPEN | _in("granted", "review"), "stay", ALL, said.HandOver,
+             TOWNSHIP, said.Stated, events.ProceedingEnded, cancels=EVERY),
+        Step("hand-over", OPEN | runs, "stay", ALL, said.HandOver,
              events.JurisdictionChanged, (guards.another_division,)),
     )  # fmt: skip
 
 
-APPEALING = (
-    Step("appeal", _in("granted", "refused", "ended", "papers"), "stay", ALL, said.Appeal,
-         events.CaseAppealed, (guards.within_appeal_time,)),
-    Step("settle-appeal", _in("granted", "refused", "ended"), Branch("result", {"upheld": "stay",
-         "overturned": "investigating"}), DISTRICT, said.SettleAppeal, events.AppealSettled,
-         (guards.appealed,)),
-    Step("reopen", _in("refused", "withdrawn", "not_cooperating", "ended"), "investigating", DISTRICT,
-         said.Reopen, events.ProceedingReopened),
-)  # fmt: skip
-"""申诉 and 复议 (649; within 60 days), linked to the decision."""
+def _appealing(overturned: State | Literal["stay"], told: tuple[str, ...]) -> tuple[Step, ...]:
+    """申诉 and 复议 (649; within 60 days), linked to the decision; and the district's own reopening.
+
+    overturned: where a grant goes whose appeal held.
+    """
+    refused = _in("refused", "ended") if overturned == "review" else _in("refused")
+    return (
+        Step("appeal", refused | _in("granted"), "stay", ALL, said.Appeal, events.CaseAppealed,
+             (guards.within_appeal_time,)),
+        Step("settle-appeal", _in("granted"), Branch("result", {"upheld": "stay",
+             "overturned": overturned}), DISTRICT, said.SettleAppeal, events.AppealSettled,
+             (guards.appealed,)),
+        Step("settle-appeal", refused, Branch("result", {"upheld": "stay",
+             "overturned": "investigating"}), DISTRICT, said.SettleAppeal, events.AppealSettled,
+             (guards.appealed,), cancels=told),
+        Step("reopen", refused | _in("withdrawn", "not_cooperating"), "received", DISTRICT,
+             said.Reopen, events.ProceedingReopened, cancels=told),
+    )  # fmt: skip
 
 
-def _suspicion(sources: frozenset[State]) -> tuple[Step, ...]:
+def _suspicion(runs: frozenset[State], told: tuple[str, ...]) -> tuple[Step, ...]:
     """Suspected fraud: suspend, clear or refuse, recover (649 art. 68)."""
+    sources = (OPEN | runs) - _in("received", "supplement")
+    ended = _in("ended") if "review" in runs else _in()
     return (
         Step("suspend", sources, "suspended", ALL, said.Stated, events.CaseSuspended),
         Step("clear-suspicion", _in("suspended"), "back", DISTRICT, said.Stated, events.SuspicionCleared),
-        Step("recover", _in("granted", "review", "suspended", "ended"), "stay", DISTRICT, said.Recover,
+        Step("refuse", _in("suspended"), "refused", DISTRICT, said.Refuse, events.Determined,
+             (guards.nothing_in_force, guards.not_the_investigator, guards.not_a_relative,
+              guards.coded_reason, guards.of_the_present_file, guards.refused_as_the_rules_say),
+             decides="refuse", assessed=True, starts=told, cancels=EVERY),
+        Step("recover", runs | ended | _in("suspended"), "stay", DISTRICT, said.Recover,
              events.Determined, (guards.something_in_force, guards.coded_reason), decides="recover"),
     )  # fmt: skip
 
 
 def _reviewing(ending: bool = False, taper: bool = False) -> tuple[Step, ...]:
     """Review by household kind (L8), and changes that re-open the decision."""
-    stop_guards = (guards.coded_reason, guards.of_the_present_file, guards.refused_as_the_rules_say)
     announced = (guards.ending_announced,) if ending else ()
     steps = [
         Step("report-change", _in("granted"), "review", ALL, said.ReportChange, events.ChangeReported,
-             (guards.not_in_the_future,), meets=("L8",)),
+             (guards.not_in_the_future,), starts=("L9",), meets=("L8",)),
         Step("start-review", _in("granted"), "review", ALL, said.StartReview, events.ReviewStarted,
              meets=("L8",)),
         Step("adjust", _in("review"), "granted", DISTRICT, said.Amount, events.Determined,
@@ -168,8 +180,9 @@ def _reviewing(ending: bool = False, taper: bool = False) -> tuple[Step, ...]:
               guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
              decides="adjust", assessed=True, starts=("L8",), meets=("L9",)),
         Step("stop", _in("review", "suspended"), "ended", DISTRICT, said.Stop, events.Determined,
-             (guards.not_a_relative, *stop_guards, *announced), decides="stop", assessed=True,
-             meets=("L9",)),
+             (guards.something_in_force, guards.not_a_relative, guards.coded_reason,
+              guards.of_the_present_file, guards.refused_as_the_rules_say, *announced),
+             decides="stop", assessed=True, meets=("L9",), cancels=EVERY),
     ]  # fmt: skip
     if taper:
         steps += [
@@ -190,7 +203,7 @@ def _reviewing(ending: bool = False, taper: bool = False) -> tuple[Step, ...]:
 
 
 def _granting(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """A monthly grant starts its review clock."""
+    """A grant that runs starts its review clock."""
     return tuple(
         replace(step, starts=(*step.starts, "L8")) if step.decides == "grant" else step for step in steps
     )
@@ -203,60 +216,67 @@ CARE = (
 )  # fmt: skip
 """特困: the district grades the ability, the person chooses home or institution (43 arts. 21-23)."""
 
-FULL = (OPEN | _in("granted", "review")) - _in("received", "supplement")
+
+def _whole(
+    accept: tuple[str, ...],
+    notice: str,
+    *own: Step,
+    investigate: tuple[str, ...] = (),
+    opinion: tuple[str, ...] = (),
+    decide: tuple[str, ...] = (),
+    told: tuple[str, ...] = (),
+    monthly: bool = True,
+) -> tuple[Step, ...]:
+    """From application to appeal, as all programmes have it that are checked and posted; `own` steps besides.
+
+    The clocks: accept, those that acceptance starts; of them investigate and opinion meet theirs and the
+    decision the others; decide, those of the district's decision; told, that of telling a refusal.
+    monthly: what is granted runs on and is reviewed.
+    """
+    runs = _in("granted", "review") if monthly else _in("granted")
+    whole = tuple(clock for clock in accept if clock not in (*investigate, *opinion))
+    return (
+        *RECEIVING,
+        *_accepting(*accept),
+        *_investigating(investigate),
+        *CHECKING,
+        *_opining(opinion),
+        *_publicity(notice),
+        *_deciding(decide, whole, told),
+        *own,
+        *_suspicion(runs, told),
+        *_leaving(runs),
+    )
+
 
 DIBAO = Workflow(
     "dibao",
     (
-        *RECEIVING,
-        *_accepting("L1", "L5"),
-        *_investigating(meets=("L1",)),
-        *CHECKING,
-        *_opining(check=True),
-        *_publicity("L3"),
-        *_granting(_deciding(("L4",), "L6")),
+        *_granting(_whole(("L1", "L5"), "L3", investigate=("L1",), decide=("L4",), told=("L6",))),
         *_reviewing(taper=True),
-        *_suspicion(FULL),
-        *APPEALING,
-        *_leaving("L1", "L4", "L5"),
+        *_appealing("review", ("L6",)),
     ),
     notice_days=(7, 3),
 )
+"""公示 stands seven days, and three more after an objection (57 art. 19, CQDB art. 18)."""
 
-DIBAO_EDGE = replace(
-    DIBAO,
-    programme="dibao_edge",
-    per=None,
-    steps=(
-        *RECEIVING,
-        *_accepting("L1", "L5"),
-        *_investigating(meets=("L1",)),
-        *CHECKING,
-        *_opining(check=True),
-        *_publicity("L3"),
-        *_granting(_deciding(("L4",), "L6")),
+DIBAO_EDGE = Workflow(
+    "dibao_edge",
+    (
+        *_granting(_whole(("L1", "L5"), "L3", investigate=("L1",), decide=("L4",), told=("L6",))),
         *_reviewing(),
-        *_suspicion(FULL),
-        *APPEALING,
-        *_leaving("L1", "L4", "L5"),
+        *_appealing("review", ("L6",)),
     ),
+    per=None,
+    notice_days=(7, 3),
 )
 
 TEKUN = Workflow(
     "tekun",
     (
-        *RECEIVING,
-        *_accepting("L11"),
-        *_investigating(),
-        *CHECKING,
-        *_opining(check=True, meets=("L11",)),
-        *_publicity("L12"),
-        *_granting(_deciding(("L13",), "L6")),
-        *CARE,
+        *_granting(_whole(("L11",), "L12", *CARE, opinion=("L11",), decide=("L13",), told=("L6",))),
         *_reviewing(ending=True),
-        *_suspicion(FULL | _in("ending_notice")),
-        *APPEALING,
-        *_leaving("L11", "L13"),
+        *_appealing("review", ("L6",)),
     ),
     person=True,
     notice_days=(7, 7),
@@ -264,37 +284,14 @@ TEKUN = Workflow(
 
 RIGID = Workflow(
     "rigid_expenditure",
-    (
-        *RECEIVING,
-        *_accepting("L16"),
-        *_investigating(),
-        *CHECKING,
-        *_opining(check=True),
-        *_publicity("L3"),
-        *_granting(_deciding((), None)),
-        *_reviewing(),
-        *_suspicion(FULL),
-        *APPEALING,
-        *_leaving("L16"),
-    ),
+    (*_granting(_whole(("L16",), "L3")), *_reviewing(), *_appealing("review", ())),
     per=None,
     notice_days=(7, 3),
 )
 
 EXPENDITURE_AID = Workflow(
     "temporary_expenditure",
-    (
-        *RECEIVING,
-        *_accepting(),
-        *_investigating(),
-        *CHECKING,
-        *_opining(check=True),
-        *_publicity("L3"),
-        *_deciding((), None),
-        *_suspicion(FULL),
-        *APPEALING,
-        *_leaving(),
-    ),
+    (*_whole((), "L3", monthly=False), *_appealing("stay", ())),
     per="once",
     notice_days=(7, 3),
 )
@@ -325,16 +322,17 @@ SMALL_AID = Workflow(
              (guards.something_in_force, guards.coded_reason), decides="recover"),
         Step("appeal", _in("granted", "refused", "papers"), "stay", ALL, said.Appeal, events.CaseAppealed,
              (guards.within_appeal_time,)),
-        Step("settle-appeal", _in("granted", "refused", "papers"), Branch("result", {"upheld": "stay",
+        Step("settle-appeal", _in("refused"), Branch("result", {"upheld": "stay",
              "overturned": "urgent"}), DISTRICT, said.SettleAppeal, events.AppealSettled,
-             (guards.appealed,), cancels=("L19",)),
+             (guards.appealed,)),
+        Step("settle-appeal", _in("granted", "papers"), "stay", DISTRICT, said.SettleAppeal,
+             events.AppealSettled, (guards.appealed,)),
         Step("withdraw", _in("received", "urgent"), "withdrawn", ALL, said.Stated, events.ProceedingEnded,
              cancels=("L17",)),
         Step("hand-over", _in("received", "urgent"), "stay", ALL, said.HandOver,
              events.JurisdictionChanged, (guards.another_division,)),
     ),
     per="once",
-    check=False,
 )  # fmt: skip
 """小额快救: no check, no notice, within three days (L17); aid first, papers later (L19)."""
 

@@ -85,8 +85,7 @@ class Step:
 @dataclass(frozen=True)
 class Workflow:
     """The steps of one programme. person: it is one person's, not the household's; per: how it is paid
-    (None: it pays nothing of its own); notice_days: 公示 in calendar days, by round (empty: none is due);
-    check: a financial check is needed.
+    (None: it pays nothing of its own); notice_days: 公示 in calendar days, by round (empty: none is due).
     """
 
     programme: str
@@ -94,7 +93,6 @@ class Workflow:
     person: bool = False
     per: Per | None = "month"
     notice_days: tuple[int, ...] = ()
-    check: bool = True
 
     @cached_property
     def by_command(self) -> Mapping[str, tuple[Step, ...]]:

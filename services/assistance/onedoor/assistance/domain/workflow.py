@@ -362,6 +362,7 @@ def _determined(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
         "decision_id": _decision_id(proceeding),
         "kind": step.decides,
         "reason": _coded(step, workflow, said),
+        "amount_fen": 0,
         "per": workflow.per or "month",
         "rule_version": found.rule_version if found is not None else rules.version,
         "manual": granting and workflow.per is not None and not (computed and step.decides != "taper"),

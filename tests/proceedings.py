@@ -1,0 +1,193 @@
+"""A case at assistance in memory, walked through its programmes' steps; and a household that is eligible."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from onedoor.assistance.domain import DECIDER
+from onedoor.assistance.domain.proceeding import (
+    Assessment,
+    AssistanceCase,
+    HouseholdFacts,
+    Proceeding,
+    proceeding_id,
+)
+from onedoor.assistance.domain.programmes import EVERY, WORKFLOWS
+from onedoor.assistance.domain.workflow import Act, OpenProceeding, RecordAuthorisation, RecordHousehold
+from onedoor.contracts.case import OpenCase
+from onedoor.contracts.core import Actor, Command, Context, Event, Refusal, derived_id
+from onedoor.contracts.work import NoteReferral, case_id
+from tests.casework import ADULT, APPLICATION, CHAIN, CHILD
+
+TOWNSHIP = "500112015"
+CASEWORKER = Actor(person="cw-1", role="caseworker", division=TOWNSHIP)
+REVIEWER = Actor(person="rev-1", role="reviewer", division=TOWNSHIP)
+DISTRICT = Actor(person="dist-1", role="district")
+INVESTIGATORS = (
+    {"person": "cw-1", "unit": "township", "division": TOWNSHIP},
+    {"person": "vil-1", "unit": "village", "division": TOWNSHIP},
+)
+HOUSEHOLD = HouseholdFacts(digest="file-1", size=2, adults=(ADULT,), people={"m1": ADULT, "m2": CHILD})
+START = datetime(2026, 3, 3, 2, tzinfo=UTC)
+
+
+def assessed(programme: str, outcome: str = "eligible", amount: int | None = 47_000) -> Assessment:
+    """What the rules say of the household on file."""
+    return Assessment(
+        programme=programme,
+        outcome=outcome,
+        amount_fen=amount if outcome == "eligible" else None,
+        per=WORKFLOWS[programme].per or "month",
+        rule_version="rules-1",
+        household=HOUSEHOLD.digest,
+        evidence="evidence-1",
+    )
+
+
+class Walk:
+    """One case, the time, what happened so far, and by the rows taken: which statutory clocks run."""
+
+    def __init__(self, programme: str = "dibao", sealed: bool = False, open_: bool = True) -> None:
+        self.id = case_id(APPLICATION, "assistance")
+        self.case = DECIDER.initial()
+        self.events: list[Event] = []
+        self.now = START
+        self.running: set[str] = set()
+        self.programme = programme
+        self.person = ADULT if WORKFLOWS[programme].person else None
+        self.proceeding_id = proceeding_id(self.id, programme, self.person)
+        self.do(
+            OpenCase(
+                target=self.id,
+                application_id=APPLICATION,
+                chain_id=CHAIN,
+                urgency="ordinary",
+                sealed=sealed,
+                division=TOWNSHIP,
+                programmes=(programme,),
+                subjects=(CHILD, ADULT),
+            )
+        )
+        if open_:
+            self.do(OpenProceeding(target=self.id, programme=programme, person_id=self.person))
+
+    def do(self, command: Command, actor: Actor = CASEWORKER) -> Sequence[Event] | Refusal:
+        """Give the command; its events, already folded, or why not."""
+        decided = DECIDER.decide(self.case, command, Context(actor, self.now))
+        if not isinstance(decided, Refusal):
+            self.events += decided
+            for event in decided:
+                self.case = DECIDER.evolve(self.case, event)
+        return decided
+
+    def step(
+        self, name: str, actor: Actor = CASEWORKER, assessment: Any = ..., **said: Any
+    ) -> Sequence[Event] | Refusal:
+        """Take a step with what is said; the rules say `eligible`, if not told otherwise."""
+        workflow = WORKFLOWS[self.programme]
+        rows = workflow.by_command[name]
+        row = workflow.step(name, self.proceeding.state)
+        found = assessed(self.programme) if assessment is ... else assessment
+        decided = self.do(
+            Act(
+                target=self.id,
+                proceeding=self.proceeding_id,
+                name=name,
+                said=rows[0].said.model_validate(said),
+                assessment=found if rows[0].assessed else None,
+                ceiling_fen=77_000 if self.programme == "temporary_small" else None,
+            ),
+            actor,
+        )
+        if row is not None and decided and not isinstance(decided, Refusal):
+            gone = self.running if row.cancels == EVERY else set(row.cancels)
+            self.running = (self.running - gone - set(row.meets)) | set(row.starts)
+        return decided
+
+    def says(self, name: str, actor: Actor = CASEWORKER, assessment: Any = ..., **said: Any) -> str:
+        """The same: the code of the refusal, or where the step led."""
+        decided = self.step(name, actor, assessment, **said)
+        return decided.code if isinstance(decided, Refusal) else self.proceeding.state
+
+    @property
+    def proceeding(self) -> Proceeding:
+        return self.case.proceedings[self.proceeding_id]
+
+    def later(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    def household(self, facts: HouseholdFacts = HOUSEHOLD) -> None:
+        self.do(RecordHousehold(target=self.id, household=facts))
+
+    def authorise(self, person: UUID = ADULT) -> Sequence[Event] | Refusal:
+        return self.do(RecordAuthorisation(target=self.id, person_id=person))
+
+    def answer_check(self, state: Any = "answered") -> None:
+        """The verification centre answers the referral R16."""
+        self.do(
+            NoteReferral(
+                target=self.id,
+                application_id=APPLICATION,
+                chain_id=CHAIN,
+                referral_id=derived_id("r16"),
+                rule="R16",
+                to="verification-centre",
+                urgency="ordinary",
+                state=state,
+            )
+        )
+
+    def to(self, state: str) -> "Walk":
+        """Walk on by the straight way until the proceeding is there."""
+        acts = {
+            "received": self._accept,
+            "accepted": self._investigate,
+            "investigating": self._opine,
+            "opinion": self._notice,
+            "notice": self._served,
+            "reported": self._granted,
+        }
+        while self.proceeding.state != state:
+            acts[self.proceeding.state]()
+        return self
+
+    def _accept(self) -> None:
+        assert self.says("accept") == "accepted"
+
+    def _investigate(self) -> None:
+        assert self.says("start-investigation", investigators=INVESTIGATORS) == "investigating"
+
+    def _opine(self) -> None:
+        self.household()
+        self.authorise()
+        self.says("request-check")
+        self.answer_check()
+        self.says("record-check", result="met")
+        self.says("record-findings", findings="as_stated", statement="与申报一致")
+        assert self.says("give-opinion", recommendation="grant") == "opinion"
+
+    def _notice(self) -> None:
+        assert self.says("post-notice") == "notice"
+
+    def _served(self) -> None:
+        self.later(days=8)
+        assert self.says("end-notice") == "reported"
+
+    def _granted(self) -> None:
+        by_hand = self.programme == "temporary_expenditure"
+        said = {"amount_fen": 200_000, "reason": "按支出核定"} if by_hand else {}
+        known = WORKFLOWS[self.programme].per == "month"
+        found = assessed(self.programme, amount=47_000 if known else None)
+        assert self.says("confirm", DISTRICT, found, **said) == "granted"
+
+    def folded(self) -> AssistanceCase:
+        """The state folded from the archive alone."""
+        case = DECIDER.initial()
+        for event in self.events:
+            case = DECIDER.evolve(case, event)
+        return case
+
+    def types(self) -> list[str]:
+        """What was published, in order."""
+        return [event.type for event in self.events if event.topic()]

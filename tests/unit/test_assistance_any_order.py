@@ -1,0 +1,280 @@
+"""Whatever is asked for in whatever order: what must hold of every proceeding of every programme."""
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from pydantic import ValidationError
+
+from onedoor.assistance.domain import DECIDER, workflow
+from onedoor.assistance.domain.proceeding import OVER, HouseholdFacts, Proceeding
+from onedoor.assistance.domain.programmes import COMMANDS, WORKFLOWS
+from onedoor.contracts.case import WithdrawCase
+from onedoor.contracts.core import Actor, Context, Refusal, derived_id
+from onedoor.contracts.events import assistance as events
+from tests.casework import APPLICATION, CHAIN, CHILD
+from tests.proceedings import HOUSEHOLD, INVESTIGATORS, Walk, assessed
+
+ACTORS = [
+    Actor(person=person, role=role, division="500112015")
+    for role in ("caseworker", "reviewer", "district", "finance")
+    for person in ("cw-1", f"{role}-2")
+]
+SAID: dict[str, list[dict[str, Any]]] = {
+    "ask-supplement": [{"papers": ("bills",)}],
+    "accept": [{}, {"delegated": True}],
+    "register-relative": [{"staff": "cw-1"}, {"staff": "district-2"}],
+    "start-investigation": [
+        {"investigators": INVESTIGATORS},
+        {"investigators": (INVESTIGATORS[0], {"person": "district-2", "unit": "district"})},
+        {"investigators": INVESTIGATORS[:1]},
+    ],
+    "record-findings": [{"findings": "as_stated", "statement": "一致"}],
+    "record-check": [{"result": "met"}, {"result": "not_met"}],
+    "discuss": [{"participants": ("a", "b", "c"), "result": "support", "statement": "纪要"}],
+    "give-opinion": [{"recommendation": "grant"}, {"recommendation": "refuse"}],
+    "withhold-notice": [
+        {"ground": "hidden_address", "statement": "书面"},
+        {"ground": "minor_applicant", "statement": "书面"},
+    ],
+    "take-down-notice": [{"ground": "hidden_address", "statement": "书面"}],
+    "settle-objection": [
+        {"result": "upheld", "statement": "属实"},
+        {"result": "rejected", "statement": "不实"},
+    ],
+    "confirm": [{}, {"amount_fen": 10_000, "reason": "核定"}],
+    "pay-first": [{"amount_fen": 10_000, "reason": "急需"}],
+    "adjust": [{}, {"amount_fen": 9_000, "reason": "核定"}],
+    "taper": [{"months": 3, "amount_fen": 8_000, "reason": "就业"}],
+    "refuse": [{"reason": "false_statement"}, {"reason": "income_above_standard"}],
+    "stop": [{"reason": "died"}, {"reason": "own_wish"}],
+    "recover": [{"amount_fen": 100, "reason": "overpaid", "statement": "多发"}],
+    "tell-refusal": [{"means": "post"}],
+    "start-review": [{"reason": "periodic"}],
+    "report-change": [{"change": "income_changed", "on": "2026-03-01T00:00:00+08:00"}],
+    "reopen": [{"reason": "new_facts", "statement": "新情况"}],
+    "grade-ability": [{"failed_activities": 3}],
+    "choose-care": [{"care": "home"}],
+    "hand-over": [{"to_division": "500112017"}, {"to_division": "500112015"}],
+}
+LEAVING = ("withdraw", "close-not-cooperating", "suspend")
+"""From where little follows: left to chance, so that the rest is walked often."""
+ALLOWED_AT_REST = {
+    "granted": {"L8", "L9"},
+    "papers": {"L19"},
+    "refused": {"L6"},
+}
+"""Which clocks may still run where nobody owes a decision; elsewhere none may."""
+
+
+class AnyOrder(RuleBasedStateMachine):
+    @initialize(
+        programme=st.sampled_from(sorted(WORKFLOWS)),
+        state=st.sampled_from(("received", "opinion", "notice", "reported", "reported", "granted")),
+        sealed=st.sampled_from((False, False, True)),
+    )
+    def opened(self, programme: str, state: str, sealed: bool) -> None:
+        """Some way along the straight way, as far as a sealed household goes it."""
+        self.walk = Walk(programme, sealed)
+        if programme != "temporary_small":
+            self.walk.to("opinion" if sealed and state in ("notice", "reported", "granted") else state)
+        self.granted_by: list[tuple[Proceeding, events.Determined, str]] = []
+
+    @rule(
+        name=st.sampled_from(sorted(COMMANDS)),
+        actor=st.sampled_from(ACTORS),
+        outcome=st.sampled_from(("eligible", "eligible", "not_eligible", "taper", None)),
+        known=st.booleans(),
+        data=st.data(),
+    )
+    def anything(
+        self, name: str, actor: Actor, outcome: str | None, known: bool, data: st.DataObject
+    ) -> None:
+        self._step(name, actor, outcome, known, data)
+
+    @rule(data=st.data())
+    def what_follows(self, data: st.DataObject) -> None:
+        """One of the steps that lead on from where it stands, by somebody who may."""
+        table = WORKFLOWS[self.walk.programme]
+        state = self.walk.proceeding.state
+        rows = [
+            step
+            for step in table.steps
+            if state in step.sources and step.to != "stay" and step.command not in LEAVING
+        ]
+        if rows:
+            deciding = [step for step in rows if step.decides] or rows
+            wanted = deciding if data.draw(st.booleans()) else rows
+            name = data.draw(st.sampled_from(sorted({step.command for step in wanted})))
+            step = table.step(name, state)
+            assert step is not None
+            actors = [actor for actor in ACTORS if actor.role in step.who]
+            self._step(name, data.draw(st.sampled_from(actors)), "eligible", True, data)
+
+    @precondition(lambda self: self.walk.proceeding.state == "opinion")
+    @rule(name=st.sampled_from(("report", "post-notice")), data=st.data())
+    def going_on(self, name: str, data: st.DataObject) -> None:
+        self._step(name, ACTORS[1], "eligible", True, data)
+
+    @precondition(lambda self: self.walk.proceeding.state == "reported")
+    @rule(actor=st.sampled_from(ACTORS), data=st.data())
+    def confirmed(self, actor: Actor, data: st.DataObject) -> None:
+        self._step("confirm", actor, "eligible", True, data)
+
+    def _step(self, name: str, actor: Actor, outcome: str | None, known: bool, data: st.DataObject) -> None:
+        walk = self.walk
+        if name not in WORKFLOWS[walk.programme].by_command:
+            return
+        said = dict(data.draw(st.sampled_from(SAID.get(name, [{}]))))
+        if name in ("appeal", "settle-appeal"):
+            decisions = [each.decision_id for each in walk.proceeding.decisions] or [derived_id("none")]
+            said["decision_id"] = data.draw(st.sampled_from(decisions))
+            said |= {"way": "reconsideration"} if name == "appeal" else {"result": "overturned"}
+        model = COMMANDS[name][0].said
+        if "statement" in model.model_fields and "statement" not in said:
+            said["statement"] = "书面"
+        before = walk.proceeding
+        row = WORKFLOWS[walk.programme].step(name, before.state)
+        found = None
+        if outcome is not None:
+            found = assessed(walk.programme, outcome, 20_000 if known else None)
+        decided = walk.step(name, actor, found, **said)
+        if isinstance(decided, Refusal) or not decided:
+            return
+        assert row is not None
+        assert actor.role in row.who
+        self.granted_by += [
+            (before, event, actor.person)
+            for event in decided
+            if isinstance(event, events.Determined) and event.kind in ("grant", "adjust", "taper")
+        ]
+
+    @rule(minor=st.booleans())
+    def household_entered(self, minor: bool) -> None:
+        self.walk.household(HouseholdFacts(**HOUSEHOLD.model_dump(exclude={"minor"}), minor=minor))
+
+    @rule()
+    def authorised(self) -> None:
+        self.walk.authorise()
+
+    @rule()
+    def check_answered(self) -> None:
+        if self.walk.proceeding.checks:
+            self.walk.answer_check()
+
+    @rule(days=st.sampled_from((1, 8, 70)))
+    def time_passes(self, days: int) -> None:
+        self.walk.later(days=days)
+
+    @rule(programme=st.sampled_from(sorted(WORKFLOWS)))
+    def another_programme(self, programme: str) -> None:
+        person = CHILD if WORKFLOWS[programme].person else None
+        self.walk.do(workflow.OpenProceeding(target=self.walk.id, programme=programme, person_id=person))
+
+    @rule(really=st.integers(0, 9))
+    def application_withdrawn(self, really: int) -> None:
+        walk = self.walk
+        if really != 9:
+            return
+        open_before = not walk.proceeding.settled
+        command = WithdrawCase(target=walk.id, application_id=APPLICATION, chain_id=CHAIN)
+        if open_before and walk.proceeding.decisions:
+            return
+        if not isinstance(walk.do(command), Refusal) and walk.proceeding.state == "withdrawn":
+            walk.running = set()
+
+    @invariant()
+    def nothing_is_granted_without_a_rule_version(self) -> None:
+        for each in self.walk.case.proceedings.values():
+            assert all(decision.rule_version for decision in each.decisions)
+            assert all(decision.decided_by for decision in each.decisions)
+
+    @invariant()
+    def nobody_confirms_what_they_investigated(self) -> None:
+        for before, _, person in self.granted_by:
+            if before.programme != "temporary_small" and before.state == "reported":
+                assert person not in {each.person for each in before.investigators}
+                assert person != before.opined_by
+            assert person not in before.relatives
+
+    @invariant()
+    def no_first_grant_skips_the_notice(self) -> None:
+        for before, event, _ in self.granted_by:
+            if event.kind == "grant" and WORKFLOWS[before.programme].notice_days:
+                assert before.notice_served or before.withheld
+
+    @invariant()
+    def a_protected_household_is_never_posted(self) -> None:
+        case = self.walk.case
+        for each in case.proceedings.values():
+            if each.withheld or case.sealed:
+                assert each.state not in ("notice", "ending_notice") or not case.sealed
+
+    @invariant()
+    def every_clock_is_met_cancelled_or_owed_by_a_step_that_can_be_taken(self) -> None:
+        proceeding = self.walk.proceeding
+        if proceeding.settled:
+            assert self.walk.running <= ALLOWED_AT_REST.get(proceeding.state, set()), proceeding.state
+        ends = {
+            clock for step in WORKFLOWS[proceeding.programme].steps for clock in (*step.meets, *step.cancels)
+        }
+        assert self.walk.running <= ends
+
+    @invariant()
+    def at_most_one_decision_is_in_force(self) -> None:
+        for each in self.walk.case.proceedings.values():
+            open_ = [
+                decision
+                for decision in each.decisions
+                if decision.superseded_by is None and decision.kind != "recover"
+            ]
+            assert len(open_) <= 1
+
+    @invariant()
+    def amounts_are_never_negative_and_nothing_runs_after_the_end(self) -> None:
+        for each in self.walk.case.proceedings.values():
+            assert all(decision.amount_fen >= 0 for decision in each.decisions)
+            if each.state in OVER and each.in_force is not None:
+                assert each.in_force.kind in ("refuse", "stop")
+
+    @invariant()
+    def a_decided_case_has_no_open_proceeding(self) -> None:
+        case = self.walk.case
+        if case.state in ("decided", "closed", "withdrawn"):
+            assert all(each.settled for each in case.proceedings.values())
+
+    @invariant()
+    def every_offered_step_can_be_asked(self) -> None:
+        proceeding = self.walk.proceeding
+        for actor in ACTORS:
+            for step in WORKFLOWS[proceeding.programme].steps:
+                if proceeding.state in step.sources:
+                    asked = workflow.Asked(
+                        WORKFLOWS[proceeding.programme], step, Context(actor, self.walk.now)
+                    )
+                    workflow.refusal_of(self.walk.case, proceeding, asked)
+
+    @invariant()
+    def the_archive_folds_to_the_state(self) -> None:
+        assert self.walk.folded() == self.walk.case
+        read = DECIDER.state.model_validate_json(self.walk.case.model_dump_json())
+        assert read == self.walk.case
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+
+
+def test_the_machine_fills_in_every_command() -> None:
+    for name, rows in COMMANDS.items():
+        for said in SAID.get(name, [{}]):
+            required = {key for key, field in rows[0].said.model_fields.items() if field.is_required()}
+            filled = set(said) | {"statement", "decision_id", "way", "result"}
+            assert required <= filled, name
+            try:
+                rows[0].said.model_validate(
+                    dict(said) | ({"statement": "x"} if "statement" in required else {})
+                )
+            except ValidationError:
+                assert name in ("appeal", "settle-appeal")

@@ -1,0 +1,531 @@
+"""The programmes' workflows: the straight way, every condition, the derived table and diagram."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from onedoor.assistance.documents import workflows_page
+from onedoor.assistance.domain import approval
+from onedoor.assistance.domain.proceeding import STATES, HouseholdFacts
+from onedoor.assistance.domain.programmes import COMMANDS, WORKFLOWS
+from onedoor.assistance.domain.table import Branch
+from onedoor.assistance.domain.workflow import Act, OpenProceeding, StartPayment, next_month
+from onedoor.contracts.case import Close, Decide, Transfer, WithdrawCase
+from onedoor.contracts.core import Actor, Refusal
+from onedoor.contracts.events import assistance as events
+from onedoor.contracts.events.case import CaseDecided, ReferralRequested
+from onedoor.contracts.registry import BY_VERSION
+from onedoor.runtime.access import may
+from tests.casework import ADULT, APPLICATION, CHAIN, CHILD
+from tests.proceedings import CASEWORKER, DISTRICT, HOUSEHOLD, INVESTIGATORS, REVIEWER, Walk, assessed
+
+POSTED = ("dibao", "dibao_edge", "tekun", "rigid_expenditure", "temporary_expenditure")
+
+
+@pytest.mark.parametrize("programme", POSTED)
+def test_the_straight_way_from_application_to_confirmation(programme: str) -> None:
+    walk = Walk(programme).to("granted")
+    assert walk.types() == [
+        "case.opened",
+        "case.taken_up",
+        "case.proceeding_opened",
+        "case.accepted",
+        "case.investigation_started",
+        "referral.requested",
+        "case.opinion_given",
+        "case.notice_posted",
+        "case.notice_ended",
+        "case.reported",
+        "case.determined",
+        "case.decided",
+    ]
+    decision = walk.proceeding.in_force
+    assert decision is not None
+    assert (decision.kind, decision.rule_version, decision.decided_by) == ("grant", "rules-1", "dist-1")
+    amounts = {"dibao": 47_000, "tekun": 47_000, "temporary_expenditure": 200_000}
+    assert decision.amount_fen == amounts.get(programme, 0)
+    assert decision.manual == (programme == "temporary_expenditure")
+    once = programme == "temporary_expenditure"
+    pays = {"dibao": ("2026-04", None), "tekun": ("2026-04", None)}
+    months = ("2026-03", "2026-03") if once else pays.get(programme, (None, None))
+    assert (decision.first_month, decision.last_month) == months
+    assert walk.case.state == "decided"
+    assert walk.folded() == walk.case
+
+
+def test_small_aid_is_paid_first_and_its_papers_follow() -> None:
+    walk = Walk("temporary_small")
+    assert walk.says("pay-first", REVIEWER, amount_fen=50_000, reason="急需") == "step.state"
+    walk.step("confirm-urgency", statement="突发火灾")
+    assert walk.says("pay-first", CASEWORKER, amount_fen=50_000, reason="急需") == "step.role"
+    assert walk.says("pay-first", REVIEWER, amount_fen=77_001, reason="急需") == "amount.ceiling"
+    assert walk.says("pay-first", REVIEWER, amount_fen=50_000, reason="急需") == "papers"
+    decision = walk.proceeding.in_force
+    assert decision is not None
+    version = approval.packaged().version
+    assert (decision.amount_fen, decision.manual, decision.rule_version) == (50_000, True, version)
+    assert decision.reason == walk.case.reason == "aid_first"
+    assert walk.case.outcome == "helped"
+    assert walk.says("complete-papers", papers=("event_proof",)) == "granted"
+    assert "case.notice_posted" not in walk.types()
+
+
+def test_missing_papers_are_asked_for_once_and_all_together() -> None:
+    walk = Walk()
+    assert walk.says("ask-supplement", papers=("id_card", "bills")) == "supplement"
+    assert walk.says("receive-supplement", papers=("id_card", "bills")) == "received"
+    assert walk.says("ask-supplement", papers=("diagnosis",)) == "supplement.once"
+
+
+RELATIVE = {"staff": "vil-1"}
+FROM_DISTRICT = {"person": "dist-2", "unit": "district"}
+
+
+@pytest.mark.parametrize(
+    ("before", "investigators", "says"),
+    [
+        ({}, INVESTIGATORS[:1], "investigators.two"),
+        ({}, (INVESTIGATORS[0], INVESTIGATORS[0]), "investigators.two"),
+        ({"register-relative": RELATIVE}, INVESTIGATORS, "investigators.relative"),
+        ({"register-relative": RELATIVE}, (INVESTIGATORS[1], FROM_DISTRICT), "investigators.relative"),
+        ({"register-relative": RELATIVE}, (INVESTIGATORS[0], FROM_DISTRICT), "investigating"),
+        (
+            {
+                "withhold-notice": {
+                    "ground": "protection_chain",
+                    "statement": "保密",
+                    "fled_from": "500112015",
+                }
+            },
+            INVESTIGATORS,
+            "investigators.unit",
+        ),
+        ({}, INVESTIGATORS, "investigating"),
+    ],
+)
+def test_who_may_visit(before: dict[str, Any], investigators: Any, says: str) -> None:
+    walk = Walk().to("accepted")
+    for name, said in before.items():
+        walk.step(name, **said)
+    assert walk.says("start-investigation", investigators=investigators) == says
+
+
+def test_the_check_is_drafted_until_every_counted_adult_has_signed() -> None:
+    other = uuid4()
+    walk = Walk().to("investigating")
+    assert walk.says("request-check") == "household.missing"
+    walk.household(HouseholdFacts(digest="f", size=3, adults=(ADULT, other), people={"a": ADULT, "b": other}))
+    assert walk.says("request-check") == "investigating"
+    assert walk.says("request-check") == "check.drafted"
+    assert "referral.requested" not in walk.types()
+    walk.authorise()
+    assert "referral.requested" not in walk.types()
+    walk.authorise(other)
+    (asked,) = [event for event in walk.events if isinstance(event, ReferralRequested)]
+    assert (asked.rule, asked.to, asked.request_id) == ("R16", "verification-centre", APPLICATION)
+    assert asked.facts == {"household_size": 3, "written_authorisation": True}
+    assert walk.says("record-check", result="met") == "check.unanswered"
+    walk.answer_check()
+    assert walk.says("record-check", result="not_met") == "investigating"
+    walk.step("record-findings", findings="differs", statement="收入不符")
+    found = assessed("dibao").model_copy(update={"household": "f"})
+    assert walk.says("give-opinion", assessment=found, recommendation="grant") == "check.missing"
+    assert walk.says("request-check") == "investigating"
+    assert [each for each in walk.types() if each == "referral.requested"] == ["referral.requested"] * 2
+    stranger = walk.authorise(CHILD)
+    assert isinstance(stranger, Refusal)
+    assert stranger.field == "person_id"
+
+
+def test_no_opinion_without_findings_and_none_against_the_rules() -> None:
+    walk = Walk().to("investigating")
+    assert walk.says("give-opinion", recommendation="grant") == "household.missing"
+    walk.household()
+    assert walk.says("give-opinion", recommendation="grant") == "findings.missing"
+    walk.step("record-findings", findings="as_stated", statement="一致")
+    walk.authorise()
+    walk.step("request-check")
+    walk.answer_check()
+    walk.step("record-check", result="met")
+    refused = assessed("dibao", "not_eligible")
+    assert walk.says("give-opinion", assessment=None, recommendation="grant") == "assessment.missing"
+    assert walk.says("give-opinion", assessment=refused, recommendation="grant") == "assessment.not_eligible"
+    stale = assessed("dibao").model_copy(update={"household": "an older file"})
+    assert walk.says("give-opinion", assessment=stale, recommendation="grant") == "assessment.stale"
+    assert walk.says("give-opinion", assessment=refused, recommendation="refuse") == "opinion"
+    assert walk.says("post-notice") == "notice.refusal"
+    assert walk.says("report") == "reported"
+    assert walk.says("confirm", DISTRICT) == "confirm.not_recommended"
+
+
+def test_the_notice_stands_seven_days_and_three_more_after_an_objection() -> None:
+    walk = Walk().to("opinion")
+    assert walk.says("report") == "notice.skipped"
+    walk.to("notice")
+    until = walk.proceeding.notice_until
+    assert until is not None
+    assert until.isoformat() == "2026-03-11T00:00:00+08:00"
+    walk.later(days=6)
+    assert walk.says("end-notice") == "notice.running"
+    assert walk.says("object", statement="邻居反映其有工作") == "objection"
+    assert walk.says("settle-objection", result="rejected", statement="查无此事") == "opinion"
+    assert walk.says("report") == "notice.skipped"
+    walk.step("post-notice")
+    assert walk.proceeding.notice_round == 2
+    walk.later(days=4)
+    assert walk.says("end-notice") == "reported"
+
+
+def test_an_objection_that_holds_is_investigated_anew() -> None:
+    walk = Walk().to("notice")
+    walk.step("object", statement="家中有车")
+    assert walk.says("settle-objection", result="upheld", statement="属实") == "investigating"
+    assert walk.says("give-opinion", recommendation="refuse") == "findings.missing"
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_no_notice_tells_who_must_not_be_found(sealed: bool) -> None:
+    walk = Walk(sealed=sealed)
+    facts = HOUSEHOLD.model_copy(update={"minor": not sealed})
+    walk.to("investigating")
+    walk.to("opinion")
+    walk.household(facts)
+    assert walk.says("post-notice") == "notice.withheld"
+    assert walk.says("report") == "notice.skipped"
+    ground = "protection_chain" if sealed else "minor_applicant"
+    assert walk.says("withhold-notice", ground=ground, statement="书面理由") == "opinion"
+    assert walk.says("report") == "reported"
+    said = " ".join(event.model_dump_json() for event in walk.events if event.topic())
+    assert ground not in said
+
+
+def test_a_minor_is_a_ground_only_where_the_file_says_so() -> None:
+    walk = Walk().to("opinion")
+    assert walk.says("withhold-notice", ground="minor_applicant", statement="x") == "notice.ground"
+
+
+def test_a_notice_is_taken_down_when_danger_becomes_known() -> None:
+    walk = Walk().to("notice")
+    assert walk.says("take-down-notice", ground="hidden_address", statement="需保密") == "opinion"
+    assert walk.says("post-notice") == "notice.withheld"
+    assert walk.says("report") == "reported"
+    assert walk.says("confirm", DISTRICT) == "granted"
+
+
+@pytest.mark.parametrize(
+    ("person", "says"),
+    [("cw-1", "confirm.same_person"), ("vil-1", "confirm.same_person"), ("dist-9", "granted")],
+)
+def test_who_investigated_does_not_confirm(person: str, says: str) -> None:
+    walk = Walk().to("reported")
+    assert walk.says("confirm", Actor(person=person, role="district")) == says
+
+
+def test_a_relative_does_not_confirm() -> None:
+    walk = Walk().to("accepted")
+    walk.step("register-relative", staff="dist-1")
+    walk.step("start-investigation", investigators=(INVESTIGATORS[0], FROM_DISTRICT))
+    walk.to("reported")
+    assert walk.says("confirm", DISTRICT) == "confirm.relative"
+
+
+@pytest.mark.parametrize(
+    ("amount", "role", "says"),
+    [
+        (300_000, "reviewer", "granted"),
+        (300_001, "reviewer", "confirm.tier"),
+        (2_000_000, "district", "granted"),
+        (2_000_001, "district", "confirm.discussion"),
+    ],
+)
+def test_tiers_of_approval_by_amount(amount: int, role: str, says: str) -> None:
+    walk = Walk("temporary_expenditure").to("reported")
+    unknown = assessed("temporary_expenditure", amount=None)
+    actor = Actor(person="other", role=role, division="500112015")
+    assert walk.says("confirm", actor, unknown, amount_fen=amount, reason="核定") == says
+
+
+def test_one_matter_one_discussion_allows_what_the_tiers_and_rules_do_not() -> None:
+    walk = Walk("temporary_expenditure").to("reported")
+    sat = {"participants": ("a", "b", "c"), "result": "support", "amount_fen": 2_500_000, "statement": "纪要"}
+    walk.step("discuss", **sat)
+    unknown = assessed("temporary_expenditure", "not_eligible", None)
+    said = {"reason": "一事一议"}
+    assert walk.says("confirm", DISTRICT, unknown, amount_fen=2_500_001, **said) == "amount.ceiling"
+    assert walk.says("confirm", DISTRICT, unknown, amount_fen=2_500_000, **said) == "granted"
+
+
+def test_the_township_confirms_only_where_that_was_delegated() -> None:
+    own, delegated = Walk(), Walk()
+    own.to("reported")
+    delegated.step("accept", delegated=True)
+    delegated.to("reported")
+    assert own.says("confirm", REVIEWER) == "confirm.tier"
+    assert delegated.says("confirm", REVIEWER) == "granted"
+
+
+@pytest.mark.parametrize(
+    ("amount", "said", "says"),
+    [
+        (47_000, {"amount_fen": 48_000, "reason": "x"}, "amount.computed"),
+        (47_000, {"amount_fen": 47_000}, "granted"),
+        (None, {}, "amount.by_hand"),
+        (None, {"amount_fen": 30_000}, "amount.by_hand"),
+        (None, {"amount_fen": 30_000, "reason": "参数未定"}, "granted"),
+    ],
+)
+def test_an_amount_is_entered_only_where_the_rules_know_none(
+    amount: int | None, said: dict[str, Any], says: str
+) -> None:
+    walk = Walk().to("reported")
+    assert walk.says("confirm", DISTRICT, assessed("dibao", amount=amount), **said) == says
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome", "says"),
+    [
+        ("income_above_standard", "not_eligible", "refused"),
+        ("income_above_standard", "eligible", "assessment.eligible"),
+        ("false_statement", "eligible", "refused"),
+        ("because", "not_eligible", "reason.not_coded"),
+        ("overpaid", "not_eligible", "reason.not_coded"),
+    ],
+)
+def test_a_refusal_has_a_coded_reason_that_holds(reason: str, outcome: str, says: str) -> None:
+    walk = Walk().to("reported")
+    assert walk.says("refuse", DISTRICT, assessed("dibao", outcome), reason=reason) == says
+    if says == "refused":
+        decided = walk.events[-1]
+        assert isinstance(decided, CaseDecided)
+        assert (decided.outcome, decided.reason) == ("not_eligible", reason)
+        assert walk.says("tell-refusal", means="post") == "refused"
+
+
+def test_an_appeal_is_linked_to_its_decision_and_reconsideration_to_its_sixty_days() -> None:
+    walk = Walk().to("reported")
+    walk.step("refuse", DISTRICT, reason="false_statement")
+    (decision,) = walk.proceeding.decisions
+    id_ = decision.decision_id
+    assert walk.says("appeal", decision_id=uuid4(), way="complaint") == "appeal.unknown_decision"
+    settled = {"decision_id": id_, "statement": "x"}
+    assert walk.says("settle-appeal", DISTRICT, result="upheld", **settled) == "appeal.none"
+    walk.later(days=63)
+    assert walk.says("appeal", decision_id=id_, way="reconsideration") == "appeal.late"
+    assert walk.says("appeal", decision_id=id_, way="complaint") == "refused"
+    assert walk.proceeding.decisions[0].appealed == "open"
+    assert walk.says("settle-appeal", DISTRICT, result="overturned", **settled) == "investigating"
+    assert walk.case.state == "in_work"
+    assert walk.proceeding.decisions[0].appealed == "overturned"
+
+
+def test_a_change_reopens_the_decision_and_a_later_one_replaces_it() -> None:
+    walk = Walk().to("granted")
+    walk.later(days=40)
+    on = walk.now
+    assert walk.says("report-change", change="died", on=on.replace(year=2027)) == "change.future"
+    assert walk.says("report-change", change="income_changed", on=on) == "review"
+    assert walk.case.state == "in_work"
+    less = assessed("dibao", amount=20_000)
+    assert walk.says("adjust", DISTRICT, less) == "granted"
+    assert walk.case.state == "decided"
+    first, second = walk.proceeding.decisions
+    assert first.superseded_by == second.decision_id
+    assert walk.proceeding.in_force == second
+    assert (second.kind, second.amount_fen, second.first_month) == ("adjust", 20_000, "2026-05")
+
+
+def test_taper_lasts_six_months_at_most_and_is_entered_by_a_person() -> None:
+    walk = Walk().to("granted")
+    walk.step("start-review", reason="periodic")
+    said = {"months": 6, "amount_fen": 30_000, "reason": "就业渐退"}
+    assert walk.says("taper", DISTRICT, assessed("dibao"), **said) == "assessment.no_taper"
+    assert walk.says("taper", DISTRICT, assessed("dibao", "taper"), **said) == "granted"
+    decision = walk.proceeding.in_force
+    assert decision is not None
+    assert (decision.kind, decision.manual) == ("taper", True)
+    assert (decision.first_month, decision.last_month) == ("2026-04", "2026-09")
+
+
+def test_a_stop_names_the_first_month_without_payment_and_a_recovery_changes_no_month() -> None:
+    walk = Walk().to("granted")
+    walk.step("start-review", reason="report")
+    assert walk.says("stop", DISTRICT, reason="income_above_standard") == "assessment.eligible"
+    gone = assessed("dibao", "not_eligible")
+    assert walk.says("stop", DISTRICT, gone, reason="income_above_standard") == "ended"
+    assert walk.says("recover", DISTRICT, amount_fen=9_400, reason="overpaid", statement="多发") == "ended"
+    grant, stop, recovery = walk.proceeding.decisions
+    assert (stop.first_month, stop.amount_fen) == ("2026-04", 0)
+    assert (recovery.first_month, recovery.amount_fen, recovery.per) == (None, 9_400, "once")
+    assert walk.proceeding.in_force == stop
+    assert grant.superseded_by == stop.decision_id
+
+
+def test_the_end_of_special_hardship_is_posted_first_save_after_a_death() -> None:
+    walk = Walk("tekun").to("granted")
+    assert walk.says("grade-ability", DISTRICT, failed_activities=4) == "granted"
+    assert walk.proceeding.self_care == "total_loss"
+    walk.step("choose-care", care="home")
+    walk.step("start-review", reason="periodic")
+    assert walk.says("stop", DISTRICT, reason="own_wish") == "notice.ending"
+    assert walk.says("post-ending-notice") == "ending_notice"
+    assert walk.says("end-ending-notice") == "notice.running"
+    walk.later(days=8)
+    assert walk.says("end-ending-notice") == "review"
+    assert walk.says("stop", DISTRICT, reason="own_wish") == "ended"
+    dead = Walk("tekun").to("granted")
+    dead.step("report-change", change="died", on=dead.now)
+    assert dead.says("stop", DISTRICT, reason="died") == "ended"
+
+
+def test_suspicion_suspends_and_gives_back_where_it_stood() -> None:
+    walk = Walk().to("granted")
+    assert walk.says("suspend", statement="疑似骗保") == "suspended"
+    assert walk.says("clear-suspicion", DISTRICT, statement="查无实据") == "granted"
+    walk = Walk().to("investigating")
+    walk.step("suspend", statement="疑似骗保")
+    assert walk.says("stop", DISTRICT, reason="false_statement") == "decision.none"
+    assert walk.says("refuse", DISTRICT, None, reason="false_statement") == "refused"
+
+
+def test_handing_over_keeps_the_clock_running() -> None:
+    walk = Walk().to("accepted")
+    accepted = walk.proceeding.accepted_at
+    walk.later(days=3)
+    assert walk.says("hand-over", to_division="500112015") == "handover.same"
+    walk.step("hand-over", to_division="500112017")
+    moved = walk.events[-1]
+    assert isinstance(moved, events.JurisdictionChanged)
+    assert moved.accepted_at == accepted
+    assert (walk.case.division, walk.proceeding.state) == ("500112017", "accepted")
+
+
+def test_the_case_ends_with_its_proceedings_and_never_above_a_grant() -> None:
+    walk = Walk().to("accepted")
+    withdraw = WithdrawCase(target=walk.id, application_id=APPLICATION, chain_id=CHAIN)
+    assert not isinstance(walk.do(withdraw), Refusal)
+    assert walk.proceeding.state == "withdrawn"
+    assert walk.case.state == "withdrawn"
+    away = Walk().to("accepted")
+    away.do(Transfer(target=away.id, to="500106", reason="lives_elsewhere"))
+    assert away.proceeding.state == "transferred"
+    granted = Walk().to("granted")
+    for command in (Close(target=granted.id, reason="aid_completed"),):
+        refused = granted.do(command, DISTRICT)
+        assert isinstance(refused, Refusal)
+        assert refused.code == "case.granted"
+
+
+def test_a_case_is_decided_when_no_proceeding_is_open() -> None:
+    walk = Walk().to("reported")
+    walk.do(OpenProceeding(target=walk.id, programme="temporary_small"))
+    walk.step("confirm", DISTRICT)
+    assert walk.case.state == "in_work"
+    refused = walk.do(Decide(target=walk.id, outcome="not_eligible", reason="died"), DISTRICT)
+    assert isinstance(refused, Refusal)
+    assert refused.code == "case.proceeding_open"
+    walk.programme, walk.proceeding_id = (
+        "temporary_small",
+        max(walk.case.proceedings, key=lambda id_: walk.case.proceedings[id_].programme),
+    )
+    walk.step("withdraw", statement="不再需要")
+    assert (walk.case.state, walk.case.outcome, walk.case.reason) == ("decided", "helped", "enrolled")
+
+
+def test_nobody_is_enrolled_past_the_workflow() -> None:
+    walk = Walk(open_=False)
+    refused = walk.do(Decide(target=walk.id, outcome="helped", reason="enrolled"), DISTRICT)
+    assert isinstance(refused, Refusal)
+    assert refused.code == "case.state"
+
+
+@pytest.mark.parametrize(
+    ("programme", "person", "field"),
+    [
+        ("lottery", None, "programme"),
+        ("tekun", None, "person_id"),
+        ("dibao", ADULT, "person_id"),
+        ("tekun", uuid4(), "person_id"),
+    ],
+)
+def test_a_proceeding_is_for_whom_its_programme_is(programme: str, person: Any, field: str) -> None:
+    walk = Walk()
+    refused = walk.do(OpenProceeding(target=walk.id, programme=programme, person_id=person))
+    assert isinstance(refused, Refusal)
+    assert refused.field == field
+
+
+def test_applying_twice_is_applying_once_and_payment_starts_once() -> None:
+    walk = Walk()
+    assert walk.do(OpenProceeding(target=walk.id, programme="dibao")) == ()
+    walk.to("granted")
+    start = StartPayment(target=walk.id, proceeding=walk.proceeding_id, month="2026-04")
+    assert len(list(walk.do(start))) == 1  # type: ignore[arg-type]
+    assert walk.do(start) == ()
+    unknown = walk.do(StartPayment(target=walk.id, proceeding=uuid4(), month="2026-04"))
+    assert isinstance(unknown, Refusal)
+
+
+def test_an_unknown_proceeding_or_step_is_refused() -> None:
+    walk = Walk()
+    said = WORKFLOWS["dibao"].by_command["accept"][0].said()
+    unknown = walk.do(Act(target=walk.id, proceeding=uuid4(), name="accept", said=said))
+    assert isinstance(unknown, Refusal)
+    assert unknown.code == "proceeding.unknown"
+    assert walk.says("end-notice") == "step.state"
+
+
+def test_words_never_travel() -> None:
+    walk = Walk().to("notice")
+    walk.step("object", statement="暗语甲乙丙丁")
+    walk.step("settle-objection", result="upheld", statement="暗语甲乙丙丁")
+    assert "暗语" not in " ".join(event.model_dump_json() for event in walk.events)
+
+
+def test_every_row_can_be_done_by_somebody_and_names_events_that_exist() -> None:
+    for command, rows in COMMANDS.items():
+        assert len({row.said for row in rows}) == 1, command
+        assert len({row.action for row in rows}) == 1, command
+        assert len({row.assessed for row in rows}) == 1, command
+        for row in rows:
+            for role in row.who:
+                assert may(Actor(person="x", role=role), row.action) is not None, (command, role)
+            if row.event.topics:
+                assert (row.event.type, row.event.version) in BY_VERSION
+
+
+@pytest.mark.parametrize("programme", WORKFLOWS)
+def test_every_state_can_be_reached_and_left_or_is_an_end(programme: str) -> None:
+    workflow = WORKFLOWS[programme]
+    reached, left = {"received"}, set()
+    for step in workflow.steps:
+        targets = step.to.to.values() if isinstance(step.to, Branch) else (step.to,)
+        reached |= {to for to in targets if to not in ("stay", "back")}
+        left |= step.sources
+    assert left <= reached
+    assert reached <= set(STATES)
+    assert reached - left <= {"withdrawn", "not_cooperating"}
+    for step in workflow.steps:
+        rows = [each for each in workflow.by_command[step.command] if each.sources & step.sources]
+        assert rows == [step], f"{step.command} is ambiguous"
+
+
+def test_every_value_of_the_file_of_approvals_says_how_sure_it_is() -> None:
+    rules = approval.packaged()
+    assert set(rules.approvals) == set(WORKFLOWS)
+    assert {name for name, each in WORKFLOWS.items() if each.per} <= set(rules.payment_start)
+    for tiers in rules.approvals.values():
+        assert tiers[-1].up_to_fen is None
+
+
+def test_months_follow_each_other_over_the_year() -> None:
+    assert [next_month(date(2026, 11, 30), n) for n in (0, 1, 2)] == ["2026-11", "2026-12", "2027-01"]
+
+
+def test_the_documents_diagrams_are_those_of_the_tables() -> None:
+    committed = Path(__file__).parents[2] / "docs" / "workflows.md"
+    assert committed.read_text("utf-8") == workflows_page(), (
+        "write it anew: python -m onedoor.assistance.documents"
+    )
