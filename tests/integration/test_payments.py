@@ -1,8 +1,7 @@
 """Payments on a real database: every fen that is owed is paid once, held with a reason, or taken back."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -11,51 +10,27 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 from openpyxl import load_workbook
 
-from onedoor.assistance.app import SERVICE, create_app
 from onedoor.assistance.domain.approval import packaged
-from onedoor.assistance.payments import accounts
 from onedoor.assistance.payments.schedule import Decided, month_number, month_text, owed, schedule
-from onedoor.contracts.core import Envelope, Event, derived_id
-from onedoor.contracts.events.assistance import CaseSuspended, Determined, ProceedingEnded, SuspicionCleared
-from onedoor.runtime import database as pools
-from onedoor.runtime.access import dev_token
-from onedoor.runtime.app import App
-from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.migrate import migrate
-from onedoor.runtime.settings import Settings
-from onedoor.runtime.tokens import ensure_dev_key
-from onedoor.runtime.unit import Unit
-from tests.notify_bench import Still
+from onedoor.contracts.core import derived_id
+from onedoor.contracts.events.assistance import CaseSuspended, ProceedingEnded, SuspicionCleared
+from tests.assistance import DIBAO, HERE, Assistance, assistance, proceeding_of
 from tests.servers import Servers
-
-JUNE = datetime(2026, 6, 20, 2, tzinfo=UTC)
-DIBAO = 47_000
-
-CASE = """
-insert into cases (id, chain_id, application_id, state, urgency, rank, division, opened_at, subjects, sealed,
-                   body, version, classification)
-values ($1, $1, $1, 'in_work', 'ordinary', 3, $2, $3, '{}', false, $4, 1, 'internal')
-"""
 
 
 @dataclass
-class Paying:
-    """Assistance's payments without its stream: decisions go straight to the accounts, people to the API."""
+class Paying(Assistance):
+    """Assistance, with what was decided in a test kept beside, to be counted by itself."""
 
-    app: App
-    clock: Still
-    client: httpx.AsyncClient
-    key: Path
     made: dict[UUID, list[Decided]] = field(default_factory=dict)
 
-    async def case(self, name: str, people: tuple[UUID, ...] = (), payee: bool = True) -> UUID:
-        id_ = derived_id("payment-case", name)
-        household = {"household": {"people": {f"m{n}": str(each) for n, each in enumerate(people)}}}
-        await self.app.writer.execute(CASE, id_, "500112015", self.clock.at, json.dumps(household))
+    async def case(
+        self, name: str, people: Sequence[UUID] = (), division: str = HERE, payee: bool = True
+    ) -> UUID:
+        id_ = await super().case(name, people, division)
         if payee:
             body = {"holder": "白小满", "bank": "invented bank", "account": "6200000000001234"}
             assert (await self.ask("PUT", f"/v1/cases/{id_}/payee", body)).status_code == 204
@@ -68,43 +43,16 @@ class Paying:
         fen: int = DIBAO,
         first: str = "2026-06",
         programme: str = "dibao",
-        per: str = "month",
         last: str | None = None,
     ) -> UUID:
-        proceeding = derived_id("payment-proceeding", case, programme)
-        told = Determined(
-            **self.of(case, programme), kind=kind, reason="conditions_met", amount_fen=fen, per=per,
-            first_month=first, last_month=last, rule_version="1", decision_id=uuid4(),
-        )  # fmt: skip
-        await self.told(told)
-        ends = None if last is None else month_number(last)
-        decided = Decided(told.decision_id, told.kind, told.per, fen, month_number(first), ends)
-        self.made.setdefault(proceeding, []).append(decided)
-        return proceeding
-
-    def of(self, case: UUID, programme: str = "dibao") -> dict[str, Any]:
-        return {
-            "service": "assistance", "case_id": case, "chain_id": case, "application_id": case,
-            "proceeding_id": derived_id("payment-proceeding", case, programme), "programme": programme,
-            "state": "granted", "at": self.clock.at,
-        }  # fmt: skip
-
-    async def told(self, event: Event) -> None:
-        envelope = Envelope(
-            id=uuid4(), source="assistance", subject=uuid4(), time=self.clock.at, key="", data=event,
-            classification=event.classification(),
-        )  # fmt: skip
-        async with self.app.unit.transaction() as tx:
-            await accounts.record(tx.conn, [envelope])
-
-    async def ask(
-        self, method: str, path: str, body: Any = None, person: str = "finance-1", **more: str
-    ) -> httpx.Response:
-        role = more.pop("role", "everything")
-        token = dev_token(self.key, role, "civil-affairs", more.pop("division", None), person)
-        return await self.client.request(
-            method, path, json=body, headers={"Authorization": f"Bearer {token}"} | more
+        """A decision; the proceeding's id."""
+        told = await self.determined(
+            case, kind, programme, amount_fen=fen, first_month=first, last_month=last
         )
+        ends = None if last is None else month_number(last)
+        decided = Decided(told.decision_id, told.kind, "month", fen, month_number(first), ends)
+        self.made.setdefault(told.proceeding_id, []).append(decided)
+        return told.proceeding_id
 
     async def build(
         self, month: str = "2026-06", programme: str = "dibao", number: int = 1
@@ -124,9 +72,8 @@ class Paying:
         return (await self.ask("GET", f"/v1/payments/runs/{run['run_id']}/lines?limit=200")).json()["items"]
 
     async def paid(self, proceeding: UUID) -> int:
-        return await self.app.writer.fetchval(
-            "select paid_fen from accounts where proceeding_id = $1", proceeding
-        )
+        query = "select paid_fen from accounts where proceeding_id = $1"
+        return await self.app.writer.fetchval(query, proceeding)
 
     async def balanced(self, month: int) -> None:
         """The ledger's sum and what is open of it are what the decisions owe, account by account."""
@@ -143,20 +90,8 @@ class Paying:
 
 @pytest.fixture
 async def paying(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[Paying]:
-    key = tmp_path / "dev.key"
-    ensure_dev_key(key)
-    settings = Settings(environment="test", postgres=database, kafka=servers.kafka, dev_key=key, port=8102)
-    await migrate(SERVICE, settings)
-    writer, reader = [await pools.pool(SERVICE, settings, kind) for kind in ("writer", "reader")]
-    clock = Still(JUNE)
-    app = App(SERVICE, settings, writer, reader, Unit(SERVICE, writer, clock), clock, Metrics())
-    api = create_app(settings)
-    api.state.onedoor = app
-    transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://assistance") as client:
-        yield Paying(app, clock, client, key)
-    await writer.close()
-    await reader.close()
+    async with assistance(servers, database, tmp_path / "dev.key") as service:
+        yield Paying(service.app, service.clock, service.client, service.key)
 
 
 async def test_a_list_is_built_once_and_pays_once(paying: Paying) -> None:
@@ -234,14 +169,14 @@ async def test_who_may_not_be_paid_now_is_held_with_the_reason(paying: Paying) -
     reasons = sorted(str(line["held"]) for line in await paying.lines(run))
     assert reasons == ["None", "no_account", "stacking", "suspended"]
     paying.clock.at += timedelta(hours=1)
-    await paying.decide(derived_id("payment-case", "paid"), "adjust", DIBAO + 1, "2026-06")
+    await paying.decide(derived_id("test-case", "paid"), "adjust", DIBAO + 1, "2026-06")
     approved = await paying.ask("POST", f"/v1/payments/runs/{run['run_id']}/approve", person="finance-2")
     assert approved.json()["paid_lines"] == 0
     assert sorted(str(line["held"]) for line in await paying.lines(run))[0] == "changed"
     await paying.told(SuspicionCleared(**paying.of(suspect)))
     following = await paying.pay(number=2)
     assert {line["case_id"] for line in await paying.lines(following) if line["held"] is None} == {
-        str(derived_id("payment-case", "paid")), str(suspect), str(changed),
+        str(derived_id("test-case", "paid")), str(suspect), str(changed),
     }  # fmt: skip
 
 
@@ -306,7 +241,7 @@ async def test_whatever_is_decided_paid_returned_and_given_back_the_sums_agree(
         for case in random.sample(cases, 4):
             kind = random.choice(["grant", "grant", "adjust", "taper", "stop", "recover"])
             first = month_text(max(number + random.randint(-3, 2), month_number("2026-01")))
-            if kind in ("grant", "taper") or derived_id("payment-proceeding", case, "dibao") in paying.made:
+            if kind in ("grant", "taper") or proceeding_of(case) in paying.made:
                 fen = 0 if kind == "stop" else random.randint(1, 90_000)
                 await paying.decide(case, kind, fen, first)
         run = await paying.pay(month)

@@ -28,6 +28,8 @@ ACTIONS: tuple[str, ...] = (
     "case.read",
     "case.work",
     "case.decide",
+    "registry.read",
+    "registry.manage",
     "payment.read",
     "payment.build",
     "payment.approve",
@@ -138,14 +140,18 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
         **_each("application.read application.supplement", _division(CASEWORK)),
         **_ADDRESSED,
     },
-    "caseworker": _each(f"{_ASSISTANCE} case.work payment.read referral.verify", _division(CASEWORK)),
+    "caseworker": _each(
+        f"{_ASSISTANCE} case.work registry.read payment.read referral.verify", _division(CASEWORK)
+    ),
     "reviewer": _each(
-        f"{_ASSISTANCE} case.work case.decide payment.read referral.verify clock.pause", _division(CASEWORK)
+        f"{_ASSISTANCE} case.work case.decide registry.read payment.read referral.verify clock.pause",
+        _division(CASEWORK),
     ),
     "district": {
         **_each(
             f"{_ASSISTANCE} case.work case.decide referral.handle referral.behalf referral.verify "
-            "clock.pause figures.read payment.read payment.build payment.approve",
+            "clock.pause figures.read registry.read registry.manage payment.read payment.build "
+            "payment.approve",
             _anyone(CASEWORK),
         ),
         **_each("delivery.read", _anyone(OPEN)),

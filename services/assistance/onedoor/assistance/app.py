@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from onedoor.assistance import api, domain, stream
 from onedoor.assistance.payments import accounts
 from onedoor.assistance.payments import api as payments
+from onedoor.assistance.registry import api as registry
+from onedoor.assistance.registry import enrolments
 from onedoor.contracts.core import Envelope
 from onedoor.runtime.app import service_app
 from onedoor.runtime.casework import specialised_service
@@ -26,13 +28,14 @@ _CASES = specialised_service(
 
 
 async def _project(conn: Connection, events: Sequence[Envelope]) -> None:
-    """The work list first: an account takes its division from it."""
+    """The work list first: accounts and enrolments take their division from it."""
     assert _CASES.project is not None
     await _CASES.project(conn, events)
     await accounts.record(conn, events)
+    await enrolments.record(conn, events)
 
 
-SERVICE = replace(_CASES, project=_project, routers=(*_CASES.routers, payments.router))
+SERVICE = replace(_CASES, project=_project, routers=(*_CASES.routers, payments.router, registry.router))
 
 
 def create_app(settings: Settings) -> FastAPI:

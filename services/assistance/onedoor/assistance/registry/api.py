@@ -1,0 +1,278 @@
+"""The low-income registry over HTTP: who stands in it, how many, and what other offices' lists say."""
+
+from collections import Counter
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid5
+
+import asyncpg
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from onedoor.assistance.registry import enrolments, lists
+from onedoor.assistance.registry.tiers import OutsideList, packaged
+from onedoor.calendar import local
+from onedoor.contracts.case import RequestReferral
+from onedoor.contracts.core import PERSONAL, Actor, Refusal
+from onedoor.runtime import pages
+from onedoor.runtime.http import Reading, allow, idempotent, not_found, refused
+from onedoor.runtime.idempotency import Answer
+from onedoor.runtime.unit import Transaction
+
+router = APIRouter(prefix="/v1/registry", tags=["registry"])
+
+Reader = Annotated[Actor, Depends(allow("registry.read"))]
+Manager = Annotated[Actor, Depends(allow("registry.manage"))]
+Leader = Annotated[Actor, Depends(allow("figures.read"))]
+
+Tier = Literal["tekun", "dibao", "edge", "rigid", "other"]
+Day = Annotated[date | None, Query(description="as it stood on this day; absent: today")]
+SMALLEST = 5
+"""Fewer households than this are not counted out: in a village they would be known."""
+MOST_ROWS = 20_000
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class ListedPerson(_Body):
+    name: Annotated[str, PERSONAL, Field(min_length=1, max_length=80)]
+    birth: Annotated[date | None, PERSONAL] = None
+
+
+class NewList(_Body):
+    """Another office's list of a month. It is compared and not kept."""
+
+    source: Annotated[str, Field(max_length=40)]
+    month: Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+    rows: Annotated[list[ListedPerson], Field(min_length=1, max_length=MOST_ROWS)]
+
+
+class Settlement(_Body):
+    result: Literal["same_person", "different_person", "visited", "applied", "not_in_need", "told_them"]
+
+
+class HouseholdView(BaseModel):
+    """A household of the registry. `programmes` empty: it is only watched, after what it had has ended."""
+
+    case_id: UUID
+    chain_id: UUID
+    division: str | None
+    tier: str
+    programmes: list[str]
+    taper: bool
+    since: date
+
+
+class CountView(BaseModel):
+    """How many households; None where there are too few to say."""
+
+    tier: str
+    division: str | None
+    households: int | None
+
+
+class ListView(BaseModel):
+    """`fresh`: false where the very same list came before; then nothing changed."""
+
+    list_id: UUID
+    fresh: bool
+    open: dict[str, int]
+
+
+class DifferenceView(BaseModel):
+    """A difference to settle. The name is theirs where the person is on their list."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: UUID
+    source: str
+    month: str
+    kind: str
+    case_id: UUID | None
+    person_id: UUID | None
+    name: Annotated[str, PERSONAL]
+    birth: Annotated[date | None, PERSONAL]
+    division: str | None
+    state: str
+    result: str | None
+    found_at: datetime
+    settled_at: datetime | None
+
+
+@router.get("")
+async def households(
+    request: Request,
+    actor: Reader,
+    conn: Reading,
+    tier: Tier | None = None,
+    division: Annotated[str | None, Query(max_length=12)] = None,
+    day: Day = None,
+    after: pages.After = None,
+    limit: pages.Limit = 50,
+) -> pages.Page[HouseholdView]:
+    """The households of the registry, as it stood on a day."""
+    key = pages.after(after, UUID)
+    rows = await enrolments.households(
+        conn, packaged(), day or _today(request), tier, division, key[0] if key else None, limit
+    )
+    return pages.page(rows, limit, _household, lambda row: (row["case_id"],))
+
+
+def _household(row: asyncpg.Record) -> HouseholdView:
+    tier = packaged().tiers[row["rank"]].tier
+    return HouseholdView.model_validate(dict(row) | {"tier": tier, "programmes": row["programmes"] or []})
+
+
+@router.get("/counts")
+async def counts(request: Request, actor: Leader, conn: Reading, day: Day = None) -> list[CountView]:
+    """How many households by tier and division, small numbers hidden."""
+    rows = await enrolments.counts(conn, packaged(), day or _today(request))
+    return [
+        CountView(
+            tier=packaged().tiers[row["rank"]].tier,
+            division=row["division"],
+            households=row["households"] if row["households"] >= SMALLEST else None,
+        )
+        for row in rows
+    ]
+
+
+@router.post("/lists", response_model=ListView)
+async def compare(request: Request, actor: Manager, body: NewList) -> Response:
+    """Compare a list with the registry; each difference is a task. The same list again changes nothing."""
+    source = _source(body.source)
+    registry = packaged()
+    people = [lists.Listed(row.name, row.birth) for row in body.rows]
+    repeated = [place for place, count in Counter(people).items() if count > 1]
+    if repeated:
+        raise refused(_REPEATED)
+
+    async def handler(tx: Transaction) -> Answer:
+        new = lists.NewList(
+            source=source.source,
+            month=body.month,
+            rows=people,
+            programmes=[*registry.rank],
+            ranks=[*registry.rank.values()],
+            compared=[place for place, row in enumerate(registry.tiers) if row.tier in source.compared],
+            at=tx.now,
+            by=str(actor),
+        )
+        list_id, fresh = await lists.compare(tx.conn, new)
+        found = await lists.differences(tx.conn, source.source, None, "open", None, MOST_ROWS)
+        view = ListView(list_id=list_id, fresh=fresh, open=Counter(row["kind"] for row in found))
+        return Answer(201 if fresh else 200, view)
+
+    return await idempotent(request, actor, handler)
+
+
+@router.get("/differences")
+async def differences(
+    actor: Reader,
+    conn: Reading,
+    source: Annotated[str | None, Query(max_length=40)] = None,
+    kind: lists.Kind | None = None,
+    state: Literal["open", "settled"] = "open",
+    after: pages.After = None,
+    limit: pages.Limit = 50,
+) -> pages.Page[DifferenceView]:
+    """What differs, the oldest first."""
+    rows = await lists.differences(conn, source, kind, state, pages.after(after, datetime, UUID), limit + 1)
+    return pages.page(
+        rows,
+        limit,
+        lambda row: DifferenceView.model_validate(dict(row)),
+        lambda row: (row["found_at"], row["id"]),
+    )
+
+
+@router.post("/differences/{difference_id}/settle", response_model=DifferenceView)
+async def settle(
+    difference_id: UUID, request: Request, actor: Reader, conn: Reading, body: Settlement
+) -> Response:
+    """Somebody looked: settle it with what came of it."""
+    if await lists.difference(conn, difference_id) is None:
+        not_found()
+
+    async def handler(tx: Transaction) -> Answer:
+        return await _settled(tx, difference_id, body.result, actor)
+
+    return await idempotent(request, actor, handler)
+
+
+@router.post("/differences/{difference_id}/refer", response_model=DifferenceView)
+async def refer(difference_id: UUID, request: Request, actor: Manager, conn: Reading) -> Response:
+    """R20: tell the other office that this household is in a tier and not on its list; settles it."""
+    row = await lists.difference(conn, difference_id)
+    if row is None:
+        not_found()
+    if row["kind"] != "missing_there" or row["source"] != "agriculture":
+        raise refused(_NOT_TO_REFER)
+    (household,) = await enrolments.households(
+        conn, packaged(), _today(request), after=_before(row["case_id"]), limit=0
+    )
+    wish = RequestReferral(
+        target=row["case_id"],
+        request_id=uuid5(difference_id, "R20"),
+        rule="R20",
+        to="agriculture",
+        urgency="ordinary",
+        subjects=(row["person_id"],),
+        facts={"tier": packaged().tiers[household["rank"]].tier},
+    )
+
+    async def handler(tx: Transaction) -> Answer:
+        answer = await _settled(tx, difference_id, "told_them", actor)
+        (outcome,) = await tx.execute(wish, actor=actor)
+        if outcome.refusal is not None:
+            raise refused(outcome.refusal)
+        return answer
+
+    return await idempotent(request, actor, handler)
+
+
+async def _settled(tx: Transaction, difference_id: UUID, result: str, actor: Actor) -> Answer:
+    if not await lists.settle(tx.conn, difference_id, result, tx.now, str(actor)):
+        raise refused(_SETTLED)
+    row: Any = await lists.difference(tx.conn, difference_id)
+    return Answer(200, DifferenceView.model_validate(dict(row)))
+
+
+def _before(case_id: UUID) -> UUID:
+    return UUID(int=case_id.int - 1)
+
+
+def _today(request: Request) -> date:
+    return local(request.app.state.onedoor.clock.now()).date()
+
+
+def _source(name: str) -> OutsideList:
+    found = next((row for row in packaged().lists if row.source == name), None)
+    if found is None:
+        codes = ", ".join(row.source for row in packaged().lists)
+        raise refused(
+            Refusal(
+                "registry.source",
+                f"{name} has no list here; name one of: {codes}.",
+                f"{name} 没有比对名单，请填写下列之一：{codes}。",
+                "source",
+            )
+        )
+    return found
+
+
+_REPEATED = Refusal(
+    "registry.repeated",
+    "The list names a person twice: take out the second line.",
+    "名单中有人重复，请删去重复的一行。",
+    "rows",
+)
+_SETTLED = Refusal("registry.settled", "It is settled already.", "该差异已处理。")
+_NOT_TO_REFER = Refusal(
+    "registry.not_to_refer",
+    "Only a household that agriculture's list lacks is told to them; settle this one otherwise.",
+    "只有农业农村名单中缺少的家庭才需转告，请另行处理。",
+)

@@ -1,0 +1,143 @@
+"""The registry on a real database: tiers follow decisions on any day, differences become tasks."""
+
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onedoor.assistance.registry.tiers import packaged
+from onedoor.contracts.events.assistance import JurisdictionChanged, ProceedingEnded
+from tests.assistance import HERE, JUNE, THERE, Assistance, assistance
+from tests.servers import Servers
+
+BORN = date(1956, 3, 1)
+
+
+@pytest.fixture
+async def service(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[Assistance]:
+    async with assistance(servers, database, tmp_path / "dev.key") as service:
+        yield service
+
+
+async def tiers(service: Assistance, day: str = "") -> dict[str, str]:
+    path = "/v1/registry?limit=200" + (f"&day={day}" if day else "")
+    return {row["case_id"]: row["tier"] for row in (await service.ask("GET", path)).json()["items"]}
+
+
+async def test_a_household_stands_in_the_first_tier_that_fits_on_every_day(service: Assistance) -> None:
+    case = await service.case("one")
+    await service.determined(case, "grant", "dibao_edge")
+    service.clock.at = JUNE + timedelta(days=30)
+    await service.determined(case, "grant", "dibao")
+    service.clock.at = JUNE + timedelta(days=60)
+    await service.determined(case, "taper", "dibao")
+    assert await tiers(service) == {str(case): "dibao"}
+    (row,) = (await service.ask("GET", "/v1/registry")).json()["items"]
+    assert (row["programmes"], row["taper"], row["since"]) == (["dibao", "dibao_edge"], True, "2026-06-20")
+    service.clock.at = JUNE + timedelta(days=90)
+    await service.determined(case, "stop", "dibao")
+    await service.told(
+        ProceedingEnded(**service.of(case, "dibao_edge") | {"state": "ended"}, reason="withdrawn")
+    )
+    assert await tiers(service) == {str(case): "other"}, "it is watched for a year"
+    assert await tiers(service, "2026-06-19") == {}
+    assert await tiers(service, "2026-06-20") == {str(case): "edge"}
+    assert await tiers(service, "2026-08-30") == {str(case): "dibao"}
+    assert await tiers(service, "2027-09-19") == {}
+
+
+async def test_granted_again_on_the_day_it_ended(service: Assistance) -> None:
+    case = await service.case("again")
+    for kind in ("grant", "stop", "grant", "adjust"):
+        await service.determined(case, kind)
+    assert await tiers(service) == {str(case): "dibao"}
+
+
+async def test_each_sees_the_own_division_and_leaders_only_numbers(service: Assistance) -> None:
+    for n in range(6):
+        await service.determined(await service.case(f"here {n}"))
+    moved = await service.case("moves", division=HERE)
+    await service.determined(moved)
+    await service.told(JurisdictionChanged(**service.of(moved), to_division=THERE))
+    asked = [
+        await service.ask("GET", "/v1/registry?limit=200", role="caseworker", division=each)
+        for each in (HERE, THERE)
+    ]
+    assert [len(answer.json()["items"]) for answer in asked] == [6, 1]
+    counted = (await service.ask("GET", "/v1/registry/counts", role="leader")).json()
+    assert {(row["division"], row["households"]) for row in counted} == {(HERE, 6), (THERE, None)}
+    assert (await service.ask("GET", "/v1/registry", role="leader")).status_code == 403
+    page = (await service.ask("GET", "/v1/registry?limit=4")).json()
+    rest = (await service.ask("GET", f"/v1/registry?limit=4&after={page['next']}")).json()
+    assert len({row["case_id"] for row in (*page["items"], *rest["items"])}) == 7
+
+
+def listed(*rows: tuple[str, date | None], month: str = "2026-06") -> dict[str, Any]:
+    people = [{"name": name, "birth": birth and birth.isoformat()} for name, birth in rows]
+    return {"source": "agriculture", "month": month, "rows": people}
+
+
+async def open_tasks(service: Assistance) -> dict[str, str]:
+    tasks = (await service.ask("GET", "/v1/registry/differences?limit=200")).json()["items"]
+    return {task["name"]: task["kind"] for task in tasks}
+
+
+async def test_what_differs_from_another_offices_list_is_a_task_once(service: Assistance) -> None:
+    """On both, on theirs only, on ours only, and one whose birth they did not write."""
+    both, ours, unsure = [await service.person(name, BORN) for name in ("石青山", "柳春晓", "贺知秋")]
+    await service.determined(await service.case("three", (both, ours, unsure)))
+    their = listed(("石青山", BORN), ("杜若", BORN), ("贺知秋", None))
+    told = await service.ask("POST", "/v1/registry/lists", their)
+    assert told.status_code == 201
+    expected = {"杜若": "missing_here", "柳春晓": "missing_there", "贺知秋": "doubtful"}
+    assert await open_tasks(service) == expected
+    their["rows"].reverse()
+    again = await service.ask("POST", "/v1/registry/lists", their)
+    assert (again.status_code, again.json()["fresh"]) == (200, False)
+    await service.ask("POST", "/v1/registry/lists", their | {"month": "2026-07"})
+    assert await open_tasks(service) == expected, "what is open is not asked twice"
+
+
+async def test_a_task_is_settled_once_and_asked_again_if_it_still_differs_later(service: Assistance) -> None:
+    await service.ask("POST", "/v1/registry/lists", listed(("杜若", BORN)))
+    (task,) = (await service.ask("GET", "/v1/registry/differences")).json()["items"]
+    path = f"/v1/registry/differences/{task['id']}/settle"
+    assert (await service.ask("POST", path, {"result": "visited"})).json()["state"] == "settled"
+    assert (await service.ask("POST", path, {"result": "applied"})).json()["code"] == "registry.settled"
+    assert await open_tasks(service) == {}
+    await service.ask("POST", "/v1/registry/lists", listed(("杜若", BORN), month="2026-07"))
+    assert await open_tasks(service) == {"杜若": "missing_here"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (listed(("杜若", BORN)) | {"source": "neighbours"}, "source"),
+        (listed(("杜若", BORN), month="2026-00"), "month"),
+        (listed(), "rows"),
+        (listed(("", BORN)), "name"),
+        (listed(("杜若", BORN), ("杜若", BORN)), "rows"),
+        (
+            {"source": "agriculture", "month": "2026-06", "rows": [{"name": "杜若", "birth": "1956-02-30"}]},
+            "birth",
+        ),
+    ],
+)
+async def test_a_list_that_cannot_be_compared_gets_a_clear_answer(
+    service: Assistance, body: dict[str, Any], field: str
+) -> None:
+    answered = await service.ask("POST", "/v1/registry/lists", body)
+    assert answered.status_code == 422
+    assert field in answered.json()["errors"][0]["field"]
+    assert await service.app.writer.fetchval("select count(*) from lists") == 0
+
+
+def test_every_tier_and_list_says_how_sure_it_is() -> None:
+    registry = packaged()
+    assert {row.tier for row in registry.tiers} >= {"tekun", "dibao", "edge", "rigid", "other"}
+    assert all(row.source for row in registry.tiers)
+    assert registry.tier_of({"dibao", "tekun"}) == "tekun"
+    assert registry.tier_of(set(), {"dibao"}) == "other"
+    assert registry.tier_of(set()) is None
