@@ -58,7 +58,7 @@ class Bench:
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
-            async with asyncio.timeout(600):
+            async with asyncio.timeout(180):
                 out, err = await process.communicate()
         finally:
             if process.returncode is None:

@@ -25,7 +25,7 @@ async def connect() -> None:
 @broker.subscriber(
     question["topic"], group_id=uuid4().hex, auto_offset_reset="earliest", ack_policy=AckPolicy.NACK_ON_ERROR
 )
-async def handle(body: bytes, message: KafkaMessage) -> None:
+async def handle(message: KafkaMessage) -> None:
     raw = message.raw_message
     await store_one(connected[0], row(raw.topic, raw.partition, raw.offset, raw.value, raw.headers))
     if meter.add(1):
