@@ -54,3 +54,32 @@ def test_only_named_logs(tmp_path: Path) -> None:
     (tmp_path / "intake.log").write_text("a\n")
     (tmp_path / "desk.log").write_text("b\n")
     assert [line.split()[-1] for line in Logs(tmp_path, ["desk"], back=5).lines()] == ["b"]
+
+
+def test_only_lines_of_one_trace_in_the_order_of_their_times(tmp_path: Path) -> None:
+    def line(second: int, event: str, **facts: object) -> str:
+        entry = json.loads(_line(event, **facts)) | {"timestamp": f"2026-03-03T21:40:{second:02}Z"}
+        return json.dumps(entry) + "\n"
+
+    one, other = "a" * 32, "b" * 32
+    (tmp_path / "intake.log").write_text(
+        line(1, "first", trace_id=one)
+        + line(2, "other", trace_id=other)
+        + line(5, "last", trace_id=one, chain_id="c")
+        + f"no JSON {one}\n"
+    )
+    (tmp_path / "notify.log").write_text(
+        line(3, "between", trace_id=one) + line(4, "quotes", cause=one) + line(6, "more", trace_id=other)
+    )
+
+    def seen(logs: Logs) -> list[str]:
+        return [line.split()[3] for line in logs.lines()]
+
+    assert seen(Logs(tmp_path, back=2, facts={"trace_id": one})) == ["first", "between", "last"]
+    assert seen(Logs(tmp_path, back=1, facts={"trace_id": one})) == ["between", "last"]
+    assert seen(Logs(tmp_path, back=9, facts={"trace_id": one, "chain_id": "c"})) == ["last"]
+    logs = Logs(tmp_path, back=0, facts={"trace_id": one})
+    with (tmp_path / "intake.log").open("a") as file:
+        file.write(line(7, "late", trace_id=one) + line(8, "never", trace_id=other))
+    (tmp_path / "desk.log").write_text(line(6, "new", trace_id=one) + line(9, "nor", trace_id=other))
+    assert seen(logs) == ["new", "late"]

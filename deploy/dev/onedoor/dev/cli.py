@@ -97,12 +97,20 @@ def logs(
     services: Annotated[list[str] | None, typer.Argument(help="Only these.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of each to begin with.")] = 20,
+    chain: Annotated[str | None, typer.Option(help="Only lines about the help chain of this id.")] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(help="Only lines of this trace: its id, or what an answer's traceresponse says."),
+    ] = None,
 ) -> None:
     """The logs of all processes, readably."""
     with _plainly():
         from onedoor.dev.follow import Logs
+        from onedoor.runtime.tracing import trace_id
 
-        found = Logs(_settings().logs, services or (), back=lines)
+        wanted = {"chain_id": chain, "trace_id": trace_id(trace) or trace}
+        facts = {key: value for key, value in wanted.items() if value}
+        found = Logs(_settings().logs, services or (), back=lines, facts=facts)
         try:
             for line in found.follow() if follow else found.lines():
                 typer.echo(line)

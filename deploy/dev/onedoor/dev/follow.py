@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,38 @@ def _clock(stamp: Any) -> str:
         return f"{'':8}"
 
 
+Wanted = Callable[[str], bool]
+
+
+def having(facts: Mapping[str, str]) -> Wanted:
+    """Whether a line tells all these facts, by the keys of the log's entries; without facts any line does."""
+
+    def wanted(line: str) -> bool:
+        if not all(value in line for value in facts.values()):
+            return False
+        entry = _entry(line) if facts else {}
+        return entry is not None and all(entry.get(key) == value for key, value in facts.items())
+
+    return wanted
+
+
+_ANY = having({})
+
+
+def _moment(line: str) -> str:
+    return str((_entry(line) or {}).get("timestamp", ""))
+
+
 class Tail:
     """One growing file that may be rotated away.
 
-    Begins `back` lines before its present end, with its first line if it is new (not `seen` before).
+    Begins `back` wanted lines before its present end, with its first line if it is new (not `seen` before).
     """
 
-    def __init__(self, path: Path, back: int = 0, seen: bool = True) -> None:
+    def __init__(self, path: Path, back: int = 0, seen: bool = True, wanted: Wanted = _ANY) -> None:
         self.name = path.stem
         self._path = path
+        self._wanted = wanted
         self._inode = 0
         self._offset = 0
         self._rest = b""
@@ -62,10 +85,13 @@ class Tail:
         self._inode = self._path.stat().st_ino
         content = self._path.read_bytes()
         self._offset = content.rfind(b"\n") + 1
-        return content[: self._offset].decode(errors="replace").splitlines()[-back:] if back else []
+        if not back:
+            return []
+        lines = content[: self._offset].decode(errors="replace").splitlines()
+        return [line for line in lines if self._wanted(line)][-back:]
 
     def lines(self) -> list[str]:
-        """What came since the last call."""
+        """What came since the last call and is wanted."""
         waiting, self._waiting = self._waiting, []
         if not self._path.is_file():
             return waiting
@@ -77,28 +103,38 @@ class Tail:
             new = file.read()
         self._offset += len(new)
         *whole, self._rest = (self._rest + new).split(b"\n")
-        return waiting + [line.decode(errors="replace") for line in whole]
+        new_lines = (line.decode(errors="replace") for line in whole)
+        return waiting + [line for line in new_lines if self._wanted(line)]
 
 
 class Logs:
-    """Every log of a folder, or those named, from `back` lines before their present end."""
+    """Every log of a folder, or those named, from `back` lines before their present end.
 
-    def __init__(self, folder: Path, names: Collection[str] = (), back: int = 0) -> None:
+    facts: only lines that tell these, such as `{"trace_id": …}`; of all logs in the order of their times.
+    """
+
+    def __init__(
+        self, folder: Path, names: Collection[str] = (), back: int = 0, facts: Mapping[str, str] | None = None
+    ) -> None:
         self._folder = folder
         self._names = names
-        self._tails = {path: Tail(path, back) for path in self._wanted()}
+        self._facts = facts or {}
+        self._tails = {path: Tail(path, back, wanted=having(self._facts)) for path in self._files()}
 
-    def _wanted(self) -> list[Path]:
+    def _files(self) -> list[Path]:
         files = sorted(self._folder.glob("*.log"))
         return [path for path in files if not self._names or path.stem in self._names]
 
     def lines(self) -> Iterator[str]:
         """Readable lines that came since the last call."""
-        for path in self._wanted():
+        for path in self._files():
             if path not in self._tails:
-                self._tails[path] = Tail(path, back=0, seen=False)
-        for tail in self._tails.values():
-            yield from (readable(line, tail.name) for line in tail.lines() if line.strip())
+                self._tails[path] = Tail(path, back=0, seen=False, wanted=having(self._facts))
+        found = [(line, tail.name) for tail in self._tails.values() for line in tail.lines() if line.strip()]
+        if self._facts:
+            found.sort(key=lambda each: _moment(each[0]))
+        for line, name in found:
+            yield readable(line, name)
 
     def follow(self) -> Iterator[str]:
         """Readable lines as they come, for ever."""
