@@ -104,3 +104,24 @@ async def granted(system: System, month: str) -> str:
     finally:
         await conn.close()
     return str(told.proceeding_id)
+
+
+async def test_a_list_of_another_office_is_compared_and_its_differences_are_settled(visitors: Visit) -> None:
+    district = await visitors("district-1")
+    page = district.page
+    await district.goes("/registry")
+    table = "姓名,出生日期\n杜若,1956-03-01\n".encode()
+    await page.locator('[name="file"]').set_input_files(
+        {"name": "list.csv", "mimeType": "text/csv", "buffer": table}
+    )
+    await page.get_by_role("button", name="比对", exact=True).click()
+    task = page.get_by_role("row").filter(has_text="杜若")
+    await expect(task).to_contain_text("对方有，本库无")
+    await district.looked("registry")
+    await task.get_by_role("button", name="已走访").click()
+    await expect(task).to_have_count(0)
+    await page.locator('[name="file"]').set_input_files(
+        {"name": "list.csv", "mimeType": "text/csv", "buffer": b"\xff\xfe no table"}
+    )
+    await page.get_by_role("button", name="比对", exact=True).click()
+    await expect(page.locator("#refused")).to_contain_text("rows")

@@ -1,6 +1,19 @@
 """The desk's pages, one module each."""
 
-from onedoor.desk.pages import chain, chains, common, console, figures, payments, signin, stream, work
+from onedoor.desk.pages import (
+    chain,
+    chains,
+    common,
+    console,
+    duty,
+    figures,
+    inbox,
+    payments,
+    registry,
+    signin,
+    stream,
+    work,
+)
 
 ROUTERS = (
     common.router,
@@ -12,6 +25,9 @@ ROUTERS = (
     stream.router,
     figures.router,
     payments.router,
+    registry.router,
+    inbox.router,
+    duty.router,
 )
 
 __all__ = ["ROUTERS"]
