@@ -7,32 +7,23 @@ topics. It knows nothing of any service's database.
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from onedoor.contracts import services
 from onedoor.contracts.core import Envelope
+from onedoor.contracts.events import intake, notify
+from onedoor.contracts.events.case import CaseOpened
 from onedoor.contracts.plan import Plan
+from onedoor.contracts.registry import TOPICS as ALL_TOPICS
 from tests.harness import eventually, read_topic
+from tests.system import SERVICES
 
-CASE_SERVICES = ("assistance", "child-welfare")
-TOPICS = (
-    "intake.application",
-    "intake.alarm",
-    "assistance.case",
-    "child-welfare.case",
-    "notify.referral",
-    "notify.clock",
-)
-ONCE = {
-    "application.received": "application_id",
-    "case.opened": "case_id",
-    "referral.sent": "referral_id",
-    "clock.started": "clock_id",
-    "clock.breached": "clock_id",
-    "clock.warned": "clock_id",
-}
+CASE_SERVICES = frozenset(services.BY_NAME) & frozenset(SERVICES)
+TOPICS = tuple(topic for topic in ALL_TOPICS if topic != intake.PERSON)
 
 
 @dataclass(frozen=True)
@@ -74,56 +65,126 @@ def missing_in_chain(accepted: Accepted, chain: Mapping[str, Any]) -> list[str]:
     return [f"{accepted.receipt}: {problem}" for problem in problems]
 
 
+def happens_once(event: Envelope) -> tuple[object, ...] | None:
+    """What of the event's fact may stand under one event id only; None where it may happen again.
+
+    A referral is sent once for each urgency, since a supplement that raises it sends it anew; a clock warns
+    and is breached once for each due moment, since a reopening or a raised urgency gives it another.
+    """
+    match event.data:
+        case intake.ApplicationReceived() as received:
+            return ("received", received.application_id)
+        case CaseOpened() as case:
+            return ("opened", case.case_id)
+        case notify.ReferralSent() as sent:
+            return ("sent", sent.referral_id, sent.urgency)
+        case notify.ClockStarted() as clock:
+            return ("started", clock.clock_id)
+        case notify.ClockWarned() | notify.ClockBreached() as clock:
+            return (event.type, clock.clock_id, clock.due_at)
+        case notify.AlertEscalated() as alert:
+            return ("escalated", alert.clock_id, alert.step, alert.at)
+    return None
+
+
 def doubled_on_topics(events: Iterable[Envelope]) -> list[str]:
     """Facts that may happen once and stand under two event ids; one id twice is only delivered twice."""
-    seen: dict[tuple[str, str], set[str]] = defaultdict(set)
+    seen: dict[tuple[object, ...], set[str]] = defaultdict(set)
     for event in events:
-        if field := ONCE.get(event.type):
-            seen[event.type, str(getattr(event.data, field))].add(str(event.id))
-    return [f"{type_} {id_}: {len(ids)} events" for (type_, id_), ids in seen.items() if len(ids) > 1]
+        if fact := happens_once(event):
+            seen[fact].add(str(event.id))
+    return [f"{' '.join(map(str, fact))}: {len(ids)} events" for fact, ids in seen.items() if len(ids) > 1]
 
 
 def lost_on_topics(accepted: Sequence[Accepted], events: Sequence[Envelope]) -> list[str]:
-    """Accepted applications without their event, and planned referrals that were never sent."""
-    received = {str(e.data.application_id) for e in events if e.type == "application.received"}  # type: ignore[attr-defined]
-    return [f"{a.receipt}: no application.received" for a in accepted if a.application_id not in received]
+    """Accepted applications without their event, and planned cases and referrals that nobody published."""
+    there: set[tuple[str, str]] = set()
+    for event in events:
+        match event.data:
+            case intake.ApplicationReceived() as received:
+                there.add((str(received.application_id), "application.received"))
+            case CaseOpened() as case:
+                there.add((str(case.application_id), f"case of {case.service}"))
+            case notify.ReferralSent() | notify.ReferralDrafted() as referral:
+                there.add((str(referral.application_id), f"referral {referral.rule} to {referral.to}"))
+    return [
+        f"{one.receipt}: no {what}"
+        for one in accepted
+        for what in _promised(one)
+        if (one.application_id, what) not in there
+    ]
 
 
-async def conserved(
-    desk: httpx.AsyncClient,
-    kafka: str,
-    suffix: str,
-    accepted: Sequence[Accepted],
-    timeout: float = 60,
-) -> None:
-    """Assert that every accepted receipt reached its chain, cases, referrals and clocks, exactly once."""
-    open_: dict[str, list[str]] = {}
+def _promised(one: Accepted) -> list[str]:
+    cases = [f"case of {service.name}" for service in one.plan.services if service.name in CASE_SERVICES]
+    referrals = [f"referral {referral.rule} to {referral.to}" for referral in one.plan.referrals]
+    return ["application.received", *cases, *referrals]
+
+
+async def all_events(kafka: str, suffix: str) -> list[Envelope]:
+    """Everything on the topics that say what happened."""
+    return [event for topic in TOPICS for event in await read_topic(kafka, topic + suffix)]
+
+
+async def set_aside(services: Mapping[str, httpx.AsyncClient]) -> list[str]:
+    """Dead letters, events behind them, and events that no topic will take, of each service."""
+    found: list[str] = []
+    for name, client in services.items():
+        answer = await client.get("/v1/streams")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            continue
+        told = answer.raise_for_status().json()
+        letters = (await client.get("/v1/dead-letters")).raise_for_status().json()
+        found += [f"{name}: dead letter of {letter['type']}: {letter['error']}" for letter in letters]
+        found += [f"{name}: {c['name']} is stopped" for c in told["consumers"] if c["phase"] == "stopped"]
+        waiting = sum(consumer["waiting"] for consumer in told["consumers"])
+        for what, count in (("wait behind a letter", waiting), ("unpublishable", told["unpublishable"])):
+            found += [f"{name}: {count} events {what}"] if count else []
+    return found
+
+
+async def missing_at_desk(
+    desk: httpx.AsyncClient, accepted: Sequence[Accepted], timeout: float = 60
+) -> list[str]:
+    """What the accepted chains still lack after that many seconds; empty as soon as none lacks anything."""
+    found: dict[str, list[str]] = {}
     waiting = {a.chain_id: a for a in accepted}
     limit = asyncio.Semaphore(8)
 
     async def look(one: Accepted) -> None:
         async with limit:
             answer = await desk.get(f"/v1/chains/{one.chain_id}")
-        found = (
+        lacking = (
             missing_in_chain(one, answer.json())
-            if answer.status_code == 200
+            if answer.status_code == httpx.codes.OK
             else [f"{one.receipt}: chain {answer.status_code}"]
         )
-        if found:
-            open_[one.chain_id] = found
+        if lacking:
+            found[one.chain_id] = lacking
         else:
-            open_.pop(one.chain_id, None)
-            waiting.pop(one.chain_id, None)
+            del waiting[one.chain_id]
 
     async def complete() -> bool:
         await asyncio.gather(*(look(one) for one in list(waiting.values())))
         return not waiting
 
-    try:
+    with suppress(AssertionError):
         await eventually(complete, timeout)
-    except AssertionError:
-        problems = [problem for found in open_.values() for problem in found]
-        raise AssertionError(f"{len(open_)} of {len(accepted)} incomplete: {problems[:20]}") from None
-    events = [event for topic in TOPICS for event in await read_topic(kafka, topic + suffix)]
-    assert not (problems := lost_on_topics(accepted, events)), problems[:20]
-    assert not (problems := doubled_on_topics(events)), problems[:20]
+    return [problem for chain in waiting for problem in found.get(chain, [f"chain {chain}: not looked at"])]
+
+
+async def problems(
+    desk: httpx.AsyncClient, kafka: str, suffix: str, accepted: Sequence[Accepted], timeout: float = 60
+) -> list[str]:
+    """One line for each thing that was lost or doubled on the way of the accepted receipts."""
+    missing = await missing_at_desk(desk, accepted, timeout)
+    events = await all_events(kafka, suffix)
+    return [*missing, *lost_on_topics(accepted, events), *doubled_on_topics(events)]
+
+
+async def conserved(
+    desk: httpx.AsyncClient, kafka: str, suffix: str, accepted: Sequence[Accepted], timeout: float = 60
+) -> None:
+    """Assert that every accepted receipt reached its chain, cases, referrals and clocks, exactly once."""
+    found = await problems(desk, kafka, suffix, accepted, timeout)
+    assert not found, f"{len(found)} problems with {len(accepted)} receipts: {found[:20]}"

@@ -4,6 +4,8 @@ import asyncio
 import random
 import uuid
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +18,7 @@ HONEST = {429, 503}
 
 
 def application(seed: random.Random) -> dict[str, Any]:
-    """One invented application; each kind of plan occurs: alarm, case, referral only."""
+    """One invented application; each kind of plan occurs: alarm, every service's case, referral only."""
     division = seed.choice(DIVISIONS)
     where = {"place": {"division": division, "address": f"示例路 {uuid.UUID(int=seed.getrandbits(128))} 号"}}
     kinds: list[dict[str, Any]] = [
@@ -25,14 +27,21 @@ def application(seed: random.Random) -> dict[str, Any]:
         {"needs": ["job"], "subjects": [{"id": "s1", "age": 30}]},
         {"subjects": [{"id": "s1", "age": 13, "facts": {"school": "dropped_out"}}]},
         {"needs": ["education_cost"], "subjects": [{"id": "s1", "age": 40}, {"id": "s2", "age": 12}]},
+        {"needs": ["food", "lodging"], "subjects": [{"id": "s1", "age": 52, "facts": {"street": True}}]},
+        {
+            "needs": ["remaining_gap"],
+            "consent": {"financial_check": True, "charity": True},
+            "subjects": [{"id": "s1", "age": 38}],
+        },
     ]
     return {"channel": "hotline", "caller": {"role": "neighbour"}, **where, **seed.choice(kinds)}
 
 
 @dataclass
 class Load:
-    """What was posted: accepted ones, and every other answer by its status."""
+    """What was posted: how many applications, the accepted ones, and every other answer by its status."""
 
+    posted: int = 0
     accepted: list[Accepted] = field(default_factory=list)
     refused: Counter[int] = field(default_factory=Counter)
     unanswered: int = 0
@@ -59,13 +68,37 @@ async def post_until_accepted(
             await asyncio.sleep(0.3)
 
 
-async def steady(
-    client: httpx.AsyncClient, seed: int, per_second: float, seconds: float, patience: float = 60
-) -> Load:
-    """Open loop: a new application every 1/per_second seconds, whatever becomes of the earlier ones."""
-    rng, load = random.Random(seed), Load()
+@asynccontextmanager
+async def under_load(
+    client: httpx.AsyncClient, seed: int, per_second: float, patience: float = 180
+) -> AsyncIterator[Load]:
+    """Open loop while the body runs: a new application every 1/per_second seconds, whatever becomes of each.
+
+    Left once each of them is accepted.
+    """
+    load = Load()
     async with asyncio.TaskGroup() as group:
-        for _ in range(int(per_second * seconds)):
-            group.create_task(post_until_accepted(client, application(rng), load, patience))
-            await asyncio.sleep(1 / per_second)
+        posting = group.create_task(_post(client, random.Random(seed), 1 / per_second, load, patience, group))
+        yield load
+        posting.cancel()
+
+
+async def _post(
+    client: httpx.AsyncClient,
+    rng: random.Random,
+    pause: float,
+    load: Load,
+    patience: float,
+    group: asyncio.TaskGroup,
+) -> None:
+    while True:
+        load.posted += 1
+        group.create_task(post_until_accepted(client, application(rng), load, patience))
+        await asyncio.sleep(pause)
+
+
+async def steady(client: httpx.AsyncClient, seed: int, per_second: float, seconds: float) -> Load:
+    """That load for so many seconds."""
+    async with under_load(client, seed, per_second) as load:
+        await asyncio.sleep(seconds)
     return load

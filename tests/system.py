@@ -1,34 +1,40 @@
 """The whole system as processes against one database and one broker, as `make up` would run it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 
+from onedoor.dev.services import startable
 from onedoor.runtime.access import dev_token
 from onedoor.runtime.tokens import ensure_dev_key
 from tests.harness import Process, free_port
 
-SERVICES = {
-    "intake": "onedoor.intake",
-    "assistance": "onedoor.assistance",
-    "child-welfare": "onedoor.child_welfare",
-    "notify": "onedoor.notify",
-    "desk": "onedoor.desk",
-}
+SERVICES = {service.name: service.module for service in startable()}
+"""The module of each service that `make up` would start."""
 
 
 class System:
     """The running services by name, and how to speak to them."""
 
-    def __init__(self, kafka: str, postgres: str, suffix: str, folder: Path, **settings: str) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        postgres: str,
+        suffix: str,
+        folder: Path,
+        modules: Mapping[str, str] = SERVICES,
+        wrapper: str | None = None,
+        **settings: str,
+    ) -> None:
+        """wrapper: a module that runs in place of each, told in ONEDOOR_WRAPPED which one it stands for."""
         self.kafka = kafka
         self.postgres = postgres
         self.suffix = suffix
         self.key = folder / "dev.key"
-        ports = {name: free_port() for name in SERVICES}
+        ports = {name: free_port() for name in modules}
         self.environment = {
             "ONEDOOR_ENVIRONMENT": "test",
             "ONEDOOR_KAFKA": kafka,
@@ -43,9 +49,11 @@ class System:
         }
         self.processes = {
             name: Process(
-                module, self.environment | {"ONEDOOR_PORT": str(ports[name])}, folder / f"{name}.log"
+                wrapper or module,
+                self.environment | {"ONEDOOR_PORT": str(ports[name]), "ONEDOOR_WRAPPED": module},
+                folder / f"{name}.log",
             )
-            for name, module in SERVICES.items()
+            for name, module in modules.items()
         }
 
     def token(self, role: str, department: str | None = None, division: str | None = None) -> str:
@@ -75,10 +83,16 @@ class System:
 
 @asynccontextmanager
 async def running_system(
-    kafka: str, postgres: str, suffix: str, folder: Path, **settings: str
+    kafka: str,
+    postgres: str,
+    suffix: str,
+    folder: Path,
+    modules: Mapping[str, str] = SERVICES,
+    wrapper: str | None = None,
+    **settings: str,
 ) -> AsyncIterator[System]:
     """All services, started and ready; stopped at the end."""
-    system = System(kafka, postgres, suffix, folder, **settings)
+    system = System(kafka, postgres, suffix, folder, modules, wrapper, **settings)
     ensure_dev_key(system.key)
     for process in system.processes.values():
         process.start()

@@ -1,71 +1,40 @@
 """While applications are posted, every process is killed and started again: nothing is lost or doubled."""
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable
+import random
+from itertools import cycle
 from pathlib import Path
+from typing import get_args
 
-import asyncpg
+import pytest
 
-from onedoor.dev.topics import ensure_topics
-from tests.conservation import conserved
-from tests.killable import KillableServers, killable_servers
-from tests.load import steady
-from tests.migrated import migrate_all
-from tests.system import System, running_system
+from tests.chaos.storm import MODULES, Moment, Storm, seed_of_today, storm, told
+from tests.load import under_load
 
-SEED = int(os.environ.get("ONEDOOR_CHAOS_SEED", "20260303"))
-PER_SECOND = 5
-SECONDS = 60
+PER_SECOND = 4
+pytestmark = pytest.mark.timeout(400)
 
 
-async def kill_service(system: System, name: str) -> None:
-    """SIGKILL, then a new process, as the process manager would."""
-    process = system.processes[name]
-    process.send(9)
-    await process.ended()
-    process.start()
-    await process.ready()
-
-
-async def kill_kafka(servers: KillableServers) -> None:
-    servers.kafka_server.kill()
-    await asyncio.sleep(2)
-    servers.kafka_server.start()
-    await servers.kafka_ready()
-
-
-async def kill_postgres(servers: KillableServers) -> None:
-    servers.postgres_server.kill()
-    await asyncio.sleep(2)
-    servers.postgres_server.start()
-    await servers.postgres_ready()
+async def kill_each(weather: Storm, rng: random.Random) -> None:
+    """Every process once, each at a moment; while one starts again the next is killed."""
+    names = rng.sample(list(MODULES), len(MODULES))
+    kills = [weather.kill(name, moment) for name, moment in zip(names, cycle(get_args(Moment)))]
+    kills += [weather.kill_kafka(), weather.kill_postgres()]
+    rng.shuffle(kills)
+    async with asyncio.TaskGroup() as group:
+        for kill in kills:
+            group.create_task(kill)
 
 
 async def test_every_process_is_killed_in_turn_and_every_receipt_arrives_exactly_once(tmp_path: Path) -> None:
-    print(f"seed {SEED}")
-    async with killable_servers() as servers:
-        conn = await asyncpg.connect(servers.postgres)
-        await conn.execute("create database chaos")
-        await conn.close()
-        database = servers.postgres.rpartition("/")[0] + "/chaos"
-        await ensure_topics(servers.kafka)
-        await migrate_all(database)
-        async with running_system(servers.kafka, database, "", tmp_path) as system:
-            kills: list[Callable[[], Awaitable[None]]] = [
-                *(lambda name=name: kill_service(system, name) for name in system.processes),
-                lambda: kill_kafka(servers),
-                lambda: kill_postgres(servers),
-            ]
-            async with system.client("intake") as client:
-                load = asyncio.create_task(steady(client, SEED, PER_SECOND, SECONDS))
-                for kill in kills:
-                    await asyncio.sleep(3)
-                    await kill()
-                posted = await load
-            assert len(posted.accepted) == PER_SECOND * SECONDS
-            assert len({accepted.receipt for accepted in posted.accepted}) == len(posted.accepted)
-            assert posted.unanswered, "the kills should have hit requests"
-            async with system.client("desk") as desk:
-                await conserved(desk, servers.kafka, "", posted.accepted, timeout=60)
-            print(f"accepted {len(posted.accepted)}, refused {dict(posted.refused)}, cut {posted.unanswered}")
+    seed = seed_of_today()
+    async with storm(tmp_path) as weather, weather.system.client("intake") as client:
+        async with under_load(client, seed, PER_SECOND) as posted:
+            await asyncio.sleep(3)
+            await kill_each(weather, random.Random(seed))
+        found = await weather.problems(posted.accepted, timeout=120)
+        print(told(posted, weather.evidence))
+        assert not found, f"{len(found)} problems: {found[:20]}"
+        assert len({accepted.receipt for accepted in posted.accepted}) == posted.posted
+        assert posted.unanswered or posted.refused, "the kills should have hit requests"
+        assert not weather.evidence.lacks()
