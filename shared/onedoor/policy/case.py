@@ -1,5 +1,6 @@
 """One household's computed values, as the reasons read them, and how figures are put into words."""
 
+from copy import copy
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -22,23 +23,21 @@ class Case:
     """
 
     def __init__(
-        self,
-        simulation: Simulation,
-        table: Parameters,
-        household: Household,
-        rows: list[int],
-        index: int | None = None,
+        self, simulation: Simulation, table: Parameters, household: Household, rows: list[int]
     ) -> None:
         self.simulation = simulation
         self.table = table
         self.household = household
         self.rows = rows
-        self.index = index
+        self.index: int | None = None
         self.period = day_period(household.as_of)
+        self._read: dict[str, tuple[str, list[Any]]] = {}
 
     def of_member(self, index: int) -> "Case":
-        """The same case, looking at one member."""
-        return Case(self.simulation, self.table, self.household, self.rows, index)
+        """The same case, looking at one member; values read once are shared."""
+        member = copy(self)
+        member.index = index
+        return member
 
     @property
     def day(self) -> date:
@@ -52,9 +51,12 @@ class Case:
 
     def __getitem__(self, name: str) -> Any:
         """The value of a variable: of the household, else of the member, as a plain Python value."""
-        population = self.simulation.get_variable_population(name)
-        array = self.simulation.calculate(name, self.period)
-        return np.asarray(array)[self._row(population.entity.key)].item()
+        if name not in self._read:
+            entity = self.simulation.get_variable_population(name).entity.key
+            array = np.asarray(self.simulation.calculate(name, self.period))
+            self._read[name] = (entity, array.tolist())
+        entity, values = self._read[name]
+        return values[self._row(entity)]
 
     def _row(self, entity: str) -> int:
         if entity == "household":

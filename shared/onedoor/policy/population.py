@@ -223,5 +223,5 @@ def variable_array(variable: Any) -> Callable[[Any], Any]:
     from openfisca_core.indexed_enums import Enum, EnumArray
 
     if variable.value_type is Enum:
-        return lambda values: EnumArray(np.asarray(values, dtype=np.uint8), variable.possible_values)
+        return lambda values: EnumArray(np.asarray(values, dtype=variable.dtype), variable.possible_values)
     return lambda values: np.asarray(values, dtype=variable.dtype)

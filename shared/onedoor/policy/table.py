@@ -1,7 +1,7 @@
 """The dated figures of the law: a table that is data, hashed, and replaceable as a whole.
 
 Amounts are yuan in the files, as a lawyer reads them, and whole fen (int) in `Entry.value`; factors and
-ratios are exact fractions. A day before the first entry, or with an entry of null, has none; it is not invented.
+ratios are exact fractions. Before the first entry, and in an entry of null, none is known or invented.
 """
 
 import hashlib
@@ -62,8 +62,9 @@ class Parameters:
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """`rows` are written as in the files. Raises TableProblem."""
-        self.rows = [dict(row) for row in rows]
-        parameters = [_parameter(row) for row in self.rows]
+        written = list(rows)
+        parameters = [_parameter(row) for row in written]
+        self.rows = [_plain(row) for row in written]
         self._by_id = {parameter.id: parameter for parameter in parameters}
         if len(self._by_id) != len(parameters):
             raise TableProblem("a parameter is there twice")
@@ -109,8 +110,17 @@ class Parameters:
 
 def content_hash(value: object) -> str:
     """`sha256:` of a JSON value, independent of key order and spacing."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"sha256:{hashlib.sha256(canonical(value)).hexdigest()}"
+
+
+def canonical(value: object) -> bytes:
+    """A JSON value in the one way in which it is hashed and kept: keys sorted, no spaces."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its days as text, also where a YAML reader made dates of them."""
+    return {**row, "values": [{**value, "from": str(value["from"])} for value in row["values"]]}
 
 
 def _parameter(row: Mapping[str, Any]) -> Parameter:

@@ -1,5 +1,7 @@
 """`onedoor decide`: households to decisions with reasons, without any server."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,24 +24,53 @@ def decide(
     parameters: Annotated[
         Path | None, typer.Option(help="YAML {parameters: [...]} whose entries replace the product's own.")
     ] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(help="Also write the decision's frozen evidence into this file.")
+    ] = None,
+    reproduce: Annotated[
+        Path | None, typer.Option(help="Compute the decision of an evidence file again.")
+    ] = None,
 ) -> None:
     """Which programmes a household and its members have, how much, and why."""
-    if (file is None) == (batch is None):
-        refuse("give FILE, or --batch DIR")
-    table = _table(parameters)
-    if file is not None:
-        print_json(_decisions(file, table))
-        return
-    assert batch is not None
-    print_json([_decisions(path, table) for path in yaml_files(batch)])
+    if sum(source is not None for source in (file, batch, reproduce)) != 1:
+        refuse("give FILE, or --batch DIR, or --reproduce EVIDENCE")
+    if reproduce is not None:
+        print_json(_reproduced(reproduce))
+    elif file is not None:
+        print_json(_decisions(file, _table(parameters), evidence))
+    elif batch is not None:
+        table = _table(parameters)
+        print_json([_decisions(path, table) for path in yaml_files(batch)])
 
 
-def _decisions(path: Path, table: "Parameters") -> Any:
+def _decisions(path: Path, table: "Parameters", evidence: Path | None = None) -> Any:
     from onedoor.policy import decide, parse_household
+    from onedoor.policy.evidence import freeze, to_bytes
 
     raw = read_yaml(path)
     with problems(path.name):
-        return decide(parse_household(raw), table).model_dump(mode="json")
+        household = parse_household(raw)
+    decisions = decide(household, table)
+    if evidence is not None:
+        with _files():
+            evidence.write_bytes(to_bytes(freeze(household, decisions, table)))
+    return decisions.model_dump(mode="json")
+
+
+def _reproduced(path: Path) -> Any:
+    from onedoor.policy.evidence import read_evidence, reproduce
+
+    with problems(path.name), _files():
+        return reproduce(read_evidence(path.read_bytes())).model_dump(mode="json")
+
+
+@contextmanager
+def _files() -> Iterator[None]:
+    """Turns a file that cannot be read or written into one sentence and the exit status."""
+    try:
+        yield
+    except OSError as error:
+        refuse(f"{error.filename}: {error.strerror}")
 
 
 def _table(path: Path | None) -> "Parameters":
@@ -47,5 +78,5 @@ def _table(path: Path | None) -> "Parameters":
 
     if path is None:
         return packaged_parameters()
-    with problems(str(path)):
+    with problems(str(path)), _files():
         return packaged_parameters().replaced(read_table(path.read_text("utf-8")).rows)

@@ -94,7 +94,7 @@ class needs_nursing(Verdict):
 
     def formula(person: Any, period: Any) -> Array:
         level = person("disability_level", period)
-        return verdict((level == 1) | (level == 2))
+        return verdict(person("member", period) & ((level == 1) | (level == 2)))
 
 
 class disability_nursing(Answer):

@@ -19,7 +19,7 @@ Kinship = build_entity(
     plural="kinships",
     label="A member with their parents and their supporters, as the claim names them",
     roles=[
-        {"key": "subject", "plural": "subjects", "label": "The member", "max": 1},
+        {"key": "subject", "label": "The member", "max": 1},
         {"key": "parent", "plural": "parents", "label": "Parents", "max": 2},
         {"key": "supporter", "plural": "supporters", "label": "Those who owe support by law"},
     ],

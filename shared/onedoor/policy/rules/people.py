@@ -123,6 +123,14 @@ class enrolled_tekun(Fact):
     label = "Is recognised as a person in special hardship"
 
 
+class member(Fact):
+    entity = Person
+    label = "Belongs to the household; kin whom a claim names claim nothing themselves"
+
+    def formula(person: Any, period: Any) -> Array:
+        return ~is_(person("relation", period), Relation.none)
+
+
 class age(Count):
     entity = Person
     label = "Full years"

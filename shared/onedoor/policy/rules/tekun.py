@@ -151,7 +151,7 @@ class unsupported(Verdict):
     reference = "TK art. 8"
 
     def formula(person: Any, period: Any) -> Array:
-        return person.kinship("no_able_supporter", period)
+        return all_of(verdict(person("member", period)), person.kinship("no_able_supporter", period))
 
 
 class no_child_allowance_chosen(Verdict):

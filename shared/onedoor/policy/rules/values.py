@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from openfisca_core.indexed_enums import EnumArray
+from openfisca_core.indexed_enums import ENUM_ARRAY_DTYPE, EnumArray
 from openfisca_core.periods import DateUnit
 from openfisca_core.variables import Variable
 
@@ -126,7 +126,7 @@ def any_of(*verdicts: Array) -> Array:
 
 def answer(outcome: Array) -> EnumArray:
     """A verdict, or any outcome's index, as an outcome."""
-    return EnumArray(outcome.astype(np.uint8), Outcome)
+    return EnumArray(outcome.astype(ENUM_ARRAY_DTYPE), Outcome)
 
 
 def is_(array: Any, *values: Enum) -> Array:

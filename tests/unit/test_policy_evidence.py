@@ -1,0 +1,148 @@
+"""Frozen evidence gives the same bytes later, whatever has become of the table of parameters."""
+
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from onedoor.policy import Parameters, decide, packaged_parameters, parse_household
+from onedoor.policy.evidence import EvidenceProblem, freeze, read_evidence, reproduce, to_bytes
+
+HOUSEHOLD: dict[str, Any] = {
+    "as_of": "2026-05-20",
+    "region": "urban",
+    "registered_division": "500112016",
+    "rigid_deduction": 12.5,
+    "enrolments": [
+        {"programme": "dibao", "since": "2025-03-01", "status": "taper", "taper_first_month": "2026-01"}
+    ],
+    "income_change": "employment",
+    "review_decided_on": "2025-12-20",
+    "income_12mo": 54000,
+    "rigid_costs_12mo": 32400.01,
+    "emergency": {
+        "kind": "fire",
+        "at": "2026-05-19T23:30:00Z",
+        "place_division": "500112016",
+        "basic_life_in_difficulty": True,
+    },
+    "charity": {"gap": 60000, "received": 0.01, "consent": True},
+    "members": [
+        {
+            "id": "m1",
+            "relation": "head",
+            "birth": "1950-05-06",
+            "person": "0192f0c1-2345-7abc-8def-0123456789ab",
+            "incomes": [{"kind": "wages", "amount": 1259.98, "per": "month"}],
+            "supporters": [
+                {"relation": "son", "birth": "1980-01-01", "property": "low_income", "tekun": True}
+            ],
+            "failed_activities": 4,
+        },
+        {
+            "id": "m2",
+            "relation": "grandchild",
+            "birth": "2012-06-01",
+            "dependant": True,
+            "student": "compulsory",
+            "disability": {"type": "mental", "level": 3},
+            "enrolments": [{"programme": "unattended_child", "since": "2025-01-01", "payment": "top_up"}],
+            "parents": [
+                {"relation": "father", "status": "prison", "since": "2025-01-01", "term_months": 30},
+                {"relation": "mother", "status": "lost_contact", "police_report_on": "2026-01-19"},
+            ],
+            "already_paid": {"dibao": 400},
+            "whereabouts": {"status": "home"},
+        },
+    ],
+}
+
+
+def frozen(table: Parameters | None = None) -> bytes:
+    table = table or packaged_parameters()
+    household = parse_household(HOUSEHOLD)
+    return to_bytes(freeze(household, decide(household, table), table))
+
+
+def onedoor(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    command = [str(Path(sys.executable).parent / "onedoor"), *arguments]
+    return subprocess.run(command, capture_output=True, check=False)
+
+
+def test_a_decision_is_reproduced_to_the_byte_after_the_table_has_changed(tmp_path: Path) -> None:
+    """The old table is given as a file; the command that reproduces knows only the packaged one."""
+    case, figures, evidence = tmp_path / "case.yaml", tmp_path / "figures.yaml", tmp_path / "evidence.json"
+    case.write_text(yaml.safe_dump(HOUSEHOLD), "utf-8")
+    old = packaged_parameters().changed("dibao_standard.urban", date(2026, 5, 1), 901.37)
+    figures.write_text(yaml.safe_dump({"parameters": old.rows}), "utf-8")
+    decided = onedoor("decide", str(case), "--parameters", str(figures), "--evidence", str(evidence))
+    assert decided.returncode == 0, decided.stderr
+    today = onedoor("decide", str(case))
+    again = onedoor("decide", "--reproduce", str(evidence))
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == decided.stdout
+    assert again.stdout != today.stdout
+    assert b"901.37" in again.stdout
+
+
+def test_the_household_is_read_again_as_it_was() -> None:
+    evidence = read_evidence(frozen())
+    assert parse_household(evidence.household) == parse_household(HOUSEHOLD)
+
+
+def test_equal_decisions_freeze_to_equal_bytes() -> None:
+    assert frozen() == frozen()
+
+
+def test_the_evidence_names_rules_and_table_by_their_content() -> None:
+    other = packaged_parameters().changed("rigid_ratio", date(2026, 1, 1), 0.5)
+    ours, theirs = (json.loads(frozen(table))["decisions"]["rule_version"] for table in (None, other))
+    assert ours["rules"] == theirs["rules"]
+    assert ours["parameters"] == packaged_parameters().hash
+    assert theirs["parameters"] == other.hash != packaged_parameters().hash
+
+
+@pytest.mark.parametrize(
+    ("what", "to"),
+    [
+        (b"1259.98", b"1259.97"),
+        (b'"amount_fen":29252', b'"amount_fen":29253'),
+        (b"evidence/1", b"evidence/2"),
+    ],
+)
+def test_changed_evidence_is_refused(what: bytes, to: bytes) -> None:
+    assert what in frozen()
+    with pytest.raises(EvidenceProblem):
+        reproduce(read_evidence(frozen().replace(what, to)))
+
+
+def test_a_result_that_its_inputs_do_not_give_is_refused() -> None:
+    """Sealed anew after a forgery: the computation itself tells."""
+    evidence = read_evidence(frozen())
+    decisions = json.loads(json.dumps(evidence.decisions))
+    decisions["decisions"][0]["outcome"] = "taper"
+    with pytest.raises(EvidenceProblem, match="another result"):
+        reproduce(evidence.model_copy(update={"decisions": decisions}))
+
+
+def test_evidence_of_other_rules_says_so() -> None:
+    evidence = read_evidence(frozen())
+    decisions = json.loads(json.dumps(evidence.decisions))
+    decisions["rule_version"]["rules"] = "sha256:0"
+    with pytest.raises(EvidenceProblem, match="use the program of that time"):
+        reproduce(evidence.model_copy(update={"decisions": decisions}))
+
+
+def test_what_is_no_evidence_is_one_sentence_and_a_status(tmp_path: Path) -> None:
+    file = tmp_path / "evidence.json"
+    file.write_bytes(frozen().replace(b"1259.98", b"1259.97"))
+    refused = onedoor("decide", "--reproduce", str(file))
+    assert refused.returncode == 2
+    assert refused.stdout == b""
+    assert "evidence.json: has been changed" in refused.stderr.decode()
+    assert onedoor("decide", "--reproduce", str(tmp_path / "none.json")).returncode == 2
