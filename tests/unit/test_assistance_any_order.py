@@ -118,7 +118,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._step(name, ACTORS[1], "eligible", True, data)
 
     @precondition(lambda self: self.walk.proceeding.state == "reported")
-    @rule(actor=st.sampled_from(ACTORS), data=st.data())
+    @rule(actor=st.sampled_from([actor for actor in ACTORS if actor.role == "district"]), data=st.data())
     def confirmed(self, actor: Actor, data: st.DataObject) -> None:
         self._step("confirm", actor, "eligible", True, data)
 
