@@ -73,6 +73,15 @@ class Services:
         """Set what lies at a path; twice the same is once."""
         return await self._ask(session, "PUT", service, path, json=body)
 
+    async def put_text(self, session: Session, service: str, path: str, text: str) -> Reply:
+        """Set what lies at a path to a text file's content."""
+        plain = {"content-type": "text/plain; charset=utf-8"}
+        return await self._ask(session, "PUT", service, path, content=text.encode(), headers=plain)
+
+    async def delete(self, session: Session, service: str, path: str) -> Reply:
+        """Take away what lies at a path."""
+        return await self._ask(session, "DELETE", service, path)
+
     async def file(self, session: Session, service: str, path: str) -> Reply:
         """Take a file away: where there is one, the reply's body is its bytes."""
         return await self._ask(session, "GET", service, path, read=_bytes)

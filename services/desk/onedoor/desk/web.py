@@ -146,6 +146,8 @@ HOMES: Mapping[str, str] = {
     "stream.read": "/stream",
     "payment.read": "/payments",
     "figures.read": "/figures",
+    "delivery.read": "/duty",
+    "notice.read": "/inbox",
 }
 FIRST: Mapping[str, str] = {"hotline": "/console", "window": "/console", "everything": "/console",
                             "child-duty": "/work"}  # fmt: skip
@@ -156,7 +158,8 @@ def home(actor: Actor) -> str:
     if actor.role in FIRST:
         return FIRST[actor.role]
     pages = (HOMES[action] for action in ("referral.handle", "chain.read", "application.enter", "stream.read",
-                                          "payment.read", "figures.read") if may(actor, action))  # fmt: skip
+                                          "payment.read", "figures.read", "delivery.read", "notice.read")
+             if may(actor, action))  # fmt: skip
     return next(pages, "/nothing")
 
 
