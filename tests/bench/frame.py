@@ -38,6 +38,10 @@ class Bench:
         """Run a program of `tests.bench.product` in a process of its own."""
         return await self._run(Path(sys.executable), f"tests.bench.product.{program}", question)
 
+    async def generator(self, program: str, **question: Any) -> Figures:
+        """Run a program of `tests.bench.generators`; where it measures, it is from the client's side."""
+        return await self._run(Path(sys.executable), f"tests.bench.generators.{program}", question)
+
     async def anchor(self, program: str, **question: Any) -> Figures:
         """Run an anchor program that needs no more than what the product has installed."""
         return await self._run(Path(sys.executable), f"tests.bench.anchors.{program}", question)
@@ -215,8 +219,9 @@ async def _rounds(
                     continue
                 try:
                     figures = await group.runs[name](bench)
-                except NotMeasured as reason:
-                    missing[name] = str(reason)
+                except (NotMeasured, RuntimeError, TimeoutError, AssertionError) as reason:
+                    missing[name] = f"{type(reason).__name__}: {reason}"
+                    print(f"  {group.name} {name}: {missing[name]}", file=sys.stderr, flush=True)
                     continue
                 for figure, value in figures.items():
                     values.setdefault(f"{name}.{figure}", []).append(value)

@@ -11,7 +11,9 @@ def table(outcomes: Sequence[Outcome]) -> str:
     lines = ["", "Figures: median [lowest–highest]"]
     for outcome in outcomes:
         lines += [f"  {outcome.group}.{name:40} {Spread.of(found)}" for name, found in outcome.values.items()]
-        lines += [f"  {outcome.group}.{name}: not measured: {why}" for name, why in outcome.missing.items()]
+        lines += [
+            f"  {outcome.group}.{name}: not measured: {why[:200]}" for name, why in outcome.missing.items()
+        ]
     if believed := [each for outcome in outcomes for each in outcome.believed]:
         lines += ["", "Anchors to each other", *map(_belief, believed)]
     if judged := [each for outcome in outcomes for each in outcome.judged]:

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from tests.bench.frame import Group
 
-NAMES = ("pipeline", "payments")
+NAMES = ("pipeline", "intake", "payments")
 
 
 def groups() -> tuple[Group, ...]:

@@ -56,7 +56,7 @@ async def prepared(bench: Bench) -> AsyncIterator[None]:
     await ensure_topics(bench.servers.kafka, SUFFIX)
     await migrate(SERVICE, Settings(environment="test", postgres=bench.servers.postgres))
     await _execute(bench, TABLES)
-    await bench.product("preload", topic=TOPIC, count=batches(bench) + 5_000)
+    await bench.generator("preload", topic=TOPIC, count=batches(bench) + 5_000)
     yield
 
 
