@@ -72,6 +72,19 @@ def decide(household: Household, parameters: Parameters | None = None) -> Decisi
     )
 
 
+def counted_members(household: Household, parameters: Parameters | None = None) -> tuple[str, ...]:
+    """The ids of the members who count in the household's income per head (57 art. 7)."""
+    table = parameters or packaged_parameters()
+    population = population_of([household])
+    simulation = simulation_of(population, system_of(table), household.as_of)
+    case = Case(simulation, table, household, population.member_rows[0])
+    return tuple(
+        member.id
+        for index, member in enumerate(household.members)
+        if case.of_member(index)["counted_member"]
+    )
+
+
 def rule_version(table: Parameters) -> RuleVersion:
     """The rules' version with the content hashes of rules and table."""
     return RuleVersion(version=VERSION, rules=_rules_hash(), parameters=table.hash)

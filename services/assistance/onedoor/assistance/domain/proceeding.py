@@ -89,7 +89,10 @@ class Investigator(_Part):
 
 
 class Decision(_Part):
-    """One decision on a programme; `superseded_by` a later one, else it is in force."""
+    """One decision on a programme; `superseded_by` a later one, else it is in force.
+
+    evidence: sha256 of what it was computed from; None where nothing was.
+    """
 
     decision_id: UUID
     kind: Kind
@@ -100,6 +103,7 @@ class Decision(_Part):
     last_month: str | None
     rule_version: str
     manual: bool
+    evidence: str | None = None
     decided_by: str
     decided_at: datetime
     appeal_until: datetime | None

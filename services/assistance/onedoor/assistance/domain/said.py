@@ -3,7 +3,7 @@
 Texts marked PERSONAL are kept in the table of words and never travel in an event.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -33,7 +33,10 @@ Paper = Literal[
 
 
 class Said(BaseModel):
+    """`written` are the fields that hold words: they are kept beside, and no event carries them."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
+    written: ClassVar[tuple[str, ...]] = ("statement",)
 
 
 class Nothing(Said):
@@ -109,17 +112,24 @@ class SettleObjection(Said):
 class Amount(Said):
     """A grant. `amount_fen` and `reason` only where the rules know no amount (人工核定)."""
 
+    written = ("reason",)
+
     amount_fen: Fen | None = None
     reason: Words | None = None
 
 
 class PayFirst(Said):
+    """先行救助: an amount entered by hand, with its reason."""
+
+    written = ("reason",)
     amount_fen: Fen
     reason: Words
 
 
 class Taper(Said):
     """渐退: for so many months, with an amount that a person enters."""
+
+    written = ("reason",)
 
     months: int = Field(ge=1, le=6)
     amount_fen: Fen

@@ -251,7 +251,8 @@ def _happened(
     if step.event is kept.CheckDrafted and not case.unauthorised:
         return tuple(_send_check(case, proceeding, asked.context, identity))
     told = _TOLD.get(step.event, _nothing_more)(proceeding, asked)
-    said = asked.said.model_dump(include=set(step.event.model_fields) - set(shared))
+    coded = set(step.event.model_fields) - set(shared) - set(asked.said.written)
+    said = asked.said.model_dump(include=coded)
     event = step.event.model_validate(shared | said | told)
     match event:
         case events.InvestigationStarted():
@@ -593,7 +594,7 @@ _CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str
     kept.OpinionAssessed: lambda _, event: {"opined_by": event.person, "assessment": event.assessment},
     kept.NoticeWithheld: lambda _, event: {"withheld": event.ground, "fled_from": event.fled_from},
     kept.DecisionKept: lambda proceeding, event: _on_decision(
-        event.decision_id, proceeding, decided_by=event.person
+        event.decision_id, proceeding, decided_by=event.person, evidence=event.evidence
     ),
     kept.AbilityGraded: lambda _, event: {"self_care": event.self_care},
     kept.CareChosen: lambda _, event: {"care": event.care},
