@@ -57,7 +57,7 @@ def _codes() -> Mapping[str, Iterable[str]]:
             "ack",
             "action",
             "finish",
-            *sorted({row.id for rows in rules.duties.values() for row in rows}),
+            *sorted({row.id for row in rules.duties.rows}),
         ),
         "outcome": (*referral.OUTCOMES, *assistance.OUTCOMES, *child_welfare.OUTCOMES),
         "reason": sorted(set(_reasons())),

@@ -7,6 +7,7 @@ Everything is pure: business time is a parameter, every moment timezone-aware.
     due(moment("2026-09-18T10:00"), Limit.parse("10wd")).due_on    # 2026-10-09
 """
 
+from onedoor.calendar.almanac import PACKAGED, Almanac, almanac_of, in_force, put_in_force
 from onedoor.calendar.counting import Due, due, period_start
 from onedoor.calendar.days import CHINA, Calendar, Day, Kind, announced, describe, is_working
 from onedoor.calendar.explanation import Step, StepKind, limit_zh
@@ -27,7 +28,9 @@ from onedoor.calendar.problems import CalendarProblem
 __all__ = [
     "CHINA",
     "OFFICE_HOURS",
+    "PACKAGED",
     "SHANGHAI",
+    "Almanac",
     "Calendar",
     "CalendarProblem",
     "Day",
@@ -40,9 +43,11 @@ __all__ = [
     "Step",
     "StepKind",
     "Unit",
+    "almanac_of",
     "announced",
     "describe",
     "due",
+    "in_force",
     "is_working",
     "limit_zh",
     "local",
@@ -53,5 +58,6 @@ __all__ = [
     "parse_notice",
     "parse_office_hours",
     "period_start",
+    "put_in_force",
     "warn_at",
 ]

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from onedoor.calendar.days import CHINA, Calendar
+from onedoor.calendar.almanac import in_force
+from onedoor.calendar.days import Calendar
 from onedoor.calendar.explanation import Count, Step, explain
 from onedoor.calendar.limits import Limit, Pause, Span, Unit, paused_days, standstills
 from onedoor.calendar.moments import local, midnight
@@ -30,18 +31,19 @@ class Due:
         return explain(self._count, self.due_on, self.due_at, self.provisional)
 
 
-def due(from_: datetime, limit: Limit, pauses: Iterable[Pause] = (), calendar: Calendar = CHINA) -> Due:
+def due(from_: datetime, limit: Limit, pauses: Iterable[Pause] = (), calendar: Calendar | None = None) -> Due:
     """When `limit`, started at `from_`, ends.
 
     Hours and minutes run from the moment; for days and months the start day is not counted and the duty may
     be met until 24:00 of `due_on`. Calendar days and months that end on a day off move to the next working
     day, unless the limit is fixed; "the month after" ends with that month. Paused days are not counted and
     never the last one; in months they are added at the end (not laid down anywhere: assumed). What is due
-    immediately is due at `from_`. Raises CalendarProblem for a naive moment and for a result beyond the year
-    9999.
+    immediately is due at `from_`. Without a calendar the one in force counts. Raises
+    CalendarProblem for a naive moment and for a result beyond the year 9999.
     """
     pauses = tuple(pauses)
     start = local(from_)
+    calendar = calendar or in_force().calendar
     try:
         if (elapsed := limit.elapsed) is not None:
             return _elapsed(Count(start, limit, pauses, None, calendar), elapsed)

@@ -64,6 +64,10 @@ class Calendar:
         self._notice_of = notice_of
         self._tables: dict[int, YearTable] = {}
 
+    def notice(self, year: int) -> Notice | None:
+        """The notice of this year, as it is known."""
+        return self._notice_of(year)
+
     def with_notice(self, notice: Notice) -> "Calendar":
         """The same calendar, with this notice in place of what was known of its year."""
         known = self._notice_of

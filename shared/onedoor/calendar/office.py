@@ -10,8 +10,9 @@ from math import ceil
 
 import yaml
 
+from onedoor.calendar.almanac import in_force
 from onedoor.calendar.counting import Due, nth_working, run_until
-from onedoor.calendar.days import CHINA, Calendar
+from onedoor.calendar.days import Calendar
 from onedoor.calendar.limits import Limit, Pause, Unit, paused_days, standstills
 from onedoor.calendar.moments import SHANGHAI, local
 from onedoor.calendar.problems import CalendarProblem
@@ -83,7 +84,7 @@ OFFICE_HOURS = office_hours()
 
 
 def office_time(
-    start: datetime, end: datetime, office_hours: OfficeHours = OFFICE_HOURS, calendar: Calendar = CHINA
+    start: datetime, end: datetime, office_hours: OfficeHours = OFFICE_HOURS, calendar: Calendar | None = None
 ) -> timedelta:
     """How long the office was open between two moments; nothing if `end` is not after `start`.
 
@@ -92,6 +93,7 @@ def office_time(
     start, end = local(start), local(end)
     if end <= start:
         return timedelta()
+    calendar = calendar or in_force().calendar
     first, last = start.toordinal(), end.toordinal()
     if first == last:
         return _open_between(start, end, office_hours, calendar)
@@ -104,7 +106,7 @@ def office_time(
 
 
 def office_minutes(
-    start: datetime, end: datetime, office_hours: OfficeHours = OFFICE_HOURS, calendar: Calendar = CHINA
+    start: datetime, end: datetime, office_hours: OfficeHours = OFFICE_HOURS, calendar: Calendar | None = None
 ) -> float:
     """`office_time` in minutes."""
     return office_time(start, end, office_hours, calendar) / _MINUTE
@@ -117,7 +119,7 @@ def warn_at(
     fraction: float = 0.8,
     office_hours: OfficeHours = OFFICE_HOURS,
     pauses: Iterable[Pause] = (),
-    calendar: Calendar = CHINA,
+    calendar: Calendar | None = None,
 ) -> datetime:
     """The moment at which `fraction` of the limit is used up (Asia/Shanghai).
 
@@ -127,6 +129,7 @@ def warn_at(
     if not 0 < fraction <= 1:
         raise CalendarProblem("fraction", f"is {fraction}", "give more than 0 and at most 1")
     start, pauses = local(from_), tuple(pauses)
+    calendar = calendar or in_force().calendar
     if limit.unit is Unit.WORKING_DAYS:
         return _warn_in_office_time(start, limit.amount, fraction, office_hours, pauses, calendar)
     still = standstills(pauses)

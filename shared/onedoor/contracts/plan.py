@@ -18,7 +18,11 @@ class PlannedService(_Part):
 
 
 class PlannedReferral(_Part):
-    """One referral per receiver. `drafted`: it may not be sent yet, for the coded reason given."""
+    """One referral per receiver. `drafted`: it may not be sent yet, for the coded reason given.
+
+    asked_at: when it was first asked for; its clocks run from there, whichever plan is read first. A later
+    moment than was known asks for it anew (more urgent, or told again after a withdrawal).
+    """
 
     rule: str
     from_: str = Field(alias="from", serialization_alias="from")
@@ -30,16 +34,21 @@ class PlannedReferral(_Part):
     due_finish: AwareDatetime
     ground: str = ""
     drafted: str | None = None
+    asked_at: AwareDatetime | None = None
 
 
 class PlannedDuty(_Part):
-    """A statutory limit that already runs: `limit` in the notation of `onedoor due`."""
+    """A statutory limit that already runs: `limit` in the notation of `onedoor due`.
+
+    again: it was started once before, and a withdrawal ended it; this is another clock.
+    """
 
     id: str
     due_on: date
     due_at: AwareDatetime
     started_at: AwareDatetime | None = None
     limit: str = ""
+    again: bool = False
 
 
 class Jurisdiction(_Part):

@@ -5,24 +5,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from onedoor.calendar import CHINA, Calendar, Due, Limit, due, moment
+from onedoor.calendar import Calendar, Due, Limit, due, in_force, moment
 from onedoor.contracts.core import Urgency
 from onedoor.contracts.plan import Jurisdiction, Plan, PlannedDuty, PlannedReferral, PlannedService
 from onedoor.triage.application import Application
 from onedoor.triage.conditions import CHONGQING, read
-from onedoor.triage.rules import URGENCIES, DutyRow, ReferralRow, Rules, packaged_rules
+from onedoor.triage.duties import DutyRow
+from onedoor.triage.rules import URGENCIES, ReferralRow, Rules, packaged_rules
 
 Holding = frozenset[str]
 """Names of the conditions that hold."""
 
 
-def evaluate(application: Application, calendar: Calendar = CHINA, rules: Rules | None = None) -> Plan:
+def evaluate(application: Application, calendar: Calendar | None = None, rules: Rules | None = None) -> Plan:
     """Who is concerned, how urgent, by which rule, by when. Pure; about a tenth of a millisecond.
 
     Referral clocks run from `received_at`, duties from the stage that starts them. A plan without service or
     referral goes to the township's manual list, so that nobody is without an owner.
     """
-    rules = rules or packaged_rules()
+    rules, calendar = rules or packaged_rules(), calendar or in_force().calendar
     duplicates = _duplicates(application)
     reading = read(application, duplicates)
     holding = frozenset(name for name, holds in rules.conditions if holds(reading))
@@ -80,7 +81,7 @@ class _Clock:
 def _referral(
     application: Application, rules: Rules, row: ReferralRow, to: str, clock: _Clock
 ) -> PlannedReferral:
-    clocks = rules.clocks[row.urgency]
+    clocks = rules.duties.referral(row.urgency, application.received_at)
     awake = clocks.ack_round_the_clock if to in rules.round_the_clock else None
     return PlannedReferral(
         rule=row.rule,
@@ -93,6 +94,7 @@ def _referral(
         due_finish=clock.end(clocks.finish),
         ground=row.ground,
         drafted=row.drafted,
+        asked_at=application.received_at,
     )
 
 
@@ -145,17 +147,17 @@ def _duties(
     planned: dict[tuple[str, datetime], PlannedDuty] = {}
     for start in _starts(application):
         ends: dict[str, Due] = {}
-        for row in rules.duties.get(start.name, ()):
+        for row in rules.duties.in_force(rules.duties.stages.get(start.name, ()), start.at):
             if _applies(row, start, holding):
                 at = moment(ends[row.after].due_on) if row.after else start.at
-                limit = next((row.limit_if[mark] for mark in start.marks if mark in row.limit_if), row.limit)
+                limit = row.limit_for(start.marks)
                 ends[row.id] = end = due(at, limit, calendar=calendar)
                 planned.setdefault((row.id, at), _duty(row.id, limit, at, end))
     return planned.values()
 
 
 def _applies(row: DutyRow, start: _Start, holding: Holding) -> bool:
-    return row.programme in (None, start.programme) and (row.when is None or row.when in holding)
+    return row.concerns(start.programme) and (row.when is None or row.when in holding)
 
 
 def _duty(id_: str, limit: Limit, at: datetime, end: Due) -> PlannedDuty:

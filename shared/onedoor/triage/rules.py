@@ -1,7 +1,7 @@
 """The triage rules, read from data once and checked: conditions exist, departments are known."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from onedoor.calendar import Limit
 from onedoor.contracts.core import Urgency
 from onedoor.triage.conditions import CONDITIONS, Condition
+from onedoor.triage.duties import Duties, packaged_duties
 
 STATUTE = "statute"
 DISTRICT_RULE = "district rule, assumed"
@@ -21,16 +21,6 @@ URGENCIES: tuple[Urgency, ...] = ("critical", "urgent", "ordinary")
 
 class RulesProblem(ValueError):
     """The rules' data contradicts itself; the message names the row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Limits of one urgency: to acknowledge, to act (critical only) and to finish."""
-
-    ack: Limit
-    finish: Limit
-    action: Limit | None = None
-    ack_round_the_clock: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +48,6 @@ class ReferralRow:
     ground: str
     source: str
     drafted: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DutyRow:
-    """A statutory limit that a stage of the file (or an emergency, or a police report) starts."""
-
-    id: str
-    start: str
-    limit: Limit
-    source: str
-    programme: str | None = None
-    when: str | None = None
-    after: str | None = None
-    limit_if: Mapping[str, Limit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +86,12 @@ class Rules:
 
     version: str
     departments: frozenset[str]
-    clocks: Mapping[Urgency, Clocks]
     round_the_clock: frozenset[str]
     roles: Mapping[str, str]
     channels: Mapping[str, str]
     services: tuple[ServiceRow, ...]
     referrals: tuple[ReferralRow, ...]
-    duties: Mapping[str, tuple[DutyRow, ...]]
+    duties: Duties
     suggested: tuple[Suggestion, ...]
     never_suggested: tuple[Suggestion, ...]
     flags: tuple[FlagRow, ...]
@@ -128,13 +103,12 @@ class Rules:
 @cache
 def packaged_rules() -> Rules:
     """The rules that came with the package, read at the first use."""
-    return parse_rules((files(__package__) / "rules.yaml").read_text("utf-8"))
+    return parse_rules((files(__package__) / "rules.yaml").read_text("utf-8"), packaged_duties())
 
 
-def parse_rules(text: str) -> Rules:
-    """Rules from the text of a rules file. Raises RulesProblem naming the row at fault."""
+def parse_rules(text: str, duties: Duties) -> Rules:
+    """Rules from the text of a rules file, with the limits. Raises RulesProblem naming the row at fault."""
     raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
-    duties = _rows(raw["duties"], _duty)
     jurisdiction = raw["jurisdiction"]
     services = _rows(raw["services"], lambda row: ServiceRow(**row))
     referrals = _rows(raw["referrals"], _referral)
@@ -142,17 +116,16 @@ def parse_rules(text: str) -> Rules:
     never = _rows(raw["never_suggested"], _suggestion)
     flags = _rows(raw["flags"], lambda row: FlagRow(**row))
     named = [row.when for rows in (services, referrals, suggested, never, flags) for row in rows]
-    named += [row.when for row in duties if row.when]
+    named += [row.when for row in duties.rows if row.when]
     rules = Rules(
         version=str(raw["version"]),
         departments=frozenset(raw["departments"]),
-        clocks={urgency: _clocks(raw["clocks"][urgency]) for urgency in URGENCIES},
         round_the_clock=frozenset(raw["round_the_clock"]),
         roles=raw["origins"]["roles"],
         channels=raw["origins"]["channels"],
         services=services,
         referrals=referrals,
-        duties={start: tuple(row for row in duties if row.start == start) for start in _starts(duties)},
+        duties=duties,
         suggested=suggested,
         never_suggested=never,
         flags=flags,
@@ -177,18 +150,9 @@ def _rows(raw: Iterable[dict[str, Any]], make: Callable[[dict[str, Any]], Row]) 
     return tuple(rows)
 
 
-def _clocks(raw: Mapping[str, str]) -> Clocks:
-    return Clocks(**{name: Limit.parse(limit) for name, limit in raw.items()})
-
-
 def _referral(row: dict[str, Any]) -> ReferralRow:
     by_place = {"place": True, "registered": False}[row.pop("division")]
     return ReferralRow(from_=row.pop("from"), to=tuple(row.pop("to")), by_place=by_place, **row)
-
-
-def _duty(row: dict[str, Any]) -> DutyRow:
-    limit_if = {mark: Limit.parse(limit) for mark, limit in row.pop("limit_if", {}).items()}
-    return DutyRow(limit=Limit.parse(row.pop("limit")), limit_if=limit_if, **row)
 
 
 def _suggestion(row: dict[str, Any]) -> Suggestion:
@@ -203,10 +167,6 @@ def _jurisdiction(row: dict[str, Any]) -> JurisdictionRow:
         from_=date.fromisoformat(row["from"]) if "from" in row else date.min,
         until=date.fromisoformat(row["until"]) if "until" in row else date.max,
     )
-
-
-def _starts(duties: Iterable[DutyRow]) -> list[str]:
-    return list(dict.fromkeys(row.start for row in duties))
 
 
 def _condition(name: str) -> Condition:
@@ -224,5 +184,8 @@ def _check(rules: Rules, departments: frozenset[str]) -> None:
             raise RulesProblem(f"{row.rule}: ground is neither {STATUTE} nor {DISTRICT_RULE}")
         if row.urgency not in URGENCIES:
             raise RulesProblem(f"{row.rule}: unknown urgency {row.urgency}")
+    for duty in rules.duties.rows:
+        if duty.owner not in departments:
+            raise RulesProblem(f"{duty.id}: unknown department {duty.owner}")
     if unknown := {*rules.roles.values(), *rules.channels.values(), *rules.round_the_clock} - departments:
         raise RulesProblem(f"unknown department {', '.join(sorted(unknown))}")

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from onedoor.calendar import CHINA, Kind, local, office_time
+from onedoor.calendar import Kind, in_force, local, office_time
 
 WIDTH = 1232.0
 LEFT = 132.0
@@ -259,7 +259,7 @@ def _bands(scale: Scale) -> list[Band]:
     """Days off and make-up days. Neighbours of one kind are one band."""
     bands: list[Band] = []
     for day in scale.days:
-        kind = CHINA.describe(day).kind
+        kind = in_force().calendar.describe(day).kind
         if kind not in OFF and kind is not Kind.MAKE_UP:
             continue
         x = scale.x(_midnight(day, scale.start))
@@ -284,7 +284,7 @@ def _day_ticks(scale: Scale) -> list[Tick]:
 
 
 def _day_tick(day: date, x: float, first: bool) -> Tick:
-    info = CHINA.describe(day)
+    info = in_force().calendar.describe(day)
     month = day.day == 1 or first
     return Tick(x, f"{day.month}/{day.day}" if month else str(day.day), str(day.weekday()), info.kind.value)
 
@@ -294,7 +294,7 @@ def _hour_ticks(scale: Scale) -> list[Tick]:
     step = 3 if len(scale.days) <= 2 else 6
     ticks = []
     for day in scale.days:
-        kind = CHINA.describe(day).kind.value
+        kind = in_force().calendar.describe(day).kind.value
         for hour in range(0, 24, step):
             at = _midnight(day, scale.start) + timedelta(hours=hour)
             upper = f"{day.month}/{day.day}" if hour == 0 else ""

@@ -13,6 +13,7 @@ from onedoor.contracts.events.intake import (
     ApplicationWithdrawn,
 )
 from onedoor.contracts.events.notify import (
+    ClockRecomputed,
     ClockResumed,
     ReferralAcknowledged,
     ReferralActed,
@@ -23,10 +24,19 @@ from onedoor.contracts.events.notify import (
     ReferralReturned,
     ReferralRevoked,
     ReferralSent,
+    ReferralSupplemented,
 )
 from onedoor.contracts.plan import PlannedReferral
+from onedoor.notify import statutory
 from onedoor.notify.domain import duties, ledger, referral
-from onedoor.notify.domain.clock import CancelClock, ExtendClock, MeetClock, StartClock, clock_id
+from onedoor.notify.domain.clock import (
+    CancelClock,
+    ExtendClock,
+    MarkClock,
+    MeetClock,
+    StartClock,
+    clock_id,
+)
 from onedoor.notify.domain.duties import REFERRAL_DUTIES, ReferralDuty
 from onedoor.notify.domain.ledger import (
     Admit,
@@ -37,7 +47,7 @@ from onedoor.notify.domain.ledger import (
     Withdraw,
     ledger_id,
 )
-from onedoor.notify.domain.referral import NoteDue, OpenReferral, Release, TakeOver, Wanted
+from onedoor.notify.domain.referral import InformReferral, NoteDue, OpenReferral, Release, TakeOver, Wanted
 from onedoor.notify.domain.ring import DropRing, ExpectAcknowledgement, ring_id
 from onedoor.notify.facts import travelling
 from onedoor.triage.rules import DISTRICT_RULE
@@ -48,34 +58,45 @@ Application = ApplicationReceived | ApplicationSupplemented
 def react(event: Envelope) -> Sequence[Command]:
     """What follows from an event; nothing from one that is not in the table."""
     follow = _FOLLOWS.get(type(event.data))
-    return () if follow is None else follow(event.data, event.time)
+    further = () if follow is None else follow(event.data, event.time)
+    return (*further, *statutory.follow(event))
 
 
 def _application(event: Application, _: datetime) -> Sequence[Command]:
     anew = isinstance(event, ApplicationSupplemented)
     at = (event.recorded_at if anew else event.received_at).astimezone(UTC)
-    late, child = event.late_entry and not anew, event.classification() == "child"
+    marks = _marks(event)
     subjects = tuple(subject.person_id for subject in event.subjects)
     asked = tuple(
         Asked(
             origin=event.application_id,
             wanted=Wanted(
-                **planned,
-                sent_at=at,
+                **{"sent_at": at} | planned,
+                told_at=at,
                 subjects=subjects,
                 facts=travelling(planned["rule"], event),
-                late_entry=late,
-                child=child,
+                late_entry=event.late_entry and planned.get("sent_at", at) == event.received_at,
+                **marks,
             ),
         )
         for planned in (*map(_planned, event.plan.referrals), *_manual(event))
     )
-    return (Admit(**_of(event), asked=asked, duties=_duties(event, at, late, child)),)
+    late = event.late_entry and not anew
+    return (Admit(**_of(event), asked=asked, duties=_duties(event, at, late, marks), planned_at=at),)
+
+
+def _marks(event: Application | ReferralRequested) -> dict[str, bool]:
+    """How closely what follows from it is kept."""
+    sealed = event.sealed if isinstance(event, ReferralRequested) else event.protection
+    return {"child": event.classification() == "child", "sealed": sealed}
 
 
 def _planned(referral: PlannedReferral) -> dict[str, Any]:
     names = ("rule", "from_", "to", "to_division", "urgency", "ground", "drafted")
-    return {name: getattr(referral, name) for name in names}
+    planned = {name: getattr(referral, name) for name in names}
+    if referral.asked_at is None:
+        return planned
+    return planned | {"sent_at": referral.asked_at.astimezone(UTC), "dated": True}
 
 
 def _manual(event: Application) -> Sequence[dict[str, Any]]:
@@ -94,7 +115,7 @@ def _manual(event: Application) -> Sequence[dict[str, Any]]:
     )
 
 
-def _duties(event: Application, at: datetime, late: bool, child: bool) -> tuple[AskedDuty, ...]:
+def _duties(event: Application, at: datetime, late: bool, marks: Mapping[str, bool]) -> tuple[AskedDuty, ...]:
     return tuple(
         AskedDuty(
             id=duty.id,
@@ -102,7 +123,8 @@ def _duties(event: Application, at: datetime, late: bool, child: bool) -> tuple[
             limit=duty.limit,
             owner_division=event.place_division or event.registered_division,
             late_entry=late,
-            child=child,
+            again=duty.again,
+            **marks,
         )
         for duty in event.plan.duties
         if duty.limit
@@ -117,13 +139,14 @@ def _requested(event: ReferralRequested, _: datetime) -> Sequence[Command]:
         to_division=event.to_division,
         urgency=event.urgency,
         sent_at=event.requested_at.astimezone(UTC),
+        told_at=event.requested_at.astimezone(UTC),
         case_id=event.case_id,
         service=event.service,
         subjects=event.subjects,
         facts=event.facts,
-        child=event.classification() == "child",
+        **_marks(event),
     )
-    return (Admit(**_of(event), asked=(Asked(origin=event.request_id, wanted=wanted),), plan=False),)
+    return (Admit(**_of(event), asked=(Asked(origin=event.request_id, wanted=wanted),)),)
 
 
 def _withdrawn(event: ApplicationWithdrawn, _: datetime) -> Sequence[Command]:
@@ -158,6 +181,10 @@ def _referral_admitted(event: ledger.ReferralAdmitted, _: datetime) -> Sequence[
     )
 
 
+def _referral_informed(event: ledger.ReferralInformed, _: datetime) -> Sequence[Command]:
+    return (InformReferral(target=event.referral_id, wanted=event.wanted),)
+
+
 def _duty_admitted(event: ledger.DutyAdmitted, _: datetime) -> Sequence[Command]:
     duty = event.duty
     assert duty.subject is not None
@@ -170,9 +197,24 @@ def _duty_admitted(event: ledger.DutyAdmitted, _: datetime) -> Sequence[Command]
             owner=duties.duty(duty.id).owner,
             owner_division=duty.owner_division,
             child=duty.child,
+            sealed=duty.sealed,
             started_at=duty.started_at,
             limit=duty.limit,
             late_entry=duty.late_entry,
+        ),
+        statutory.planned(event, duty),
+    )
+
+
+def _duty_marked(event: ledger.DutyMarked, _: datetime) -> Sequence[Command]:
+    return (
+        MarkClock(
+            target=clock_id(event.id, event.subject),
+            chain_id=event.chain_id,
+            duty=event.id,
+            subject=event.subject,
+            child=event.child,
+            sealed=event.sealed,
         ),
     )
 
@@ -190,9 +232,10 @@ def _duty_ended(event: ledger.DutyEnded, _: datetime) -> Sequence[Command]:
 
 
 def _sent(event: ReferralSent, _: datetime) -> Sequence[Command]:
-    limits = duties.limits(event.urgency, event.to)
+    limits = duties.limits(event.urgency, event.to, event.sent_at)
     clocks = [
-        _start(event, duty, str(limit), event.sent_at, "urgency_raised") for duty, limit in limits.items()
+        _start(event, duty, str(limit), event.sent_at, event.again or "urgency_raised")
+        for duty, limit in limits.items()
     ]
     if event.urgency != "critical" or event.late_entry:
         return clocks
@@ -200,7 +243,7 @@ def _sent(event: ReferralSent, _: datetime) -> Sequence[Command]:
 
 
 def _ring_of(event: ReferralEvent) -> dict[str, Any]:
-    names = ("referral_id", "chain_id", "to", "to_division", "child")
+    names = ("referral_id", "chain_id", "to", "to_division", "child", "sealed")
     return {"target": ring_id(event.referral_id)} | {name: getattr(event, name) for name in names}
 
 
@@ -216,6 +259,7 @@ def _start(event: ReferralEvent, duty: ReferralDuty, limit: str, at: datetime, a
         owner_division=event.to_division,
         referral_id=event.referral_id,
         child=event.child,
+        sealed=event.sealed,
         started_at=at,
         limit=limit,
         urgency=event.urgency,
@@ -224,7 +268,14 @@ def _start(event: ReferralEvent, duty: ReferralDuty, limit: str, at: datetime, a
     )
 
 
-def _clock_of(event: ReferralEvent | referral.Kept, duty: ReferralDuty) -> dict[str, Any]:
+def _supplemented(event: ReferralSupplemented, _: datetime) -> Sequence[Command]:
+    return [
+        MarkClock(**_clock_of(event, duty), child=event.child, sealed=event.sealed)
+        for duty in duties.limits(event.urgency, event.to)
+    ]
+
+
+def _clock_of(event: ReferralEvent | referral.KeptHere, duty: ReferralDuty) -> dict[str, Any]:
     subject = event.referral_id
     return {
         "target": clock_id(duty, subject),
@@ -241,7 +292,7 @@ def _meet(event: ReferralEvent, at: datetime, *met: ReferralDuty) -> list[Comman
 
 
 def _cancel(
-    event: ReferralEvent | referral.Kept, at: datetime, reason: str, *fallen: ReferralDuty
+    event: ReferralEvent | referral.KeptHere, at: datetime, reason: str, *fallen: ReferralDuty
 ) -> list[Command]:
     return [CancelClock(**_clock_of(event, duty), at=at, reason=reason) for duty in fallen]
 
@@ -263,7 +314,7 @@ def _reopened(event: ReferralReopened, at: datetime) -> Sequence[Command]:
     return (_start(event, "finish", limit, at, "reopened"),)
 
 
-def _resumed(event: ClockResumed, _: datetime) -> Sequence[Command]:
+def _resumed(event: ClockResumed | ClockRecomputed, _: datetime) -> Sequence[Command]:
     if event.referral_id is None or event.duty != "finish":
         return ()
     return (NoteDue(target=event.referral_id, due_finish=event.due_at),)
@@ -276,10 +327,13 @@ _FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
     ReferralRequested: _requested,
     CaseDecided: _decided,
     ledger.ReferralAdmitted: _referral_admitted,
+    ledger.ReferralInformed: _referral_informed,
     ledger.ReferralReleased: lambda event, _: (Release(target=event.referral_id, at=event.at),),
     ledger.DutyAdmitted: _duty_admitted,
+    ledger.DutyMarked: _duty_marked,
     ledger.DutyEnded: _duty_ended,
     ReferralSent: _sent,
+    ReferralSupplemented: _supplemented,
     ReferralAcknowledged: lambda event, at: [*_meet(event, at, "ack"), *_heard(event, at)],
     ReferralActed: lambda event, at: _meet(event, at, "action"),
     ReferralAnswered: lambda event, at: [*_meet(event, at, "ack", "action", "finish"), *_heard(event, at)],
@@ -293,9 +347,11 @@ _FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
     referral.ReferralTookOver: lambda event, _: (TakeOver(target=event.relieved),),
     referral.ReferralTakenOver: lambda event, at: _cancel(event, at, "taken_over", *REFERRAL_DUTIES),
     ClockResumed: _resumed,
+    ClockRecomputed: _resumed,
+    **statutory.FOLLOWS,
 }
 
-TAKES = frozenset(
+TAKES = statutory.TAKES | frozenset(
     event.type
     for event in (
         ApplicationReceived,

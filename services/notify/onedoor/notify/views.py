@@ -10,11 +10,12 @@ from pydantic import TypeAdapter
 from uuid_utils.compat import uuid7
 
 from onedoor.contracts.core import Actor
-from onedoor.notify.domain.clock import Clock, End, Standstill
+from onedoor.notify.domain.clock import Clock, End, Recount, Standstill
 from onedoor.notify.domain.referral import Referral
 from onedoor.runtime.service import Connection, Saved
 
 SWEEP_CHANNEL = "onedoor_sweep_notify"
+CALENDAR_CHANNEL = "onedoor_calendar_notify"
 
 
 def _upsert(table: str, columns: Mapping[str, str]) -> str:
@@ -36,6 +37,7 @@ _CLOCK_COLUMNS: Mapping[str, str] = {
     "owner_division": "text",
     "referral_id": "uuid",
     "child": "boolean",
+    "sealed": "boolean",
     "state": "text",
     "started_at": "timestamptz",
     "limit": "text",
@@ -58,11 +60,17 @@ _CLOCK_COLUMNS: Mapping[str, str] = {
     "late_seconds": "integer",
     "acknowledged_by": "text",
     "acknowledged_at": "timestamptz",
+    "policy": "text",
+    "calendar": "integer",
+    "yields_to": "text",
+    "recounts": "jsonb",
     "version": "integer",
     "classification": "text",
 }
-_SAME = tuple(name for name in _CLOCK_COLUMNS if name in Clock.model_fields and name != "pauses")
+_LISTS = ("pauses", "recounts")
+_SAME = tuple(name for name in _CLOCK_COLUMNS if name in Clock.model_fields and name not in _LISTS)
 _PAUSES = TypeAdapter(tuple[Standstill, ...])
+_RECOUNTS = TypeAdapter(tuple[Recount, ...])
 
 _SAVE_CLOCKS = _upsert("clocks", _CLOCK_COLUMNS)
 _LOAD_CLOCKS = "select * from clocks where id = any($1::uuid[]) order by id for update"
@@ -89,7 +97,8 @@ def _clock_row(saved: Saved) -> tuple[Any, ...]:
     end = clock.end
     other = {
         "id": saved.id,
-        "pauses": _PAUSES.dump_json(clock.pauses).decode(),
+        "pauses": _PAUSES.dump_json(clock.pauses).decode() if clock.pauses else "[]",
+        "recounts": _RECOUNTS.dump_json(clock.recounts).decode() if clock.recounts else "[]",
         "ending": end and end.ending,
         "ended_at": end and end.at,
         "end_reason": end and end.reason,
@@ -105,7 +114,11 @@ def clock_of(row: asyncpg.Record) -> Clock:
     if row["ending"] is not None:
         end = End(ending=row["ending"], at=row["ended_at"], reason=row["end_reason"])
     same = {name: row[name] for name in _SAME}
-    return Clock(**same, clock_id=row["id"], pauses=_PAUSES.validate_json(row["pauses"]), end=end)
+    lists = {
+        "pauses": _PAUSES.validate_json(row["pauses"]),
+        "recounts": _RECOUNTS.validate_json(row["recounts"]),
+    }
+    return Clock(**same, **lists, clock_id=row["id"], end=end)
 
 
 class ClockStore:
@@ -146,6 +159,69 @@ async def next_moment(conn: Connection) -> datetime | None:
     """When the next step of any clock falls due; those set aside do not count."""
     moment: datetime | None = await conn.fetchval(_NEXT)
     return moment
+
+
+_COUNTED = "calendar is not null and state in ('running', 'warned', 'paused')"
+_OUTDATED = f"""
+select id from clocks where {_COUNTED} and calendar < $1 order by calendar, id limit $2
+for update skip locked
+"""  # noqa: S608
+_OUTDATED_COUNT = f"select count(*) from clocks where {_COUNTED} and calendar < $1"  # noqa: S608
+_NOTE_EDITION = "update clocks set calendar = $2 where id = any($1::uuid[])"
+_EDITION = "select coalesce(max(edition), 0) from calendar_notices"
+_NOTICES = "select * from calendar_notices order by edition"
+_WRITE_NOTICE = """
+insert into calendar_notices (edition, year, title, number, body, imported_by, imported_at)
+values ($1, $2, $3, $4, $5, $6, $7)
+"""
+_LOCK_NOTICES = "lock table calendar_notices in share row exclusive mode"
+
+
+async def outdated(conn: Connection, edition: int, limit: int) -> Sequence[UUID]:
+    """Open clocks counted by an older edition of the calendar, locked; those that others hold are skipped."""
+    return [row["id"] for row in await conn.fetch(_OUTDATED, edition, limit)]
+
+
+async def outdated_count(conn: Connection, edition: int) -> int:
+    """How many open clocks still stand as an older edition of the calendar gave them."""
+    count: int = await conn.fetchval(_OUTDATED_COUNT, edition)
+    return count
+
+
+async def note_edition(conn: Connection, ids: Sequence[UUID], edition: int) -> None:
+    """These clocks stand as they are by this edition too."""
+    if ids:
+        await conn.execute(_NOTE_EDITION, ids, edition)
+
+
+async def edition(conn: Connection) -> int:
+    """The number of the last imported notice; 0 where there is none."""
+    number: int = await conn.fetchval(_EDITION)
+    return number
+
+
+async def notice_rows(conn: Connection) -> Sequence[asyncpg.Record]:
+    """edition, year, title, number, body, imported_by, imported_at of all imported notices, in order."""
+    return await conn.fetch(_NOTICES)
+
+
+async def notice_name(conn: Connection, edition: int) -> str:
+    """Title and number of an imported notice."""
+    row = await conn.fetchrow("select title, number from calendar_notices where edition = $1", edition)
+    return f"{row['title']}（{row['number']}）" if row else ""
+
+
+async def lock_notices(conn: Connection) -> None:
+    """One import at a time, until the transaction ends; readers go on."""
+    await conn.execute(_LOCK_NOTICES)
+
+
+async def write_notice(
+    conn: Connection, edition: int, year: int, title: str, number: str, body: str, by: str, at: datetime
+) -> None:
+    """Keep an imported notice and tell every process."""
+    await conn.execute(_WRITE_NOTICE, edition, year, title, number, body, by, at)
+    await conn.execute(_WAKE, CALENDAR_CHANNEL, str(edition))
 
 
 _SET_ASIDE = """
@@ -226,7 +302,7 @@ def _referral_row(saved: Saved) -> tuple[Any, ...]:
         referral.due_finish,
         referral.model_dump_json(),
         saved.version,
-        "child" if wanted.child else "internal",
+        saved.classification,
     )
 
 

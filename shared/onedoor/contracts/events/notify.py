@@ -12,7 +12,10 @@ CLOCK = "notify.clock"
 
 
 class OnBehalf(BaseModel):
-    """代签收: somebody records an answer for a unit without an account; `person` works at that unit."""
+    """代签收: somebody records an answer for a unit without an account; `person` works at that unit.
+
+    It stays in notify's notes. The events say only that it was so.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -21,7 +24,17 @@ class OnBehalf(BaseModel):
     document: str | None = None
 
 
-class ReferralEvent(Event):
+class Kept(Event):
+    """How closely an event of notify is kept: about a child, or about an adult whose protection is sealed."""
+
+    child: bool = False
+    sealed: bool = False
+
+    def classification(self) -> Classification:
+        return "child" if self.child else "restricted" if self.sealed else "internal"
+
+
+class ReferralEvent(Kept):
     """What every referral event says: which one, between whom, of which help chain."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -36,10 +49,6 @@ class ReferralEvent(Event):
     to: str
     to_division: str | None = None
     urgency: Urgency
-    child: bool = False
-
-    def classification(self) -> Classification:
-        return "child" if self.child else "internal"
 
 
 class ReferralDrafted(ReferralEvent):
@@ -51,7 +60,9 @@ class ReferralDrafted(ReferralEvent):
 
 
 class ReferralSent(ReferralEvent):
-    """It stands on the receiver's list. Sent a second time only where a supplement raised its urgency."""
+    """It stands on the receiver's list. Sent a second time where a supplement raised its urgency, or where
+    danger was told after a withdrawal had revoked it; `again` says which.
+    """
 
     type = "referral.sent"
 
@@ -63,6 +74,16 @@ class ReferralSent(ReferralEvent):
     subjects: tuple[UUID, ...] = ()
     facts: dict[str, Any] = Field(default_factory=dict)
     late_entry: bool = False
+    again: Literal["urgency_raised", "told_again"] | None = None
+
+
+class ReferralSupplemented(ReferralEvent):
+    """More became known of what was sent: these are all its people and facts from now on."""
+
+    type = "referral.supplemented"
+
+    subjects: tuple[UUID, ...] = ()
+    facts: dict[str, Any] = Field(default_factory=dict)
 
 
 class ReferralAcknowledged(ReferralEvent):
@@ -70,7 +91,7 @@ class ReferralAcknowledged(ReferralEvent):
 
     type = "referral.acknowledged"
 
-    on_behalf_of: OnBehalf | None = None
+    on_behalf: bool = False
 
 
 class ReferralActed(ReferralEvent):
@@ -78,7 +99,7 @@ class ReferralActed(ReferralEvent):
 
     type = "referral.acted"
 
-    on_behalf_of: OnBehalf | None = None
+    on_behalf: bool = False
 
 
 class ReferralReturned(ReferralEvent):
@@ -87,7 +108,7 @@ class ReferralReturned(ReferralEvent):
     type = "referral.returned"
 
     reason: str
-    on_behalf_of: OnBehalf | None = None
+    on_behalf: bool = False
 
 
 class ReferralExtended(ReferralEvent):
@@ -105,7 +126,7 @@ class ReferralAnswered(ReferralEvent):
     type = "referral.answered"
 
     outcome: str
-    on_behalf_of: OnBehalf | None = None
+    on_behalf: bool = False
 
 
 class ReferralVerified(ReferralEvent):
@@ -138,7 +159,7 @@ class ReferralRevoked(ReferralEvent):
     revoked_at: AwareDatetime | None = None
 
 
-class ClockEvent(Event):
+class ClockEvent(Kept):
     """What every clock event says. `duty`: ack, action, finish of a referral, or a statutory limit (L17)."""
 
     topics = (CLOCK,)
@@ -150,14 +171,14 @@ class ClockEvent(Event):
     owner: str
     owner_division: str | None = None
     referral_id: UUID | None = None
-    child: bool = False
-
-    def classification(self) -> Classification:
-        return "child" if self.child else "internal"
 
 
 class ClockStarted(ClockEvent):
-    """A limit runs from `started_at`. `source` says who set it; `provisional`: a year without notice yet."""
+    """A limit runs from `started_at`. `source` says who set it; `provisional`: a year without notice yet.
+
+    policy: the version of the duty it is counted under, for good; calendar: the edition of the calendar, None
+    where no day was asked; yields_to: an earlier rule for the same duty, which gives the warning.
+    """
 
     type = "clock.started"
 
@@ -170,6 +191,15 @@ class ClockStarted(ClockEvent):
     certainty: Literal["confirmed", "assumed"]
     late_entry: bool = False
     urgency: Urgency | None = None
+    policy: str | None = None
+    calendar: int | None = None
+    yields_to: str | None = None
+
+
+class ClockMarked(ClockEvent):
+    """It is kept more closely from now on: what it watches turned out to be about a child, or sealed."""
+
+    type = "clock.marked"
 
 
 class ClockPaused(ClockEvent):
@@ -192,6 +222,7 @@ class ClockResumed(ClockEvent):
     warn_at: AwareDatetime
     resumed_at: AwareDatetime | None = None
     provisional: bool = False
+    calendar: int | None = None
 
 
 class ClockRescheduled(ClockEvent):
@@ -210,6 +241,27 @@ class ClockRescheduled(ClockEvent):
     started_at: AwareDatetime | None = None
     limit: str | None = None
     urgency: Urgency | None = None
+    calendar: int | None = None
+
+
+class ClockRecomputed(ClockEvent):
+    """Counted again because the calendar changed: a notice came out, or was amended. Both values stay.
+
+    `reason` is a code; `notice` says which one (title and number); `calendar` is its edition. Never of a clock
+    that has ended or is overdue.
+    """
+
+    type = "clock.recomputed"
+
+    due_at: AwareDatetime
+    previous_due_at: AwareDatetime
+    warn_at: AwareDatetime
+    provisional: bool
+    previously_provisional: bool
+    reason: Literal["calendar"] = "calendar"
+    notice: str
+    calendar: int
+    recomputed_at: AwareDatetime
 
 
 class ClockWarned(ClockEvent):
@@ -276,7 +328,7 @@ class AlertAcknowledged(ClockEvent):
     acknowledged_at: AwareDatetime
 
 
-class RingEvent(Event):
+class RingEvent(Kept):
     """The hotline's task to ring the receiver of a critical referral that nobody acknowledges."""
 
     topics = (REFERRAL,)
@@ -285,10 +337,6 @@ class RingEvent(Event):
     chain_id: UUID
     to: str
     to_division: str | None = None
-    child: bool = False
-
-    def classification(self) -> Classification:
-        return "child" if self.child else "internal"
 
 
 class RingAsked(RingEvent):
@@ -310,6 +358,7 @@ class RingRecorded(RingEvent):
 EVENTS: tuple[type[Event], ...] = (
     ReferralDrafted,
     ReferralSent,
+    ReferralSupplemented,
     ReferralAcknowledged,
     ReferralActed,
     ReferralReturned,
@@ -320,9 +369,11 @@ EVENTS: tuple[type[Event], ...] = (
     ReferralReopened,
     ReferralRevoked,
     ClockStarted,
+    ClockMarked,
     ClockPaused,
     ClockResumed,
     ClockRescheduled,
+    ClockRecomputed,
     ClockWarned,
     ClockBreached,
     ClockMet,

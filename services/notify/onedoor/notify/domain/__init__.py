@@ -1,8 +1,9 @@
-"""What notify decides: the ledger of an application, its referrals, the clocks that watch them, the calls."""
+"""What notify decides: an application's ledger and docket, its referrals, their clocks, the calls."""
 
 from onedoor.notify.domain.clock import CLOCK
+from onedoor.notify.domain.docket import DOCKET
 from onedoor.notify.domain.ledger import LEDGER
 from onedoor.notify.domain.referral import REFERRAL
 from onedoor.notify.domain.ring import RING
 
-DECIDERS = (LEDGER, REFERRAL, CLOCK, RING)
+DECIDERS = (LEDGER, DOCKET, REFERRAL, CLOCK, RING)

@@ -14,7 +14,18 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from onedoor.calendar import CHINA, Limit, Pause, Unit, due, local, warn_at
+from onedoor.calendar import (
+    Almanac,
+    Calendar,
+    Limit,
+    Pause,
+    Unit,
+    due,
+    in_force,
+    local,
+    office_hours,
+    warn_at,
+)
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency, derived_id
 from onedoor.contracts.events.notify import (
     AlertAcknowledged,
@@ -22,8 +33,10 @@ from onedoor.contracts.events.notify import (
     ClockBreached,
     ClockCancelled,
     ClockCorrected,
+    ClockMarked,
     ClockMet,
     ClockPaused,
+    ClockRecomputed,
     ClockRescheduled,
     ClockResumed,
     ClockStarted,
@@ -32,6 +45,7 @@ from onedoor.contracts.events.notify import (
 from onedoor.notify.domain import duties, ladder
 from onedoor.notify.domain.duties import Certainty, Source
 from onedoor.notify.domain.ladder import Rung
+from onedoor.triage.duties import DutyRow
 
 State = Literal["running", "paused", "warned", "breached", "met", "met_late", "cancelled"]
 Ending = Literal["met", "cancelled"]
@@ -39,6 +53,9 @@ OPEN: frozenset[State] = frozenset({"running", "paused", "warned", "breached"})
 
 PAUSE_REASONS = ("waiting_for_applicant", "waiting_for_others", "court", "force_majeure", "other")
 """The codes that travel; the words that go with them stay in notify."""
+
+BY_RULE = "publicity"
+"""The reason of a standstill that the rule itself orders: no person decides it."""
 
 LONGEST_PAUSE = timedelta(days=30)
 """A pause ends by itself after thirty days: assumed, nothing says so."""
@@ -63,6 +80,19 @@ class Standstill(BaseModel):
     warned_before: bool = False
 
 
+class Recount(BaseModel):
+    """What an imported notice changed, and which one it was."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    notice: str
+    calendar: int
+    previous_due_at: datetime
+    due_at: datetime
+    previously_provisional: bool
+
+
 class End(BaseModel):
     """How and when a clock came to its end, at that event's own time."""
 
@@ -81,7 +111,9 @@ class Clock(BaseModel):
     """The folded state. `state` is None while only a mark is there: an end that came before the start.
 
     next_at: when the next step falls due; step: rungs of the ladder climbed; round: 1, and one more for each
-    reopening or raised urgency; acknowledged_by: who has taken the alert of this round upon themselves.
+    reopening or raised urgency; acknowledged_by: who has taken the alert of this round upon themselves;
+    policy: the version of the duty it started under; calendar: the edition of the calendar it was counted by,
+    None where it never asks for days; yields_to: the earlier rule for the same duty, which warns.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -94,6 +126,7 @@ class Clock(BaseModel):
     owner_division: str | None = None
     referral_id: UUID | None = None
     child: bool = False
+    sealed: bool = False
     state: State | None = None
     started_at: datetime | None = None
     limit: str = ""
@@ -114,6 +147,10 @@ class Clock(BaseModel):
     late_seconds: int = 0
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
+    policy: str | None = None
+    calendar: int | None = None
+    yields_to: str | None = None
+    recounts: tuple[Recount, ...] = ()
 
 
 class _OfClock(Command):
@@ -125,17 +162,31 @@ class _OfClock(Command):
 
 
 class StartClock(_OfClock):
-    """Open the clock. `anew`: if it is open already, count it anew from `started_at`, for this reason."""
+    """Open the clock. `anew`: if it is open already, count it anew from `started_at`, for this reason.
+
+    programme: whose version of the duty applies; beside: the limit of the other rule for the same duty, where
+    it is not the usual one.
+    """
 
     owner: str
     owner_division: str | None = None
     referral_id: UUID | None = None
     child: bool = False
+    sealed: bool = False
     started_at: datetime
     limit: str
     urgency: Urgency | None = None
     late_entry: bool = False
-    anew: Literal["reopened", "urgency_raised"] | None = None
+    anew: Literal["reopened", "urgency_raised", "told_again"] | None = None
+    programme: str | None = None
+    beside: str | None = None
+
+
+class MarkClock(_OfClock):
+    """It has to be kept more closely: about a child, or sealed."""
+
+    child: bool
+    sealed: bool
 
 
 class MeetClock(_OfClock):
@@ -171,6 +222,25 @@ class ResumeClock(Command):
     """Run on from now."""
 
 
+class HoldClock(Command):
+    """The rule itself lets the time stand still from `at`, until `until` at the latest."""
+
+    at: datetime
+    until: datetime | None = None
+
+
+class ReleaseClock(Command):
+    """What the rule waited for ended at `at`."""
+
+    at: datetime
+
+
+class Recompute(Command):
+    """Count again by the calendar in force, which `notice` changed."""
+
+    notice: str
+
+
 class AcknowledgeAlert(Command):
     """Whoever asks, a named person, has heard the alert and sees to it: a critical ladder stops."""
 
@@ -181,11 +251,15 @@ class Strike(Command):
 
 COMMANDS: tuple[type[Command], ...] = (
     StartClock,
+    MarkClock,
     MeetClock,
     CancelClock,
     ExtendClock,
     PauseClock,
     ResumeClock,
+    HoldClock,
+    ReleaseClock,
+    Recompute,
     AcknowledgeAlert,
     Strike,
 )
@@ -213,6 +287,8 @@ def decide(clock: Clock, command: Command, context: Context) -> Decided:
     match command:
         case StartClock():
             return _start(clock, command)
+        case MarkClock():
+            return _mark(clock, command)
         case MeetClock():
             return _end(clock, command, End(ending="met", at=command.at))
         case CancelClock():
@@ -225,6 +301,12 @@ def decide(clock: Clock, command: Command, context: Context) -> Decided:
             return _pause(clock, command, context)
         case ResumeClock():
             return _resume(clock, context.now)
+        case HoldClock():
+            return _hold(clock, command)
+        case ReleaseClock():
+            return _release(clock, command)
+        case Recompute():
+            return _recompute(clock, command, context)
         case AcknowledgeAlert():
             return _acknowledge(clock, context)
     raise TypeError(type(command).__name__)
@@ -237,26 +319,24 @@ def _start(clock: Clock, command: StartClock) -> Decided:
         return (started, *(() if clock.end is None else _ended(opened, clock.end)))
     if command.anew is None:
         return ()
-    at, warn, provisional = _moments(command.started_at, command.limit, ())
+    counted = _count(clock.duty, clock.policy, clock.owner, command.started_at, command.limit, ())
     assert clock.due_at is not None
     return (
         ClockRescheduled(
             **identity(clock),
-            due_at=at,
+            **counted,
             previous_due_at=clock.due_at,
-            warn_at=warn,
-            provisional=provisional,
             reason=command.anew,
             started_at=command.started_at,
             limit=command.limit,
             urgency=command.urgency,
         ),
+        *_mark(clock, command),
     )
 
 
 def _started(command: StartClock) -> ClockStarted:
-    at, warn, provisional = _moments(command.started_at, command.limit, ())
-    known = duties.duty(command.duty)
+    known = duties.version_at(command.duty, command.programme, command.started_at)
     return ClockStarted(
         clock_id=command.target,
         chain_id=command.chain_id,
@@ -266,16 +346,37 @@ def _started(command: StartClock) -> ClockStarted:
         owner_division=command.owner_division,
         referral_id=command.referral_id,
         child=command.child,
+        sealed=command.sealed,
         started_at=command.started_at,
         limit=command.limit,
-        due_at=at,
-        warn_at=warn,
-        provisional=provisional,
-        source=known.source,
+        **_count(command.duty, known.version, command.owner, command.started_at, command.limit, ()),
+        source=known.kind,
         certainty=known.certainty,
         late_entry=command.late_entry,
         urgency=command.urgency,
+        policy=known.version if known.id else None,
+        yields_to=_earlier_rule(command, known),
     )
+
+
+def _earlier_rule(command: StartClock, known: DutyRow) -> str | None:
+    """Of two rules for one duty the one that ends earlier, if that is not this one; equal ones both warn."""
+    if known.beside is None:
+        return None
+    other = duties.version_at(known.beside, command.programme, command.started_at)
+    limit = Limit.parse(command.beside) if command.beside else other.limit
+    earlier = duties.due_at(command.started_at, limit) < duties.due_at(
+        command.started_at, Limit.parse(command.limit)
+    )
+    return known.beside if earlier else None
+
+
+def _mark(clock: Clock, command: MarkClock | StartClock) -> Sequence[Event]:
+    """A clock that has not been started gets its marks from its start."""
+    marks = {"child": clock.child or command.child, "sealed": clock.sealed or command.sealed}
+    if clock.state is None or marks == {"child": clock.child, "sealed": clock.sealed}:
+        return ()
+    return (ClockMarked(**identity(clock) | marks),)
 
 
 def _end(clock: Clock, command: MeetClock | CancelClock, end: End) -> Decided:
@@ -303,7 +404,7 @@ def _ended(clock: Clock, end: End) -> Sequence[Event]:
     if clock.round > 1 and end.at < clock.started_at:
         return ()
     late = end.at > clock.due_at and not _stood_still(clock, end.at)
-    if late and duties.duty(clock.duty).keep:
+    if late and _keep(clock):
         return (_met(clock, clock.due_at),)
     events: list[Event] = []
     if late and clock.breached_at is None:
@@ -339,11 +440,11 @@ def _strike(clock: Clock, now: datetime) -> Decided:
     assert clock.due_at is not None
     if clock.state == "paused":
         return _resume(clock, clock.next_at)
-    if clock.state == "running" and not duties.duty(clock.duty).keep:
+    if clock.state == "running" and _warns(clock):
         return (ClockWarned(**identity(clock), due_at=clock.due_at),)
     if clock.state == "breached":
         return (_escalated(clock, clock.step + 1),)
-    if duties.duty(clock.duty).keep:
+    if _keep(clock):
         return (_met(clock, clock.due_at),)
     rungs = _ladder(clock)
     at_once = [_escalated(clock, step) for step, rung in enumerate(rungs, 1) if rung.after is None]
@@ -371,7 +472,7 @@ def _escalated(clock: Clock, step: int) -> AlertEscalated:
 def _ladder(clock: Clock) -> tuple[Rung, ...]:
     """The rungs of this clock: none where a late entry or a court is not chased."""
     assert clock.started_at is not None
-    if clock.late_entry or not duties.duty(clock.duty).chased:
+    if clock.late_entry or not duties.duty(clock.duty, clock.policy).chased:
         return ()
     return ladder.rungs(clock.urgency, clock.started_at)
 
@@ -412,7 +513,7 @@ def _extend(clock: Clock, command: ExtendClock) -> Decided:
     assert clock.due_at is not None
     assert clock.started_at is not None
     last, new = (local(last_moment(at)).toordinal() for at in (clock.due_at, command.due_at))
-    more = CHINA.count_working(last, new) if new > last else 0
+    more = in_force().calendar.count_working(last, new) if new > last else 0
     limit = Limit.parse(clock.limit)
     if more == 0 or limit.unit is not Unit.WORKING_DAYS:
         return Refusal(
@@ -422,14 +523,11 @@ def _extend(clock: Clock, command: ExtendClock) -> Decided:
             "until",
         )
     longer = str(Limit(limit.amount + more, Unit.WORKING_DAYS))
-    at, warn, provisional = _moments(clock.started_at, longer, clock.pauses)
     return (
         ClockRescheduled(
             **identity(clock),
-            due_at=at,
+            **_recounted(clock, limit=longer),
             previous_due_at=clock.due_at,
-            warn_at=warn,
-            provisional=provisional,
             reason=command.reason,
             limit=longer,
         ),
@@ -487,7 +585,7 @@ def _not_pausable(clock: Clock) -> Refusal | None:
         return refusal
     if clock.state == "paused":
         return Refusal("clock.paused", "The clock is paused already.", "该时钟已处于暂停状态。")
-    if duties.duty(clock.duty).keep:
+    if _keep(clock):
         return Refusal(
             "clock.keep",
             "This time must be kept in full; it cannot be paused.",
@@ -501,22 +599,104 @@ def _resume(clock: Clock, at: datetime) -> Decided:
         return _not_open(clock) or Refusal(
             "clock.not_paused", "The clock is not paused.", "该时钟未处于暂停状态。"
         )
-    assert clock.started_at is not None
     ended = clock.pauses[-1].model_copy(update={"end": at})
-    due_at, warn, provisional = _moments(clock.started_at, clock.limit, (*clock.pauses[:-1], ended))
+    counted = _recounted(clock, pauses=(*clock.pauses[:-1], ended))
+    return (ClockResumed(**identity(clock), **counted, resumed_at=at),)
+
+
+def _hold(clock: Clock, command: HoldClock) -> Decided:
+    """Nothing to hold where it has ended, is overdue or stands still already: the rule waits for nobody."""
+    if clock.state not in ("running", "warned") or clock.due_at is None or command.at >= clock.due_at:
+        return ()
     return (
-        ClockResumed(**identity(clock), due_at=due_at, warn_at=warn, resumed_at=at, provisional=provisional),
+        ClockPaused(
+            **identity(clock),
+            reason=BY_RULE,
+            approver="system",
+            until=command.until or command.at + LONGEST_PAUSE,
+            paused_at=command.at,
+        ),
     )
+
+
+def _release(clock: Clock, command: ReleaseClock) -> Decided:
+    if clock.state != "paused" or clock.pauses[-1].reason != BY_RULE:
+        return ()
+    return _resume(clock, max(command.at, clock.pauses[-1].start))
+
+
+def _recompute(clock: Clock, command: Recompute, context: Context) -> Decided:
+    """Never one that has ended or is overdue; nothing where the count gives what is known already."""
+    if clock.state not in ("running", "warned", "paused") or clock.calendar is None:
+        return ()
+    counted = _recounted(clock)
+    assert clock.due_at is not None
+    same = (clock.due_at, clock.warn_at, clock.provisional)
+    if (counted["due_at"], counted["warn_at"], counted["provisional"]) == same:
+        return ()
+    return (
+        ClockRecomputed(
+            **identity(clock),
+            **counted,
+            previous_due_at=clock.due_at,
+            previously_provisional=clock.provisional,
+            notice=command.notice,
+            recomputed_at=context.now,
+        ),
+    )
+
+
+def _recounted(
+    clock: Clock, *, limit: str | None = None, pauses: tuple[Standstill, ...] | None = None
+) -> dict[str, Any]:
+    """What an event says of a count of this clock by the calendar in force, with another limit or pauses."""
+    assert clock.started_at is not None
+    return _count(
+        clock.duty,
+        clock.policy,
+        clock.owner,
+        clock.started_at,
+        limit or clock.limit,
+        clock.pauses if pauses is None else pauses,
+    )
+
+
+def _count(
+    duty: str,
+    policy: str | None,
+    owner: str,
+    started_at: datetime,
+    limit: str,
+    pauses: tuple[Standstill, ...],
+) -> dict[str, Any]:
+    now = in_force()
+    fraction = duties.duty(duty, policy).warn
+    at, warn, provisional = _moments(started_at, limit, standstills(pauses), fraction, owner, now.calendar)
+    return {"due_at": at, "warn_at": warn, "provisional": provisional, "calendar": _edition(limit, now)}
+
+
+def _edition(limit: str, now: Almanac) -> int | None:
+    """None where no day is asked: neither the due moment nor the warning can change with the calendar."""
+    parsed = Limit.parse(limit)
+    return now.edition if parsed.moves or parsed.unit is Unit.WORKING_DAYS else None
 
 
 @lru_cache(maxsize=4096)
 def _moments(
-    started_at: datetime, limit: str, pauses: tuple[Standstill, ...]
+    started_at: datetime,
+    limit: str,
+    pauses: tuple[Pause, ...],
+    fraction: float,
+    owner: str,
+    calendar: Calendar,
 ) -> tuple[datetime, datetime, bool]:
     """Due moment and warning moment (UTC), and whether they are provisional."""
-    parsed, stood = Limit.parse(limit), standstills(pauses)
-    result = due(started_at, parsed, stood) if stood else duties.counted(started_at, parsed)
-    warn = warn_at(started_at, parsed, result, duties.WARN_FRACTION, pauses=stood)
+    parsed = Limit.parse(limit)
+    if pauses:
+        result = due(started_at, parsed, pauses, calendar)
+    else:
+        result = duties.counted(started_at, parsed, calendar)
+    warn = warn_at(started_at, parsed, result, fraction, office_hours(owner), pauses, calendar)
     return result.due_at.astimezone(UTC), warn.astimezone(UTC), result.provisional
 
 
@@ -536,6 +716,7 @@ def identity(clock: Clock) -> dict[str, Any]:
         "owner_division": clock.owner_division,
         "referral_id": clock.referral_id,
         "child": clock.child,
+        "sealed": clock.sealed,
     }
 
 
@@ -557,6 +738,8 @@ def _changes(clock: Clock, event: Event) -> Mapping[str, Any]:
         case ClockStarted():
             fields = {name: getattr(event, name) for name in ClockStarted.model_fields}
             return fields | {"state": "running", "round": 1, "end": None}
+        case ClockMarked():
+            return {"child": event.child, "sealed": event.sealed}
         case ClockWarned():
             return {"state": "warned"}
         case ClockBreached():
@@ -579,7 +762,30 @@ def _changes(clock: Clock, event: Event) -> Mapping[str, Any]:
             return _resumed(clock, event)
         case ClockRescheduled():
             return _rescheduled(clock, event)
+        case ClockRecomputed():
+            return _recomputed(clock, event)
     return {}
+
+
+def _recomputed(clock: Clock, event: ClockRecomputed) -> Mapping[str, Any]:
+    """A warning that was given stands, unless its moment is still to come now."""
+    recount = Recount(
+        at=event.recomputed_at,
+        notice=event.notice,
+        calendar=event.calendar,
+        previous_due_at=event.previous_due_at,
+        due_at=event.due_at,
+        previously_provisional=event.previously_provisional,
+    )
+    early = clock.state == "warned" and event.warn_at > event.recomputed_at
+    return {
+        "state": "running" if early else clock.state,
+        "due_at": event.due_at,
+        "warn_at": event.warn_at,
+        "provisional": event.provisional,
+        "calendar": event.calendar,
+        "recounts": (*clock.recounts, recount),
+    }
 
 
 def _cancelled(clock: Clock, event: ClockCancelled) -> Mapping[str, Any]:
@@ -613,6 +819,7 @@ def _resumed(clock: Clock, event: ClockResumed) -> Mapping[str, Any]:
         "due_at": event.due_at,
         "warn_at": event.warn_at,
         "provisional": event.provisional,
+        "calendar": event.calendar,
     }
 
 
@@ -623,6 +830,7 @@ def _rescheduled(clock: Clock, event: ClockRescheduled) -> Mapping[str, Any]:
         "warn_at": event.warn_at,
         "provisional": event.provisional,
         "limit": event.limit or clock.limit,
+        "calendar": event.calendar,
     }
     if event.started_at is None:
         return changes | {"extended": event.reason}
@@ -644,10 +852,20 @@ def _rescheduled(clock: Clock, event: ClockRescheduled) -> Mapping[str, Any]:
     )
 
 
+def _keep(clock: Clock) -> bool:
+    """Whether it is no deadline but a time to be kept."""
+    return duties.duty(clock.duty, clock.policy).keep
+
+
+def _warns(clock: Clock) -> bool:
+    """Of two rules for one duty only the earlier warns; a time to be kept warns nobody."""
+    return clock.yields_to is None and not _keep(clock)
+
+
 def _next_at(clock: Clock) -> datetime | None:
     match clock.state:
         case "running":
-            return clock.due_at if duties.duty(clock.duty).keep else clock.warn_at
+            return clock.warn_at if _warns(clock) else clock.due_at
         case "warned":
             return clock.due_at
         case "paused":

@@ -74,7 +74,7 @@ async def counted(
 
 
 def _kept() -> list[str]:
-    return [id_ for id_ in duties.STATUTORY if duties.duty(id_).keep]
+    return list(duties.kept())
 
 
 _ARCHIVE = """

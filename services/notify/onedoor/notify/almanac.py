@@ -1,0 +1,138 @@
+"""Imported notices: kept in notify, in force in every process, and what they change in open clocks.
+
+An import writes the notice and nothing else. Each process hears of it, counts by it from then on, and the
+clocks that were counted by an older edition are counted again, whoever started them and however late: in
+batches, each in one transaction with its events.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from onedoor.calendar import CalendarProblem, Notice, almanac_of, in_force, parse_notice, put_in_force
+from onedoor.contracts.core import SYSTEM, Context
+from onedoor.notify import views
+from onedoor.notify.domain.clock import Recompute
+from onedoor.runtime import database
+from onedoor.runtime.app import App
+from onedoor.runtime.service import Connection
+from onedoor.runtime.unit import Directive, Unit
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000
+LONGEST_SLEEP = 5.0
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of an import. new: False where the very same notice was in force already."""
+
+    edition: int
+    notice: Notice
+    new: bool
+
+
+async def import_notice(conn: Connection, text: str, by: str, at: datetime) -> Imported:
+    """Keep the notice of a year, in place of what was known of it; it is in force once this is committed.
+
+    The very notice that is in force already changes nothing. Raises CalendarProblem naming the field and the
+    remedy; then nothing is written.
+    """
+    notice = parse_notice(text)
+    await views.lock_notices(conn)
+    imported = await _imported(conn)
+    known = almanac_of(imported)
+    if notice == known.calendar.notice(notice.year):
+        return Imported(known.edition, notice, False)
+    _check_neighbours(notice, known.calendar.notice(notice.year - 1), known.calendar.notice(notice.year + 1))
+    edition = known.edition + 1
+    last = notice.sources[-1]
+    await views.write_notice(conn, edition, notice.year, last.title, last.number, text, by, at)
+    return Imported(edition, notice, True)
+
+
+def _check_neighbours(notice: Notice, before: Notice | None, after: Notice | None) -> None:
+    """A December day that two years' notices speak of must be the same in both."""
+    for other in (before, after):
+        if other is None:
+            continue
+        days = {*notice.off, *notice.make_up} & {*other.off, *other.make_up}
+        differing = sorted(day for day in days if (day in notice.off) != (day in other.off))
+        if differing:
+            raise CalendarProblem(
+                "holidays", f"{differing[0]} is something else in the notice of {other.year}",
+                "correct one of the two", f"{differing[0]}与{other.year}年通知不一致", "请更正其中之一",
+            )  # fmt: skip
+
+
+async def _imported(conn: Connection) -> Sequence[tuple[int, Notice]]:
+    return [(row["edition"], parse_notice(row["body"])) for row in await views.notice_rows(conn)]
+
+
+async def refresh(conn: Connection) -> int:
+    """Count by all notices that are imported by now; the edition in force."""
+    edition = await views.edition(conn)
+    if edition != in_force().edition:
+        put_in_force(almanac_of(await _imported(conn)))
+    return edition
+
+
+async def recount(unit: Unit, now: datetime, batch: int = BATCH) -> int:
+    """Count up to `batch` open clocks of older editions again, in one transaction; how many it looked at.
+
+    Clocks that another process holds are left for the next time. What the count gives anew is published with
+    both values; what stays as it is only notes the edition.
+    """
+    edition = in_force().edition
+    async with unit.transaction() as tx:
+        ids = await views.outdated(tx.conn, edition, batch)
+        if not ids:
+            return 0
+        notice = await views.notice_name(tx.conn, edition)
+        context = Context(SYSTEM, now)
+        directives = [Directive((Recompute(target=id_, notice=notice),), context) for id_ in ids]
+        outcomes = await unit.run(tx.conn, directives)
+        same = [outcome.target for each in outcomes for outcome in each if not outcome.events]
+        await views.note_edition(tx.conn, same, edition)
+        return len(ids)
+
+
+async def recount_all(unit: Unit, now: datetime, batch: int = BATCH) -> int:
+    """Count again until no open clock of an older edition is free; how many it looked at."""
+    total = 0
+    while done := await recount(unit, now, batch):
+        total += done
+    return total
+
+
+async def keep_current(app: App) -> None:
+    """Hear of imported notices for ever; an unreachable database or a conflict is tried again."""
+    while True:
+        try:
+            await _while_connected(app)
+        except (*database.UNREACHABLE, *database.CONFLICTS) as error:
+            log.warning("the calendar waits", extra={"error": type(error).__name__})
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _while_connected(app: App) -> None:
+    heard = asyncio.Event()
+    conn = await database.connect(app.service, app.settings)
+    try:
+        await conn.add_listener(views.CALENDAR_CHANNEL, lambda *_: heard.set())
+        conn.add_termination_listener(lambda _: heard.set())
+        while True:
+            heard.clear()
+            await refresh(conn)
+            await recount_all(app.unit, app.clock.now())
+            try:
+                async with asyncio.timeout(LONGEST_SLEEP):
+                    await heard.wait()
+            except TimeoutError:
+                continue
+    finally:
+        conn.terminate()
