@@ -1,6 +1,7 @@
 """What makes a household file unusable: fields that cannot be read, and facts that contradict each other."""
 
-from collections import Counter
+import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from itertools import chain
@@ -38,6 +39,24 @@ READING: dict[str, Words] = {
         "write it as 2026-10-03T02:15, in quotes",
         "请写成 2026-10-03T02:15，并加引号",
     ),
+    "string_type": ("is not text", "不是文字", "put it in quotes", "请加引号填写"),
+    "int_type": ("is not a whole number", "不是整数", "write a whole number", "请填写整数"),
+    "bool_type": (
+        "is neither true nor false",
+        "不是“是”或“否”",
+        "write true or false",
+        "请填写 true 或 false",
+    ),
+    "model_type": ("is not a mapping of fields", "不是项目的集合", "write its fields below it", "请逐项填写"),
+    "tuple_type": ("is not a list", "不是列表", "write a list", "请按列表填写"),
+    "uuid_parsing": (
+        "is not the id of a person",
+        "不是人员编号",
+        "take the id from the register",
+        "请从登记中选取",
+    ),
+    "greater_than_equal": ("is too small", "数值过小", "check the number", "请核对数字"),
+    "less_than_equal": ("is too great", "数值过大", "check the number", "请核对数字"),
     "literal_error": ("is none of the values allowed", "不是允许的值", "choose one of them", "请从中选择"),
     "string_pattern_mismatch": (
         "is not a division of nine digits",
@@ -75,24 +94,45 @@ def _said(field: str, words: Words, allowed: tuple[str, ...] = ()) -> FieldProbl
     )
 
 
-def contradictions(household: Household) -> list[FieldProblem]:
-    """Facts of a readable household that cannot all be true."""
+def contradictions(household: Household, today: date | None = None) -> list[FieldProblem]:
+    """Facts of a readable household that cannot all be true. No check of the day itself without `today`."""
     return list(
-        chain(_twice(household), _heads_and_spouses(household), _ages(household), _later_days(household))
+        chain(
+            _decided_later(household, today),
+            _twice(household),
+            _heads_and_spouses(household),
+            _enrolments(household),
+            _identities(household),
+            _ages(household),
+            _days(household),
+        )
     )
+
+
+def _decided_later(household: Household, today: date | None) -> Iterator[FieldProblem]:
+    if today is not None and household.as_of > today:
+        yield _said(
+            "as_of",
+            (
+                f"lies after today ({today})",
+                f"晚于今天（{today}）",
+                "decide as of today or an earlier day",
+                "请以今天或更早的日期计算",
+            ),
+        )
 
 
 def _twice(household: Household) -> Iterator[FieldProblem]:
     for field in ("id", "person", "id_number"):
-        values = [getattr(member, field) for member in household.members]
-        known = Counter(value for value in values if value is not None)
-        for index, value in enumerate(values):
-            if value is not None and known[value] > 1:
-                known[value] = 0
+        known: set[object] = set()
+        for index, member in enumerate(household.members):
+            value = getattr(member, field)
+            if value is not None and value in known:
                 yield _said(
                     f"members.{index}.{field}",
                     ("stands at two members", "同一人登记了两次", "keep each person once", "每人只登记一次"),
                 )
+            known.add(value)
 
 
 def _heads_and_spouses(household: Household) -> Iterator[FieldProblem]:
@@ -110,42 +150,110 @@ def _heads_and_spouses(household: Household) -> Iterator[FieldProblem]:
             )
 
 
+def _enrolments(household: Household) -> Iterator[FieldProblem]:
+    for index, enrolment in enumerate(household.enrolments):
+        if index > 0:
+            yield _said(
+                f"enrolments.{index}.programme",
+                (
+                    "is enrolled twice",
+                    "重复登记了同一项目",
+                    "keep the enrolment in force",
+                    "请只保留有效的一条",
+                ),
+            )
+        if enrolment.status == "taper" and enrolment.taper_first_month is None:
+            yield _said(
+                f"enrolments.{index}.taper_first_month",
+                (
+                    "is missing although the household is in its taper",
+                    "家庭在渐退期内，但未填写渐退首月",
+                    "write the first month of the taper, as 2026-06",
+                    "请填写渐退首月，如 2026-06",
+                ),
+            )
+
+
+def _identities(household: Household) -> Iterator[FieldProblem]:
+    for index, member in enumerate(household.members):
+        if member.id_number is None:
+            continue
+        born = born_by_number(member.id_number)
+        if born is None:
+            yield _said(
+                f"members.{index}.id_number",
+                (
+                    "fails its check digit",
+                    "身份证号码校验不通过",
+                    "compare it with the card, digit by digit",
+                    "请对照证件逐位核对",
+                ),
+            )
+        elif born != member.birth:
+            yield _said(
+                f"members.{index}.birth",
+                (
+                    f"differs from the identity number, which says {born}",
+                    f"与身份证号码中的出生日期（{born}）不一致",
+                    "check the date and the number",
+                    "请核对出生日期和身份证号码",
+                ),
+            )
+
+
+WEIGHTS = tuple(2**place % 11 for place in range(17, 0, -1))
+
+
+def born_by_number(number: str) -> date | None:
+    """The date of birth in a resident identity number (GB 11643); None if the number cannot be real."""
+    text = unicodedata.normalize("NFKC", number).replace(" ", "").replace("-", "").upper()
+    if not re.fullmatch("[0-9]{17}[0-9X]", text):
+        return None
+    weighted = sum(int(digit) * weight for digit, weight in zip(text, WEIGHTS, strict=False))
+    if "10X98765432"[weighted % 11] != text[17]:
+        return None
+    try:
+        return date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
+    except ValueError:
+        return None
+
+
 def _ages(household: Household) -> Iterator[FieldProblem]:
     head = next((member for member in household.members if member.relation == "head"), None)
-    if head is None:
-        return
     for index, member in enumerate(household.members):
-        if not _older(member, head):
-            continue
-        yield _said(
-            f"members.{index}.birth",
-            (
-                f"makes the {member.relation} as old as the head or older",
-                "晚辈的年龄不小于户主",
-                "check both dates of birth and the relation",
-                "请核对双方出生日期和关系",
+        if head is not None and _contradicts(member, head):
+            yield _said(
+                f"members.{index}.birth", YOUNGER_WORDS if member.relation in YOUNGER else ELDER_WORDS
             )
-            if member.relation in YOUNGER
-            else (
-                f"makes the {member.relation} as young as the head or younger",
-                "长辈的年龄不大于户主",
-                "check both dates of birth and the relation",
-                "请核对双方出生日期和关系",
-            ),
-        )
 
 
+YOUNGER_WORDS: Words = (
+    "makes a child or grandchild as old as the head of the household, or older",
+    "子女或孙辈的年龄不小于户主",
+    "check both dates of birth and the relation",
+    "请核对双方出生日期和关系",
+)
+ELDER_WORDS: Words = (
+    "makes a parent or grandparent as young as the head of the household, or younger",
+    "父母或祖辈的年龄不大于户主",
+    "check both dates of birth and the relation",
+    "请核对双方出生日期和关系",
+)
 YOUNGER = frozenset({"child", "grandchild"})
 ELDER = frozenset({"parent", "grandparent"})
 
 
-def _older(member: Member, head: Member) -> bool:
+def _contradicts(member: Member, head: Member) -> bool:
     if member.relation in YOUNGER:
         return member.birth <= head.birth
     return member.relation in ELDER and member.birth >= head.birth
 
 
-def _later_days(household: Household) -> Iterator[FieldProblem]:
+OLDEST_YEARS = 130
+
+
+def _days(household: Household) -> Iterator[FieldProblem]:
+    oldest = household.as_of.year - OLDEST_YEARS
     for field, day in _past_days(household):
         if day is not None and day > household.as_of:
             yield _said(
@@ -155,6 +263,16 @@ def _later_days(household: Household) -> Iterator[FieldProblem]:
                     f"晚于决定之日（{household.as_of}）",
                     "check the date",
                     "请核对日期",
+                ),
+            )
+        elif day is not None and day.year < oldest:
+            yield _said(
+                field,
+                (
+                    f"lies more than {OLDEST_YEARS} years back",
+                    f"距今超过{OLDEST_YEARS}年",
+                    "check the year",
+                    "请核对年份",
                 ),
             )
 

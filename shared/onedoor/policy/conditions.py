@@ -196,8 +196,12 @@ NOT_IN_TAPER = Condition(
 PROPERTY_FOR_TAPER = Condition(
     "property_not_failed",
     "57 art. 8",
-    "property_fits",
-    _property_words,
+    "property_not_failed",
+    lambda case: (
+        ("家庭财产未被认定不符合规定", "the property test is not failed")
+        if case["property_not_failed"]
+        else ("家庭财产不符合规定", "the property test is failed")
+    ),
     PROPERTY.change,
 )
 

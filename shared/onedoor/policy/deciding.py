@@ -79,9 +79,7 @@ def counted_members(household: Household, parameters: Parameters | None = None) 
     simulation = simulation_of(population, system_of(table), household.as_of)
     case = Case(simulation, table, household, population.member_rows[0])
     return tuple(
-        member.id
-        for index, member in enumerate(household.members)
-        if case.of_member(index)["counted_member"]
+        member.id for index, member in enumerate(household.members) if case.of_member(index)["counted_member"]
     )
 
 
@@ -116,6 +114,9 @@ def _decision(programme: Programme, case: Case) -> Decision:
     reasons = [_reason(condition, case) for condition in conditions]
     amount = _amount(computation, case, outcome)
     reasons += _amount_reasons(computation, case, outcome, amount)
+    assumed = _assumed(case, _entered(programme, case))
+    if assumed:
+        reasons.append(_assumption(case, assumed))
     return Decision.model_construct(
         programme=programme,
         member=None if case.index is None else case.member.id,
@@ -123,7 +124,7 @@ def _decision(programme: Programme, case: Case) -> Decision:
         amount_fen=amount,
         unit=computation.unit,
         reasons=tuple(reasons),
-        assumed_parameters=_assumed(case, _entered(programme, case)),
+        assumed_parameters=assumed,
         taper=_taper(case) if outcome == "taper" else None,
         self_care=_self_care(case) if programme == "tekun" else None,
         appeal=APPEAL if outcome == "not_eligible" else None,
@@ -133,7 +134,8 @@ def _decision(programme: Programme, case: Case) -> Decision:
 def _reason(condition: Condition, case: Case) -> Reason:
     met = MET[condition.verdict(case)]
     zh, en = condition.says(case)
-    change = (None, None) if met else condition.change(case)
+    names = (*condition.parameters(case), *_inner(condition, case))
+    change = (None, None) if met else _change(condition, case, met)
     mark_zh, mark_en = {True: ("符合", "met"), False: ("不符合", "not met"), None: ("待核定", "open")}[met]
     return Reason.model_construct(
         code=condition.code,
@@ -141,9 +143,43 @@ def _reason(condition: Condition, case: Case) -> Reason:
         text=f"{zh}：{mark_zh}。",
         text_en=f"{en[0].upper()}{en[1:]}: {mark_en}.",
         met=met,
-        thresholds=case.thresholds(condition.parameters(case)),
+        thresholds=case.thresholds(names),
         change=change[0],
         change_en=change[1],
+    )
+
+
+FIGURE_MISSING = (
+    "当日没有已知的数值，需先查明",
+    "no figure is known for that day; it must be found first",
+)
+
+
+def _change(condition: Condition, case: Case, met: bool | None) -> tuple[str, str]:
+    """What would have to be otherwise; for an open condition, what is lacking."""
+    if met is None and any(_unknown(case, name) for name in condition.parameters(case)):
+        return FIGURE_MISSING
+    return condition.change(case)
+
+
+def _unknown(case: Case, name: str) -> bool:
+    entry = case.figure(name)
+    return entry is None or entry.value is None
+
+
+def _assumption(case: Case, names: tuple[str, ...]) -> Reason:
+    """The note that figures are assumed, by name."""
+    named = [case.named(name) for name in names]
+    thresholds = case.thresholds(names)
+    return Reason.model_construct(
+        code="assumed_figures",
+        clause="; ".join(dict.fromkeys(threshold.source for threshold in thresholds)),
+        text=f"所用数值尚待核实：{'；'.join(zh for zh, _ in named)}。",
+        text_en=f"Figures to be confirmed: {'; '.join(en for _, en in named)}.",
+        met=None,
+        thresholds=thresholds,
+        change=None,
+        change_en=None,
     )
 
 
@@ -186,14 +222,17 @@ def _entered(programme: str, case: Case) -> dict[str, None]:
     """The parameters that entered a decision: those asked until it was settled, and the amount's."""
     entered: dict[str, None] = {}
     for condition in conditions_of(programme, case):
-        entered.update(dict.fromkeys(condition.parameters(case)))
-        for inner in condition.within:
-            entered.update(_entered(inner, case))
+        entered.update(dict.fromkeys((*condition.parameters(case), *_inner(condition, case))))
         if condition.verdict(case) == NO:
             return entered
     if OUTCOMES[case[programme]] == "eligible":
         entered.update(dict.fromkeys(COMPUTATIONS[programme].parameters(case)))
     return entered
+
+
+def _inner(condition: Condition, case: Case) -> tuple[str, ...]:
+    """The parameters that entered through another programme's decision."""
+    return tuple(dict.fromkeys(name for inner in condition.within for name in _entered(inner, case)))
 
 
 def _assumed(case: Case, names: Iterable[str]) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class Evidence(BaseModel):
 def freeze(household: Household, decisions: Decisions, parameters: Parameters) -> Evidence:
     """The evidence of decisions that were computed for this household with this table."""
     unsealed = Evidence(
-        household=as_file(household),
+        household=as_file(household, identified=False),
         parameters=parameters.rows,
         decisions=decisions.model_dump(mode="json"),
         seal="",

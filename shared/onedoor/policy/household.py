@@ -4,9 +4,10 @@ Money is written as yuan with at most two decimals and held as whole fen (int). 
 `parse_household` reads a decoded YAML or JSON mapping into a household, or says what is wrong with it.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -17,13 +18,16 @@ LARGEST_AMOUNT = 10_000_000_000
 """Fen: a hundred million yuan. More is a slip of the pen, and the sums below stay far within 64 bits."""
 
 
+WRITTEN_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def _fen(value: object) -> int:
     """Whole fen of an amount in yuan."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise PydanticCustomError("money", "is not an amount of money")
     try:
         fen = Decimal(str(value)) * 100
-    except InvalidOperation:
+    except DecimalException:
         raise PydanticCustomError("money", "is not an amount of money") from None
     if not fen.is_finite():
         raise PydanticCustomError("money", "is not an amount of money")
@@ -43,7 +47,7 @@ def _yuan(fen: int) -> float | int:
 def _day(value: object) -> date:
     if isinstance(value, date) and type(value) is date:
         return value
-    if not isinstance(value, str):
+    if not (isinstance(value, str) and WRITTEN_DAY.fullmatch(value)):
         raise PydanticCustomError("day", "is not a day")
     try:
         return date.fromisoformat(value)
@@ -53,12 +57,10 @@ def _day(value: object) -> date:
 
 def _month(value: object) -> date:
     """The first day of a month written as 2026-06."""
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(f"{value}-01")
-        except ValueError:
-            pass
-    raise PydanticCustomError("month", "is not a month")
+    try:
+        return _day(f"{value}-01")
+    except PydanticCustomError:
+        raise PydanticCustomError("month", "is not a month") from None
 
 
 def _day_of_moment(value: object) -> date:
@@ -67,7 +69,7 @@ def _day_of_moment(value: object) -> date:
 
     try:
         return moment(value).date()
-    except CalendarProblem:
+    except (CalendarProblem, OverflowError):
         raise PydanticCustomError("moment", "is not a day or moment") from None
 
 
@@ -77,7 +79,7 @@ Month = Annotated[
     date, BeforeValidator(_month), PlainSerializer(lambda day: f"{day:%Y-%m}", when_used="json")
 ]
 DayOfMoment = Annotated[date, BeforeValidator(_day_of_moment)]
-Division = Annotated[str, StringConstraints(pattern=r"^\d{9}$")]
+Division = Annotated[str, StringConstraints(pattern="^[0-9]{9}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Months = Annotated[int, Field(strict=True, ge=0, le=1200)]
 Level = Annotated[int, Field(strict=True, ge=1, le=4)]
@@ -259,8 +261,11 @@ READER_KEYS = frozenset({"id", "title", "note", "expect"})
 """Keys at the top of a file that are for its reader."""
 
 
-def parse_household(raw: object) -> Household:
-    """The household that a decoded YAML or JSON mapping describes. Raises HouseholdProblems."""
+def parse_household(raw: object, today: date | None = None) -> Household:
+    """The household that a decoded YAML or JSON mapping describes. Raises HouseholdProblems.
+
+    With `today` a decision on a later day is refused.
+    """
     from pydantic import ValidationError
 
     from onedoor.policy.checks import as_problems, contradictions
@@ -271,11 +276,15 @@ def parse_household(raw: object) -> Household:
         household = Household.model_validate(facts)
     except ValidationError as error:
         raise HouseholdProblems(as_problems(error)) from None
-    if found := contradictions(household):
+    if found := contradictions(household, today):
         raise HouseholdProblems(found)
     return household
 
 
-def as_file(household: Household) -> dict[str, Any]:
-    """The household as a file says it, so that `parse_household` reads the same one again."""
-    return household.model_dump(mode="json", exclude_defaults=True)
+def as_file(household: Household, identified: bool = True) -> dict[str, Any]:
+    """The household as a file says it, so that `parse_household` reads the same one again.
+
+    Without `identified` names and identity numbers stay out: no rule asks for them.
+    """
+    left_out = None if identified else {"members": {"__all__": {"name", "id_number"}}}
+    return household.model_dump(mode="json", exclude_defaults=True, exclude=left_out)

@@ -111,6 +111,15 @@ class property_fits(Verdict):
         return np.array([YES, NO, UNKNOWN], dtype=np.int8)[np.asarray(household("property", period))]
 
 
+class property_not_failed(Verdict):
+    entity = Household
+    label = "The property test is not failed"
+    reference = "57 art. 8"
+
+    def formula(household: Any, period: Any) -> Array:
+        return verdict(~is_(household("property", period), Property.not_ok))
+
+
 class standard(Money):
     entity = Household
     label = "Minimum-living standard that applies, fen a person a month; NO_AMOUNT if none is known"
@@ -209,7 +218,7 @@ class tapers(Verdict):
     def formula(household: Any, period: Any) -> Array:
         return all_of(
             household("registered_in_chongqing", period),
-            verdict(~is_(household("property", period), Property.not_ok)),
+            household("property_not_failed", period),
             verdict(household("on_dibao", period)),
             negated(household("below_standard", period)),
             household("below_taper_limit", period),
