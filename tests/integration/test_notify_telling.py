@@ -15,6 +15,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from onedoor.calendar import moment
+from onedoor.contracts.events.operations import LetterSetAside
 from onedoor.notify.app import SERVICE
 from onedoor.notify.domain.ring import ring_id
 from onedoor.notify.sweep import sweep_all
@@ -588,6 +589,22 @@ async def test_a_dead_letter_among_the_alarms_pages_operations(office: Office, b
     assert answer.json()["acknowledged_by"] == "ops-test"
     await office.passes(FRIDAY + 2 * HOUR)
     assert await office.sends() == []
+
+
+async def test_other_services_letters_page_operations_too_and_once(office: Office, box: Mailbox) -> None:
+    await office.imports(roster())
+    letter = LetterSetAside(
+        letter_id=UUID(int=5), service="child-welfare", alarm=False, child=True, set_aside_at=FRIDAY
+    )
+    assert SERVICE.takes is not None
+    assert letter.type in SERVICE.takes
+    assert "ops.letter" in SERVICE.reads
+    for _ in range(2):
+        async with office.bench.app.unit.transaction() as tx:
+            await SERVICE.absorb(tx.conn, [enveloped(letter, FRIDAY)])  # type: ignore[misc]
+        await office.tells()
+    assert await office.sends() == ["sent"]
+    assert "child-welfare 涉未成年人的求助链已停滞" in box.mails[0].text
 
 
 CSV = """department,function,person,from,to,name,email

@@ -47,9 +47,9 @@ async def pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
 async def made(settings: Settings, pool: asyncpg.Pool) -> AsyncIterator[Callable[..., Consumer]]:
     consumers: list[Consumer] = []
 
-    def make(service: Service = TOY) -> Consumer:
+    def make(service: Service = TOY, alarm: bool = False) -> Consumer:
         unit = Unit(service, pool, Clock("test"))
-        consumer = Consumer(service, unit, "toy", lambda: db.connect(TOY, settings), Metrics(), LIMIT)
+        consumer = Consumer(service, unit, "toy", lambda: db.connect(TOY, settings), Metrics(), LIMIT, alarm)
         consumers.append(consumer)
         return consumer
 
@@ -206,3 +206,26 @@ async def test_what_waits_behind_a_letter_keeps_its_order(
     await settle(consumer, pool, discard=False)
     rows = await pool.fetch("select cause from events order by version")
     assert [row["cause"] for row in rows] == [event.id for event in events]
+
+
+CALLS = "select payload, topic, key from events where type = 'letter.set_aside'"
+
+
+@pytest.mark.parametrize(
+    ("alarm", "child", "calls"), [(False, False, 0), (False, True, 1), (True, False, 1), (True, True, 1)]
+)
+async def test_a_letter_among_alarms_or_of_a_child_calls_for_somebody_once(
+    made: Callable[..., Consumer], pool: asyncpg.Pool, alarm: bool, child: bool, calls: int
+) -> None:
+    """Delivered again it is the same letter; the call names the service, and no chain."""
+    chain = uuid4()
+    event = replace(withdrawal(chain), classification="child" if child else "internal")
+    errors = [RuntimeError("boom") for _ in range(4)]
+    for _ in range(2):
+        consumer = made(absorbing(*errors), alarm)
+        await consumer.work([record(event, 7)])
+    rows = await pool.fetch(CALLS)
+    assert [(row["topic"], row["key"]) for row in rows] == [("ops.letter", "toy")] * calls
+    for row in rows:
+        assert str(chain) not in row["payload"]
+        assert f'"alarm": {"true" if alarm else "false"}' in row["payload"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import chain
 
 from onedoor.contracts.core import Event
-from onedoor.contracts.events import assistance, case, intake, need, notify, stay
+from onedoor.contracts.events import assistance, case, intake, need, notify, operations, stay
 
 EVENTS: tuple[type[Event], ...] = (
     *intake.EVENTS,
@@ -13,6 +13,7 @@ EVENTS: tuple[type[Event], ...] = (
     *stay.EVENTS,
     *need.EVENTS,
     *notify.EVENTS,
+    *operations.EVENTS,
 )
 
 TOPICS: tuple[str, ...] = tuple(dict.fromkeys(chain.from_iterable(event.topics for event in EVENTS)))

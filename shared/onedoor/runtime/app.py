@@ -170,7 +170,7 @@ def _work(app: App, readers: list[Reader]) -> list[tuple[str, Coroutine[Any, Any
         ("idempotency", idempotency.keep_tidy(app.writer)),
         ("observe", _observe(app)),
     ]
-    if app.service.deciders:
+    if app.service.deciders or readers:
         work.append(("relay", relay.run()))
     for reader in readers:
         work.append((reader.consumer.group, reader.run()))

@@ -20,9 +20,11 @@ from tenacity import (
     retry_if_exception_type,
     wait_random_exponential,
 )
+from uuid_utils.compat import uuid7
 
 from onedoor.contracts import codec
 from onedoor.contracts.core import Context, Envelope
+from onedoor.contracts.events.operations import LetterSetAside
 from onedoor.contracts.registry import LATEST
 from onedoor.runtime import letters, logs, store, tracing
 from onedoor.runtime.database import CONFLICTS, PASSING, out_of_reach
@@ -253,12 +255,30 @@ class Consumer:
                 await letters.add(conn, self.group, [record], "letter", reason, trace)
                 if record.key is not None and not self.alarm:
                     await letters.park(conn, self.group, record)
+                if self.alarm or (record.child and record.key is not None):
+                    await self._call_for_somebody(conn, record)
                 if stop:
                     await letters.stop(conn, self.group, f"{self._limit} dead letters in a row")
 
         await self._while_unreachable(set_aside)
         self.state.letters_in_a_row, self.state.stopped = in_a_row, stop
         self._report(record, reason)
+
+    async def _call_for_somebody(self, conn: Connection, record: Record) -> None:
+        """An alarm, or a chain with a child that now waits: notify pages who is on duty, once per letter."""
+        id_ = letters.letter_id(self.group, record)
+        if await conn.fetchval(store.EXISTS, "letter", id_):
+            return
+        now = self.unit.clock.now()
+        event = LetterSetAside(
+            letter_id=id_,
+            service=self.service.name,
+            alarm=self.alarm,
+            child=record.child,
+            set_aside_at=now,
+        )
+        envelope = Envelope(uuid7(), self.service.name, id_, now, event.key(), event)
+        await store.append(conn, self.service.schema, [("letter", 1, envelope)])
 
     def _report(self, record: Record, reason: str) -> None:
         self._metrics.dead_letters_total.labels(self.group).inc()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from onedoor.contracts.core import derived_id
 from onedoor.runtime.service import Connection
 
 DDL = """
@@ -120,6 +121,11 @@ class Record(NamedTuple):
     def child(self) -> bool:
         """Whether it may concern a child: what does not say how widely it may be read is hidden."""
         return self.header("ce_dataclassification") not in ("public", "internal", "restricted")
+
+
+def letter_id(consumer: str, record: Record) -> UUID:
+    """The id of the letter that this record becomes with that consumer."""
+    return derived_id("letter", consumer, record.topic, record.partition, record.offset)
 
 
 def _stored_headers(record: Record) -> bytes:

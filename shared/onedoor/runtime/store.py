@@ -21,6 +21,8 @@ with appended as (
 select pg_notify($16, '') from (select 1 from queued limit 1) as any_queued
 """
 
+EXISTS = "select exists (select from events where aggregatetype = $1 and aggregateid = $2)"
+
 KNOWN = "select event_id from inbox where event_id = any($1::uuid[])"
 
 LOAD = """

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from onedoor.contracts.core import Classification, Envelope
-from onedoor.contracts.events import case, intake, notify
+from onedoor.contracts.events import case, intake, notify, operations
 from onedoor.contracts.registry import EVENTS, TOPICS
 from onedoor.desk import views
 from onedoor.runtime.service import Connection
@@ -17,8 +17,10 @@ from onedoor.runtime.service import Connection
 Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = dict[UUID, Row]
 
-READS = tuple(topic for topic in TOPICS if topic != intake.PERSON)
-TAKES = frozenset(event.type for event in EVENTS if intake.PERSON not in event.topics)
+NO_STORY = frozenset({intake.PERSON, operations.LETTER})
+"""Topics of no help chain."""
+READS = tuple(topic for topic in TOPICS if topic not in NO_STORY)
+TAKES = frozenset(event.type for event in EVENTS if not NO_STORY.intersection(event.topics))
 
 CASE_STATES: Mapping[str, str] = {
     event.type: event.brings
@@ -235,10 +237,13 @@ def _clock(rows: Rows, envelope: Envelope, event: notify.ClockEvent) -> None:
             pass
     if state is not None:
         _put(rows, event.clock_id, state=state, state_event=envelope.id)
-    if isinstance(event, notify.ClockStarted | notify.ClockResumed | notify.ClockRescheduled):
+    if isinstance(event, _COUNTED):
         _put(rows, event.clock_id, due_at=event.due_at, due_event=envelope.id)
-    if isinstance(event, notify.ClockStarted | notify.ClockRescheduled):
         _put(rows, event.clock_id, provisional=event.provisional)
+
+
+_COUNTED = (notify.ClockStarted, notify.ClockResumed, notify.ClockRescheduled, notify.ClockRecomputed)
+"""What says by when, and whether that is sure."""
 
 
 def _moment(envelope: Envelope) -> Row:

@@ -80,6 +80,7 @@ READERS: Final = {
         "child-welfare.case",
         "vagrancy.stay",
         "charity.need",
+        "ops.letter",
     ),
     "desk": tuple(topic for topic in TOPICS if topic in projection.READS and topic != ALARM),
 }

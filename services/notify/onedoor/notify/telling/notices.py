@@ -5,13 +5,13 @@ What has ended within the batch is not told at all.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from onedoor.contracts.core import Envelope, Event, derived_id
+from onedoor.contracts.core import Envelope, Event
 from onedoor.contracts.events.notify import (
     AlertAcknowledged,
     AlertEscalated,
@@ -25,6 +25,7 @@ from onedoor.contracts.events.notify import (
     RingAsked,
     RingRecorded,
 )
+from onedoor.contracts.events.operations import LetterSetAside
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.ring import RingDropped, ring_id
 from onedoor.notify.telling.wake import wake
@@ -179,9 +180,14 @@ async def note_letter(
         await wake(conn, TELL_CHANNEL)
 
 
-def letter_notice(consumer: str, topic: str, partition: int, offset: int) -> UUID:
-    """The one notice that a dead letter gives cause for."""
-    return derived_id("letter-notice", consumer, topic, partition, offset)
+async def note_letters(conn: Connection, events: Sequence[Envelope]) -> None:
+    """Other services' letters, as they tell of them."""
+    for event in events:
+        match event.data:
+            case LetterSetAside() as letter:
+                kind = "alarm_letter" if letter.alarm else "parked_child"
+                at = letter.set_aside_at.astimezone(UTC)
+                await note_letter(conn, letter.letter_id, kind, at, letter.service, letter.child)
 
 
 _LIST = """
@@ -204,7 +210,8 @@ where n.ended_at is null and n.state <> 'passed_over'
        or not exists (select from seen s where s.notice_id = n.id and s.person = $1))
 """
 _SEE = """
-insert into seen (notice_id, person, at, classification) select id, $2, $3, 'internal' from unnest($1::uuid[]) as n (id)
+insert into seen (notice_id, person, at, classification)
+select id, $2, $3, 'internal' from unnest($1::uuid[]) as n (id)
 on conflict do nothing
 """
 _WAYS = """

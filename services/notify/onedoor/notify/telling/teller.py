@@ -18,8 +18,9 @@ from onedoor.contracts.core import SYSTEM, Context
 from onedoor.notify.domain.ladder import rungs
 from onedoor.notify.domain.ring import AskForCall
 from onedoor.notify.telling import roster, times, wake
-from onedoor.notify.telling.notices import BUREAU, OPERATIONS, TELL_CHANNEL, letter_notice, note_letter
+from onedoor.notify.telling.notices import BUREAU, OPERATIONS, TELL_CHANNEL, note_letter
 from onedoor.notify.telling.roster import OnDuty
+from onedoor.runtime import letters
 from onedoor.runtime.app import App
 from onedoor.runtime.service import Connection
 from onedoor.runtime.unit import Directive, Unit
@@ -223,7 +224,7 @@ async def ask_for_calls(unit: Unit, now: datetime) -> int:
 
 
 _OWN_LETTERS = """
-select consumer, topic, partition, "offset", child, topic like 'intake.alarm%' as alarm from dead_letters
+select *, topic like 'intake.alarm%' as alarm from dead_letters
 where state = 'open' and kind = 'letter' and (child or topic like 'intake.alarm%') order by id limit 100
 """
 _KNOWN = "select id from notices where id = any($1::uuid[])"
@@ -231,10 +232,10 @@ _KNOWN = "select id from notices where id = any($1::uuid[])"
 
 async def note_own_letters(conn: Connection, now: datetime) -> None:
     """notify's own dead letters: their event might never get through its own stream."""
-    places = ("consumer", "topic", "partition", "offset")
-    letters = {letter_notice(*(row[name] for name in places)): row for row in await conn.fetch(_OWN_LETTERS)}
-    known = {row["id"] for row in await conn.fetch(_KNOWN, list(letters))} if letters else set()
-    for id_, row in letters.items():
+    rows = await conn.fetch(_OWN_LETTERS)
+    found = {letters.letter_id(row["consumer"], letters.stored_record(row)): row for row in rows}
+    known = {row["id"] for row in await conn.fetch(_KNOWN, list(found))} if found else set()
+    for id_, row in found.items():
         if id_ not in known:
             kind = "alarm_letter" if row["alarm"] else "parked_child"
             await note_letter(conn, id_, kind, now, "notify", row["child"])
