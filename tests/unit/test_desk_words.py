@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 
 from onedoor.assistance import domain as assistance
 from onedoor.assistance.domain import approval, proceeding, programmes
-from onedoor.calendar import SHANGHAI
+from onedoor.calendar import SHANGHAI, Unit
 from onedoor.child_welfare import domain as child_welfare
 from onedoor.contracts import case
 from onedoor.contracts.core import Urgency
@@ -64,7 +64,7 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "function": sorted(ladder.functions()),
         "source": get_args(duties.Source),
         "certainty": get_args(duties.Certainty),
-        "unit": ("m", "h", "wd", "cd", "mo"),
+        "unit": tuple(Unit),
         "state": (*get_args(referral.State), *get_args(clock.State)),
         "case": get_args(case.CaseState),
         "proceeding": proceeding.STATES,
