@@ -1,0 +1,113 @@
+"""notify's sweep on real clocks: state, event and escalation step are written, as in the running service.
+
+drain: as fast as it goes; empty: a claim that finds nothing, beside `select 1`; lateness: its own loop, with
+clocks that fall due one by one, beside the commit of one row.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import uvloop
+
+from onedoor.notify import sweep as sweeping
+from onedoor.notify import views
+from onedoor.notify.app import SERVICE
+from onedoor.notify.domain.clock import Clock as ClockState
+from onedoor.notify.settings import Settings
+from onedoor.runtime import app as apps
+from onedoor.runtime import database
+from onedoor.runtime.clock import Clock
+from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.service import Connection
+from onedoor.runtime.unit import Unit
+from tests.bench.meter import Meter, answer, asked, percentiles
+
+REPEATS = 300
+
+
+async def drain(app: apps.App, count: int) -> dict[str, float]:
+    """Clocks a second that take their step."""
+    meter = Meter(count)
+    while taken := await sweeping.sweep(app.unit, app.clock.now()):
+        if meter.add(taken):
+            return meter.figures()
+    raise RuntimeError(f"only {meter.done} of {count} clocks were due")
+
+
+async def empty(app: apps.App, conn: asyncpg.Connection) -> dict[str, float]:
+    """Microseconds of a claim without anything due, and of the least statement there is; medians."""
+
+    async def claim() -> None:
+        assert not await views.claim(conn, app.clock.now(), sweeping.BATCH)
+
+    async def nothing() -> None:
+        await conn.fetch("select 1")
+
+    times: dict[str, list[float]] = {"claim": [], "select": []}
+    for _ in range(REPEATS):
+        for name, action in (("claim", claim), ("select", nothing)):
+            times[name].append(await _timed(action))
+    return {name: sorted(found)[len(found) // 2] * 1e6 for name, found in times.items()}
+
+
+async def lateness(app: apps.App, conn: asyncpg.Connection, count: int) -> dict[str, float]:
+    """Milliseconds from the due moment to the end of the commit; and those of a commit of one row."""
+    late: list[float] = []
+    claimed: list[datetime] = []
+    done = asyncio.Event()
+    original_claim, original_sweep = views.claim, sweeping.sweep
+
+    async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, ClockState]:
+        found = await original_claim(conn, now, limit)
+        claimed.extend(clock.next_at for clock in found.values() if clock.next_at is not None)
+        return found
+
+    async def sweep(unit: Unit, now: datetime, batch: int = sweeping.BATCH) -> int:
+        claimed.clear()
+        taken = await original_sweep(unit, now, batch)
+        late.extend((app.clock.now() - due).total_seconds() for due in claimed)
+        if len(late) >= count:
+            done.set()
+        return taken
+
+    replaced: Any = sweeping
+    views.claim, replaced.sweep = claim, sweep
+    task = asyncio.create_task(sweeping.keep_sweeping(app))
+    await done.wait()
+    task.cancel()
+    commits = [
+        await _timed(lambda: conn.execute("insert into bench_commits values (1)")) for _ in range(REPEATS)
+    ]
+    return percentiles(late) | {f"commit_{name}": value for name, value in percentiles(commits).items()}
+
+
+async def _timed(action: Callable[[], Awaitable[object]]) -> float:
+    began = time.perf_counter()
+    await action()
+    return time.perf_counter() - began
+
+
+async def main() -> None:
+    question = asked()
+    settings = Settings(environment="test", kafka=question["kafka"], postgres=question["postgres"])
+    writer = await database.pool(SERVICE, settings, "writer")
+    clock = Clock(settings.environment)
+    app = apps.App(SERVICE, settings, writer, writer, Unit(SERVICE, writer, clock), clock, Metrics())
+    conn = await database.connect(SERVICE, settings)
+    apps._spare_the_collector()
+    match question["mode"]:
+        case "drain":
+            answer(await drain(app, question["count"]))
+        case "empty":
+            answer(await empty(app, conn))
+        case "lateness":
+            answer(await lateness(app, conn, question["count"]))
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
