@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -15,6 +16,7 @@ import httpx
 import pytest
 import structlog
 from fastapi import APIRouter, Request
+from mode.threads import WorkerThread
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
@@ -148,6 +150,12 @@ async def house(
                 )
             )
         yield House(servers.kafka, topic_suffix, clients)
+    await eventually(no_faust, 20, "Faust's threads end")
+
+
+async def no_faust() -> bool:
+    """Its threads outlive its stop by a moment, and must not outlive the event loop."""
+    return not any(isinstance(thread, WorkerThread) for thread in threading.enumerate())
 
 
 def trace_of(span: ReadableSpan) -> str:

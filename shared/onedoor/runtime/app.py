@@ -184,12 +184,17 @@ async def _observe(app: App) -> None:
     while True:
         with suppress(*database.UNREACHABLE):
             (outbox,) = await app.writer.fetch(letters.OUTBOX)
+            app.metrics.pending_events.set(outbox["pending"])
             app.metrics.oldest_pending_seconds.set(outbox["oldest"])
-            parked = {row["consumer"]: row["parked"] for row in await app.writer.fetch(letters.COUNTS)}
+            app.metrics.unpublishable_events.set(outbox["failed"])
+            counts = {row["consumer"]: row for row in await app.writer.fetch(letters.COUNTS)}
             stopped = {row["consumer"] for row in await app.writer.fetch("select consumer from stopped")}
             for consumer in app.consumers:
-                consumer.note_stopped(consumer.group in stopped)
-                app.metrics.parked_keys.labels(consumer.group).set(parked.get(consumer.group, 0))
+                group, count = consumer.group, counts.get(consumer.group)
+                consumer.note_stopped(group in stopped)
+                app.metrics.consumer_stopped.labels(group).set(group in stopped)
+                app.metrics.parked_keys.labels(group).set(count["parked"] if count else 0)
+                app.metrics.parked_children.labels(group).set(count["children"] if count else 0)
         await asyncio.sleep(10)
 
 

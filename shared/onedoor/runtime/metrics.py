@@ -1,5 +1,6 @@
 """The metrics of a service: one typed catalogue, each with what it says in its help text."""
 
+import math
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -28,7 +29,10 @@ router = APIRouter(tags=["health"])
 
 @dataclass(slots=True)
 class Metrics:
-    """Every metric there is. Each service process has a registry of its own; labels are few and closed."""
+    """Every metric there is. Each service process has a registry of its own; labels are few and closed.
+
+    A gauge that the service never sets is NaN, not a reassuring zero. docs/metrics.md says what each is for.
+    """
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -38,10 +42,14 @@ class Metrics:
     inbox_duplicates_total: Counter = field(init=False)
     dead_letters_total: Counter = field(init=False)
     parked_keys: Gauge = field(init=False)
+    parked_children: Gauge = field(init=False)
+    consumer_stopped: Gauge = field(init=False)
     consumer_lag: Gauge = field(init=False)
     relay_published_total: Counter = field(init=False)
     relay_failed_total: Counter = field(init=False)
+    pending_events: Gauge = field(init=False)
     oldest_pending_seconds: Gauge = field(init=False)
+    unpublishable_events: Gauge = field(init=False)
     clock_sweep_lag_seconds: Gauge = field(init=False)
     stuck_clocks: Gauge = field(init=False)
     deliveries_total: Counter = field(init=False)
@@ -64,13 +72,27 @@ class Metrics:
             "dead_letters", "Events that could not be handled and were put aside", "consumer"
         )
         self.parked_keys = self._gauge("parked_keys", "Keys that wait behind a dead letter", "consumer")
+        self.parked_children = self._gauge(
+            "parked_children", "Those of them that may concern a child", "consumer"
+        )
+        self.consumer_stopped = self._gauge(
+            "consumer_stopped",
+            "1 while the limit of dead letters in a row has stopped it, else 0",
+            "consumer",
+        )
         self.consumer_lag = self._gauge(
             "consumer_lag", "Events on the topics that the consumer has not worked off", "consumer"
         )
         self.relay_published_total = self._counter("relay_published", "Events published from the outbox")
         self.relay_failed_total = self._counter("relay_failed", "Sends from the outbox that failed")
+        self.pending_events = self._gauge(
+            "pending_events", "Events in the outbox that Kafka does not have yet"
+        )
         self.oldest_pending_seconds = self._gauge(
-            "oldest_pending_seconds", "Age of the oldest event in the outbox"
+            "oldest_pending_seconds", "Age of the oldest of them that can be published"
+        )
+        self.unpublishable_events = self._gauge(
+            "unpublishable_events", "Those of them that were set aside because Kafka will never take them"
         )
         self.clock_sweep_lag_seconds = self._gauge(
             "clock_sweep_lag_seconds", "How long the most overdue step of a clock waits for the sweep"
@@ -94,7 +116,10 @@ class Metrics:
         return Counter(f"onedoor_{name}", help_, labels, registry=self.registry)
 
     def _gauge(self, name: str, help_: str, *labels: str) -> Gauge:
-        return Gauge(f"onedoor_{name}", help_, labels, registry=self.registry)
+        gauge = Gauge(f"onedoor_{name}", help_, labels, registry=self.registry)
+        if not labels:
+            gauge.set(math.nan)
+        return gauge
 
     def _histogram(self, name: str, help_: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"onedoor_{name}", help_, labels, registry=self.registry, buckets=buckets)
