@@ -49,6 +49,12 @@ SOME_ROLES = {"GET /v1/chains/{chain_id}/protection": frozenset({"child-duty", "
 """Where an endpoint's own code lets fewer roles in than its action."""
 EMPTY = {"GET /v1/chains/{chain_id}/protection"}
 """What answers an unknown id with an empty list: then nothing tells it from one out of reach."""
+UNSEEDED = {
+    "GET /v1/payments/runs/{run_id}",
+    "GET /v1/payments/runs/{run_id}/lines",
+    "GET /v1/payments/runs/{run_id}/file",
+}
+"""About things that no application brings: nothing is hidden in them by division or department."""
 NOBODY, DEPARTMENT, ELSEWHERE = "a-stranger", "nobodys-department", "500112017"
 OWNER = "500112015"
 
@@ -155,7 +161,7 @@ def endpoints_of(api: FastAPI) -> list[Endpoint]:
     return found
 
 
-CANDIDATES = ("x", "x1", "500112015", "2026-03-03", "2026-03-03T10:00:00+08:00")
+CANDIDATES = ("x", "x1", "500112015", "2026-03-03", "2026-03-03T10:00:00+08:00", "2026-03")
 
 
 def example(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Any:
@@ -321,6 +327,6 @@ async def test_what_the_matrix_asks_for_is_there(bench: Bench) -> None:
     """The out-of-reach cells prove something only if the thing can be seen by somebody."""
     token = dev_token(bench.key, "everything")
     for endpoint in bench.endpoints:
-        if endpoint.method == "GET" and endpoint.about_one and str(endpoint) not in PUBLIC:
+        if endpoint.method == "GET" and endpoint.about_one and str(endpoint) not in PUBLIC | UNSEEDED:
             answer = await bench.ask(endpoint, token, bench.ids)
             assert answer.status_code == 200, f"{endpoint}: {answer.status_code} {answer.text}"

@@ -30,5 +30,6 @@ def responsible_division(application: Application) -> str | None:
     return application.place_division or registered
 
 
-react = reaction(NAME, _open)
-"""No department's referrals reach this service: those to the bureau or a township go to their own lists."""
+react = reaction(NAME, _open, receives=frozenset({"verification-centre"}))
+"""The verification centre's referrals are this service's checks, be it an application's plan that drafted
+them; those to the bureau or a township go to their own lists."""

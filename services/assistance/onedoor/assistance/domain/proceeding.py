@@ -60,6 +60,7 @@ class HouseholdFacts(_Part):
     digest: str
     size: int
     adults: tuple[UUID, ...] = ()
+    head: UUID | None = None
     minor: bool = False
     people: Mapping[str, UUID] = Field(default_factory=dict)
 

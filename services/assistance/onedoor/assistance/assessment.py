@@ -1,0 +1,150 @@
+"""What the policy's rules say of a household's file: checked when it is entered, computed for a decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from onedoor.assistance.domain import approval
+from onedoor.assistance.domain.proceeding import Assessment, HouseholdFacts, Proceeding
+from onedoor.assistance.domain.programmes import WORKFLOWS
+from onedoor.policy import (
+    Decision,
+    Decisions,
+    FieldProblem,
+    Household,
+    HouseholdProblems,
+    as_file,
+    packaged_parameters,
+    parse_household,
+)
+from onedoor.policy.evidence import freeze, to_bytes
+from onedoor.policy.table import content_hash
+
+ADULT = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """One programme's result: for the workflow, with its reasons, and as the bytes that reproduce it."""
+
+    assessment: Assessment
+    decision: Decision
+    evidence: bytes
+
+
+def checked(raw: object, today: date) -> Household:
+    """The household of a file, if every member has a person's id. Raises HouseholdProblems, by field."""
+    household = parse_household(raw, today)
+    problems = [
+        FieldProblem(
+            field=f"members.{index}.person",
+            problem="is missing",
+            problem_zh="缺少人员编号",
+            remedy="name the person of the case, or enter the person at intake first",
+            remedy_zh="请填写本案人员编号，或先在受理端登记该人员",
+        )
+        for index, member in enumerate(household.members)
+        if member.person is None
+    ]
+    if problems:
+        raise HouseholdProblems(problems)
+    return household
+
+
+def digest(household: Household) -> str:
+    """What tells one file from another."""
+    return content_hash(as_file(household))
+
+
+def facts_of(household: Household) -> HouseholdFacts:
+    """What a case remembers of the file: who counts, whose authorisation is needed, who is the head."""
+    from onedoor.policy.deciding import counted_members
+
+    counted = counted_members(household)
+    people = {member.id: member.person for member in household.members if member.person is not None}
+    ages = {member.id: _age(member.birth, household.as_of) for member in household.members}
+    head = next((member.id for member in household.members if member.relation == "head"), None)
+    return HouseholdFacts(
+        digest=digest(household),
+        size=len(counted),
+        adults=tuple(people[id_] for id_ in counted if ages[id_] >= ADULT and id_ in people),
+        head=people.get(head) if head is not None else None,
+        minor=head is not None and ages[head] < ADULT,
+        people=people,
+    )
+
+
+def _age(birth: date, day: date) -> int:
+    """Full years."""
+    return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
+
+
+def decided(file: Mapping[str, Any], day: date) -> tuple[Household, Decisions]:
+    """All programmes of a file as of the day, with their reasons."""
+    from onedoor.policy.deciding import decide
+
+    household = parse_household(file).model_copy(update={"as_of": day})
+    return household, decide(household)
+
+
+def assess(file: Mapping[str, Any], proceeding: Proceeding, day: date) -> Assessed | None:
+    """What the rules say of this proceeding's programme as of the day; None: nothing of this person."""
+    stored = parse_household(file)
+    household, decisions = decided(file, day)
+    member = _member(household, proceeding.person_id)
+    found = next(
+        (
+            each
+            for each in decisions.decisions
+            if each.programme == proceeding.programme and each.member == member
+        ),
+        None,
+    )
+    if found is None:
+        return None
+    evidence = to_bytes(freeze(household, decisions, packaged_parameters()))
+    version = decisions.rule_version
+    return Assessed(
+        assessment=Assessment(
+            programme=found.programme,
+            outcome=found.outcome,
+            amount_fen=found.amount_fen,
+            per=WORKFLOWS[proceeding.programme].per or "month",
+            rule_version=f"{version.version}/{version.rules}/{version.parameters}",
+            household=digest(stored),
+            evidence=content_hash(evidence.decode()),
+        ),
+        decision=found,
+        evidence=evidence,
+    )
+
+
+def _member(household: Household, person_id: UUID | None) -> str | None:
+    if person_id is None:
+        return None
+    return next((each.id for each in household.members if each.person == person_id), "")
+
+
+def ceiling_fen(programme: str, facts: HouseholdFacts | None, region: str | None, day: date) -> int | None:
+    """The most that a person may enter for the programme; None: no ceiling is known."""
+    rule = approval.packaged().ceilings.get(programme)
+    entry = packaged_parameters().on(f"dibao_standard.{region or 'urban'}", day)
+    if rule is None or entry is None or entry.value is None:
+        return None
+    people = facts.size if facts is not None and rule.per == "person" else 1
+    return int(entry.value) * rule.factor * people
+
+
+__all__ = [
+    "Assessed",
+    "HouseholdProblems",
+    "as_file",
+    "assess",
+    "ceiling_fen",
+    "checked",
+    "decided",
+    "digest",
+    "facts_of",
+]

@@ -1,0 +1,107 @@
+"""The tables beside a case's proceedings: the household's file, evidence of decisions, and written words."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from onedoor.runtime.service import Connection
+
+_FILE = "select digest, file, draft, changed_at from households where case_id = $1"
+
+_PUT_FILE = """
+insert into households (case_id, digest, file, draft, changed_at, classification)
+select id, $2, $3::jsonb, null, $4, classification from cases where id = $1
+on conflict (case_id) do update
+set digest = excluded.digest, file = excluded.file, draft = null, changed_at = excluded.changed_at
+"""
+
+_PUT_DRAFT = """
+insert into households (case_id, draft, changed_at, classification)
+select id, $2::jsonb, $3, classification from cases where id = $1
+on conflict (case_id) do update set draft = excluded.draft, changed_at = excluded.changed_at
+"""
+
+_FORGET_MEMBERS = "delete from household_members where case_id = $1 and not person_id = any($2::uuid[])"
+
+_PUT_MEMBERS = """
+insert into household_members (case_id, person_id) select $1, unnest($2::uuid[]) on conflict do nothing
+"""
+
+_ELSEWHERE = """
+select distinct person_id from household_members
+join cases on cases.id = household_members.case_id
+where person_id = any($2::uuid[]) and case_id <> $1
+  and cases.state not in ('closed', 'withdrawn', 'transferred')
+"""
+
+_PUT_EVIDENCE = """
+insert into evidence (case_id, digest, decision, content, classification)
+select id, $2, $3::jsonb, $4, classification from cases where id = $1
+on conflict do nothing
+"""
+
+_EVIDENCE = "select digest, decision, content from evidence where case_id = $1 and digest = any($2::text[])"
+
+_PUT_WORDS = """
+insert into words (case_id, proceeding_id, step, words, person, at, classification)
+select id, $2, $3, $4, $5, $6, classification from cases where id = $1
+"""
+
+_WORDS = "select proceeding_id, step, words, person, at from words where case_id = $1 order by id"
+
+
+async def file(conn: Connection, case_id: UUID) -> asyncpg.Record | None:
+    """The household's file with its draft, as far as the connection may see the case."""
+    return await conn.fetchrow(_FILE, case_id)
+
+
+async def put_file(
+    conn: Connection,
+    case_id: UUID,
+    digest: str,
+    content: Mapping[str, Any],
+    people: Sequence[UUID],
+    now: datetime,
+) -> None:
+    """The file as it is from now on, and whom it names."""
+    await conn.execute(_PUT_FILE, case_id, digest, json.dumps(content), now)
+    await conn.execute(_FORGET_MEMBERS, case_id, people)
+    await conn.execute(_PUT_MEMBERS, case_id, people)
+
+
+async def put_draft(conn: Connection, case_id: UUID, content: Any, now: datetime) -> None:
+    """What cannot stand yet, kept to be worked on; the file itself stays as it was."""
+    await conn.execute(_PUT_DRAFT, case_id, json.dumps(content), now)
+
+
+async def elsewhere(conn: Connection, case_id: UUID, people: Sequence[UUID]) -> set[UUID]:
+    """Those of these people who stand in the household of another case that has not ended."""
+    return {row["person_id"] for row in await conn.fetch(_ELSEWHERE, case_id, people)}
+
+
+async def put_evidence(
+    conn: Connection, case_id: UUID, digest: str, decision: Mapping[str, Any], content: bytes
+) -> None:
+    """What something was computed from, once."""
+    await conn.execute(_PUT_EVIDENCE, case_id, digest, json.dumps(decision), content)
+
+
+async def evidence(conn: Connection, case_id: UUID, digests: Sequence[str]) -> dict[str, asyncpg.Record]:
+    """Evidence by its digest."""
+    return {row["digest"]: row for row in await conn.fetch(_EVIDENCE, case_id, digests)}
+
+
+async def put_words(
+    conn: Connection, case_id: UUID, proceeding_id: UUID, step: str, words: str, person: str, now: datetime
+) -> None:
+    """What was written with a step."""
+    await conn.execute(_PUT_WORDS, case_id, proceeding_id, step, words, person, now)
+
+
+async def words(conn: Connection, case_id: UUID) -> list[asyncpg.Record]:
+    """Everything written in the case's steps, oldest first."""
+    return await conn.fetch(_WORDS, case_id)
