@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from onedoor.calendar import CalendarProblem, Notice, almanac_of, in_force, parse_notice, put_in_force
+from onedoor.calendar import (
+    Calendar,
+    CalendarProblem,
+    Notice,
+    almanac_of,
+    in_force,
+    parse_notice,
+    put_in_force,
+)
 from onedoor.contracts.core import SYSTEM, Context
 from onedoor.notify import views
 from onedoor.notify.domain.clock import Recompute
@@ -79,6 +87,14 @@ async def refresh(conn: Connection) -> int:
     if edition != in_force().edition:
         put_in_force(almanac_of(await _imported(conn)))
     return edition
+
+
+async def calendar_of(conn: Connection, edition: int | None) -> Calendar:
+    """The calendar of an edition, as it was known then; the one in force for a clock that asks for no day."""
+    now = in_force()
+    if edition is None or edition == now.edition:
+        return now.calendar
+    return almanac_of(pair for pair in await _imported(conn) if pair[0] <= edition).calendar
 
 
 async def recount(unit: Unit, now: datetime, batch: int = BATCH) -> int:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from onedoor.contracts.core import PERSONAL, Actor, Command, Urgency
 from onedoor.contracts.events.notify import OnBehalf
-from onedoor.notify import views
+from onedoor.notify import almanac, views
 from onedoor.notify.domain import referral as verbs
 from onedoor.notify.domain.clock import PAUSE_REASONS, Clock, PauseClock, ResumeClock
 from onedoor.notify.domain.clock import State as ClockState
@@ -383,7 +383,8 @@ async def one_clock(clock_id: UUID, actor: ClockReader, conn: Reading, response:
 @router.get("/v1/clocks/{clock_id}/explanation")
 async def explanation(clock_id: UUID, actor: ClockReader, conn: Reading) -> Explanation:
     """Why it is due when it is, line by line in Chinese and English, and how sure that is."""
-    return explain((await _found(conn, clock_id))[0])
+    clock, _ = await _found(conn, clock_id)
+    return explain(clock, await almanac.calendar_of(conn, clock.calendar))
 
 
 @router.post("/v1/clocks/{clock_id}/pause", response_model=ClockAnswered)

@@ -1,0 +1,373 @@
+"""Duties as data: what may stand in the file, and that each starts, ends and runs by what the law names."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from importlib.resources import files
+from itertools import permutations
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from onedoor.calendar import CalendarProblem, moment
+from onedoor.contracts.core import Event, derived_id
+from onedoor.contracts.events import assistance, stay
+from onedoor.contracts.events.case import CaseDecided, CaseTransferred, CaseWithdrawn
+from onedoor.contracts.registry import EVENTS
+from onedoor.notify.domain import duties
+from onedoor.notify.domain.clock import Clock
+from onedoor.notify.explanation import explain
+from onedoor.triage.duties import packaged_duties, parse_duties
+from tests.notify import APPLICATION, CHAIN, FRIDAY, Notify, application, planned, requested, withdrawn
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+TEXT = (files("onedoor.triage") / "duties.yaml").read_text("utf-8")
+CASE = derived_id("case", APPLICATION, "assistance")
+STAY = derived_id("case", APPLICATION, "vagrancy")
+DIBAO, TEKUN, SMALL = (derived_id("proceeding", name) for name in ("dibao", "tekun", "temporary_small"))
+
+
+def of(model: type[Event], at: datetime, programme: str = "dibao", **more: Any) -> Event:
+    """An event of a proceeding of that programme."""
+    facts = {
+        "service": "assistance",
+        "case_id": CASE,
+        "chain_id": CHAIN,
+        "application_id": APPLICATION,
+        "proceeding_id": {"dibao": DIBAO, "tekun": TEKUN}.get(programme, SMALL),
+        "programme": programme,
+        "state": "accepted",
+        "at": at,
+    }
+    return model.model_validate(facts | more)
+
+
+def determined(at: datetime, kind: str = "grant", programme: str = "dibao", **more: Any) -> Event:
+    facts = {
+        "decision_id": derived_id("decision", kind, at),
+        "kind": kind,
+        "reason": "x",
+        "rule_version": "1",
+    }
+    return of(assistance.Determined, at, programme, **facts | more)
+
+
+def of_stay(model: type[Event], **more: Any) -> Event:
+    facts = {"service": "vagrancy", "case_id": STAY, "chain_id": CHAIN, "application_id": APPLICATION}
+    return model.model_validate(facts | more)
+
+
+def admitted(at: datetime, unidentified: bool = True) -> Event:
+    return of_stay(stay.StayAdmitted, admitted_at=at, unidentified=unidentified)
+
+
+def states(notify: Notify, *wanted: tuple[str, UUID]) -> list[str | None]:
+    return [notify.clock(id_, subject).state for id_, subject in wanted]
+
+
+def started(notify: Notify) -> set[str]:
+    return {clock.duty for (kind, _), clock in notify.states.items() if kind == "clock" and clock.state}
+
+
+def test_every_limit_of_the_table_is_started_by_something_or_says_why_not() -> None:
+    """L1 to L44 and no other; what nothing starts stands there with its reason, so that none is forgotten."""
+    known = packaged_duties()
+    table = {f"L{number}" for number in range(1, 45)}
+    here = {re.match(r"L\d+", row.id).group() for row in known.rows}  # type: ignore[union-attr]
+    assert here | known.not_started.keys() == table
+    assert here & known.not_started.keys() == set()
+    assert all(len(reason) > 20 for reason in known.not_started.values())
+    nothing = (18, 23, 24, 25, 27, 28, 35, 36, 38, 39, 40, 41, 42, 43, 44)
+    assert set(known.not_started) == {f"L{number}" for number in nothing}
+
+
+def test_every_event_that_the_file_names_exists_and_has_the_fields_that_it_asks_for() -> None:
+    models = {event.type: event for event in EVENTS}
+    known = packaged_duties()
+    kinds = ("start", "met", "cancelled", "stands_still")
+    triggers = [trigger for row in known.rows for kind in kinds for trigger in getattr(row, kind)]
+    for trigger in (*triggers, *known.endings):
+        if trigger.of_event:
+            fields = models[trigger.name].model_fields
+            assert set(trigger.needs) <= set(fields), trigger
+            assert trigger.at in fields or trigger.at == "at", trigger
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("    source: 民发〔2021〕57号 art. 15\n", "", "L1.source"),
+        ("    limit: 3wd\n", "    limit: 0wd\n", "L1.limit"),
+        ("    limit: 3wd\n", "    limit: 10000cd\n", "L1.limit"),
+        ("    limit: 3wd\n", "    limit: soon\n", "L1.limit"),
+        ("    owner: township\n", "", "L1.owner"),
+        ("    kind: statutory\n", "    kind: custom\n", "L1.kind"),
+        ("    certainty: confirmed\n", "    certainty: maybe\n", "L1.certainty"),
+        ('    from: "2021-07-01"\n', '    from: "2021-02-30"\n', "L1.from"),
+        ('    from: "2021-07-01"\n', '    from: "2021-07-01"\n    until: "2021-06-01"\n', "L1.until"),
+        ('    from: "2021-07-01"\n', '    from: "2021-07-01"\n    warn: 1.5\n', "L1.warn"),
+        ('    from: "2021-07-01"\n', '    from: "2021-07-01"\n    deadline: 3wd\n', "L1.deadline"),
+        ("    beside: L5q\n", "    beside: L99\n", "L5.beside"),
+        ("    limit_if: {delegated: 20wd}\n", "    limit_if: {delegated: 20}\n", "L5.limit_if.delegated"),
+        ("    start: [accepted, case.accepted]\n", "    start: accepted\n", "L1.start"),
+        ("    met: [case.investigation_started]\n", "    met: [{kind: grant}]\n", "L1.met"),
+        ("{urgency: urgent,", "{urgency: calm,", "referrals[1].urgency"),
+        ("duties:\n  # 低保\n", "duties: []\nrows:\n", "file.duties"),
+    ],
+)
+def test_a_wrong_file_names_the_duty_the_field_and_the_remedy(old: str, new: str, field: str) -> None:
+    assert old in TEXT
+    with pytest.raises(CalendarProblem) as problem:
+        parse_duties(TEXT.replace(old, new, 1))
+    assert problem.value.field == field
+    assert problem.value.remedy
+    assert re.search("[一-鿿]", problem.value.problem_zh + problem.value.remedy_zh)
+
+
+def test_taking_down_a_call_is_not_acceptance() -> None:
+    notify = Notify()
+    notify.read(application(planned()), FRIDAY)
+    notify.read(of(assistance.ProceedingOpened, FRIDAY), FRIDAY)
+    assert started(notify) == {"ack", "finish"}
+    notify.read(of(assistance.CaseAccepted, FRIDAY + DAY), FRIDAY + DAY)
+    assert started(notify) == {"ack", "finish", "L1", "L5", "L5q"}
+    assert notify.clock("L5", DIBAO).started_at == FRIDAY + DAY
+
+
+def test_a_dibao_case_from_acceptance_to_its_first_payment() -> None:
+    notify = Notify()
+    at = FRIDAY
+    for event in (
+        of(assistance.CaseAccepted, at),
+        of(assistance.InvestigationStarted, at + DAY, investigators=2),
+        of(assistance.OpinionGiven, at + 3 * DAY, recommendation="grant"),
+        of(assistance.NoticePosted, at + 4 * DAY, until=at + 11 * DAY),
+        of(assistance.NoticeEnded, at + 21 * DAY, completed=True),
+        of(assistance.CaseReported, at + 21 * DAY),
+        determined(at + 25 * DAY, "grant", per="month", amount_fen=60000),
+        of(assistance.PaymentStarted, at + 40 * DAY, month="2026-11"),
+    ):
+        notify.read(event, event.at)  # type: ignore[attr-defined]
+    done = [(id_, DIBAO) for id_ in ("L1", "L3", "L4", "L5", "L5q", "L7")]
+    assert states(notify, *done) == ["met"] * 6
+    assert notify.clock("L7", DIBAO).due_at == moment("2026-12-01T00:00")
+    assert notify.clock("L8", DIBAO).state == "running"
+    assert notify.clock("L3", DIBAO).limit == "7cd+"
+    assert [notify.clock("L5q", DIBAO).pauses[0].reason, notify.clock("L5", DIBAO).pauses] == [
+        "publicity",
+        (),
+    ]
+
+
+def test_of_two_rules_for_one_duty_both_run_the_earlier_warns_and_the_page_says_so() -> None:
+    notify = Notify()
+    notify.read(of(assistance.CaseAccepted, FRIDAY), FRIDAY)
+    national, local = notify.clock("L5", DIBAO), notify.clock("L5q", DIBAO)
+    assert local.due_at < national.due_at  # type: ignore[operator]
+    assert (national.yields_to, local.yields_to) == ("L5q", None)
+    notify.sweep(FRIDAY + 90 * DAY)
+    warned = [e.duty for _, _, _, e in notify.log if e.type == "clock.warned"]  # type: ignore[attr-defined]
+    breached = {e.duty for _, _, _, e in notify.log if e.type == "clock.breached"}  # type: ignore[attr-defined]
+    assert "L5q" in warned
+    assert "L5" not in warned
+    assert {"L5", "L5q"} <= breached
+    for clock in (national, local):
+        lines = [line for line in explain(clock).lines if line.kind == "conflict"]
+        assert len(lines) == 1
+        assert "未解决" in lines[0].zh
+        assert "not settled" in lines[0].en
+
+
+def test_where_the_decision_is_delegated_the_national_limit_is_the_earlier_one() -> None:
+    notify = Notify()
+    notify.read(of(assistance.CaseAccepted, moment("2026-03-10T10:00"), delegated=True), FRIDAY)
+    national, local = notify.clock("L5", DIBAO), notify.clock("L5q", DIBAO)
+    assert (national.limit, national.yields_to, local.yields_to) == ("20wd", None, "L5")
+
+
+def test_a_person_nobody_knows_is_traced_from_admission() -> None:
+    notify = Notify()
+    notify.read(admitted(FRIDAY), FRIDAY)
+    assert started(notify) == {"L29", "L30", "L33", "L34"}
+    assert notify.clock("L29", STAY).due_at == FRIDAY + DAY
+    notify.read(
+        requested(FRIDAY + HOUR, "R6", "public-security", case_id=STAY, service="vagrancy"), FRIDAY + HOUR
+    )
+    assert notify.clock("L30", STAY).state == "met"
+    assert "L31" in started(notify)
+    notify.read(of_stay(stay.StayIdentified, how="dna"), FRIDAY + 2 * DAY)
+    assert states(notify, *((id_, STAY) for id_ in ("L29", "L30", "L33", "L34"))) == [
+        "met_late", "met", "met", "met",
+    ]  # fmt: skip
+
+
+def test_who_is_known_has_ten_days_and_no_tracing() -> None:
+    notify = Notify()
+    notify.read(admitted(FRIDAY, unidentified=False), FRIDAY)
+    assert started(notify) == {"L32"}
+    notify.read(of_stay(stay.StayReturned, to_division="500112015", means="train"), FRIDAY + DAY)
+    assert notify.clock("L32", STAY).state == "met"
+
+
+def test_a_withdrawal_ends_what_the_law_lets_it_end() -> None:
+    notify = Notify()
+    notify.read(of(assistance.CaseAccepted, FRIDAY), FRIDAY)
+    notify.read(admitted(FRIDAY), FRIDAY)
+    notify.read(withdrawn(FRIDAY + DAY), FRIDAY + DAY)
+    assert states(notify, ("L1", DIBAO), ("L5", DIBAO), ("L5q", DIBAO)) == ["cancelled"] * 3
+    assert states(notify, ("L30", STAY), ("L33", STAY), ("L34", STAY)) == ["running"] * 3
+
+
+def test_what_is_accepted_after_a_withdrawal_has_clocks_of_its_own() -> None:
+    notify = Notify()
+    notify.read(withdrawn(FRIDAY), FRIDAY)
+    notify.read(of(assistance.CaseAccepted, FRIDAY + DAY), FRIDAY + DAY)
+    assert notify.clock("L1", DIBAO).state == "running"
+
+
+def test_a_proceeding_that_ends_ends_its_own_clocks_only() -> None:
+    notify = Notify()
+    for programme in ("dibao", "tekun"):
+        notify.read(of(assistance.CaseAccepted, FRIDAY, programme), FRIDAY)
+    notify.read(of(assistance.ProceedingEnded, FRIDAY + DAY, reason="not_cooperating"), FRIDAY + DAY)
+    assert states(notify, ("L1", DIBAO), ("L11", TEKUN)) == ["cancelled", "running"]
+    notify.read(of(CaseTransferred, FRIDAY + 2 * DAY, to="500109", reason="moved"), FRIDAY + 2 * DAY)
+    assert notify.clock("L11", TEKUN).state == "cancelled"
+
+
+def test_a_second_acceptance_of_one_proceeding_counts_for_itself() -> None:
+    notify = Notify()
+    for at in (FRIDAY, FRIDAY + 30 * DAY):
+        notify.read(of(assistance.CaseAccepted, at), at)
+        notify.read(of(assistance.InvestigationStarted, at + DAY, investigators=2), at + DAY)
+    clocks: list[Clock] = [
+        clock for (kind, _), clock in notify.states.items() if kind == "clock" and clock.duty == "L1"
+    ]
+    assert sorted(clock.end.at for clock in clocks if clock.end) == [FRIDAY + DAY, FRIDAY + 31 * DAY]
+
+
+def test_what_turns_out_to_be_a_childs_is_kept_as_closely_from_then_on() -> None:
+    notify = Notify()
+    notify.read(of(assistance.CaseAccepted, FRIDAY), FRIDAY)
+    assert not notify.clock("L1", DIBAO).child
+    notify.read(of(assistance.InvestigationStarted, FRIDAY + DAY, investigators=2, child=True), FRIDAY + DAY)
+    assert notify.clock("L5", DIBAO).child
+
+
+def duty(id_: str, limit: str, at: datetime = FRIDAY) -> dict[str, Any]:
+    return {"id": id_, "due_on": at.date(), "due_at": at, "started_at": at, "limit": limit}
+
+
+def of_case(model: type[Event], service: str, **more: Any) -> Event:
+    case = derived_id("case", APPLICATION, service)
+    facts = {"service": service, "case_id": case, "chain_id": CHAIN, "application_id": APPLICATION}
+    return model.model_validate(facts | more)
+
+
+PLAN = application(planned(), duties=[duty("L5", "30wd"), duty("L17", "3cd!")])
+PAIRS: dict[str, tuple[Event, datetime]] = {
+    "intake.application: received": (PLAN, FRIDAY),
+    "intake.application: withdrawn": (withdrawn(FRIDAY + 3 * DAY), FRIDAY + 3 * DAY),
+    "assistance.case: accepted": (of(assistance.CaseAccepted, FRIDAY + HOUR), FRIDAY + HOUR),
+    "assistance.case: determined": (determined(FRIDAY + DAY), FRIDAY + DAY),
+    "vagrancy.stay: admitted": (admitted(FRIDAY + HOUR), FRIDAY + HOUR),
+    "vagrancy.stay: left": (of_stay(stay.StayLeft, reason="own_wish"), FRIDAY + 2 * DAY),
+    "child-welfare.case: decided": (
+        of_case(CaseDecided, "child-welfare", outcome="helped", reason="aid_first"),
+        FRIDAY + DAY,
+    ),
+    "charity.need: requested": (requested(FRIDAY + HOUR, service="charity"), FRIDAY + HOUR),
+    "assistance.case: withdrawn": (
+        of_case(CaseWithdrawn, "assistance", withdrawn_at=FRIDAY + 3 * DAY),
+        FRIDAY + 3 * DAY,
+    ),
+}
+
+
+def _in_order(names: tuple[str, ...]) -> bool:
+    """Within one topic a chain's events come as they were written."""
+    seen: dict[str, datetime] = {}
+    for name in names:
+        topic = name.partition(":")[0]
+        if PAIRS[name][1] < seen.get(topic, PAIRS[name][1]):
+            return False
+        seen[topic] = PAIRS[name][1]
+    return True
+
+
+def _picture(names: tuple[str, ...], swept: bool) -> dict[Any, Any]:
+    notify = Notify()
+    for name in names:
+        notify.read(*PAIRS[name])
+        if swept:
+            notify.sweep(FRIDAY + 120 * DAY)
+    notify.sweep(FRIDAY + 120 * DAY)
+    return notify.picture()
+
+
+def _pairs() -> Iterator[tuple[str, str]]:
+    names = list(PAIRS)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            if first.partition(":")[0] != second.partition(":")[0]:
+                yield first, second
+
+
+@pytest.mark.parametrize("swept", [False, True])
+@pytest.mark.parametrize("pair", list(_pairs()), ids=" / ".join)
+def test_every_pair_of_topics_in_both_orders(pair: tuple[str, str], swept: bool) -> None:
+    """The other events come before in one order, and each pair is turned round among them."""
+    others = tuple(name for name in PAIRS if name not in pair)
+    for before in ((), others):
+        first, second = (*before, *pair), (*before, *reversed(pair))
+        if _in_order(first) and _in_order(second):
+            assert _picture(first, swept) == _picture(second, swept)
+
+
+def test_any_order_of_all_topics_gives_the_same_clocks() -> None:
+    names = [name for name in PAIRS if not name.startswith(("charity", "child-welfare"))]
+    pictures = [_picture(order, False) for order in permutations(names) if _in_order(order)]
+    assert len(pictures) > 100
+    assert all(picture == pictures[0] for picture in pictures)
+
+
+def test_a_changed_duty_applies_to_clocks_started_after_it() -> None:
+    """The old version goes on to its last day; each clock names the version that it runs under."""
+    changed = TEXT.replace(
+        "  - id: L2\n",
+        """  - id: L1
+    programme: [dibao]
+    start: [accepted, case.accepted]
+    limit: 5wd
+    owner: civil-affairs
+    source: an invented amendment
+    kind: local
+    certainty: assumed
+    from: "2026-10-01"
+  - id: L2
+""",
+        1,
+    )
+    known = parse_duties(changed)
+    rows = known.started_by["case.accepted"]
+    limits = {
+        day: [str(row.limit) for row in known.in_force(rows, moment(day)) if row.id == "L1"]
+        for day in ("2020-01-01", "2026-09-30", "2026-10-01", "2027-01-01")
+    }
+    assert list(limits.values()) == [["3wd"], ["3wd"], ["5wd"], ["5wd"]]
+    versions = {row.version for row in known.rows if row.id == "L1"}
+    assert versions == {"L1/dibao/2021-07-01", "L1/dibao/2026-10-01"}
+
+
+def test_a_clock_keeps_the_version_it_started_under() -> None:
+    notify = Notify()
+    notify.read(of(assistance.CaseAccepted, FRIDAY), FRIDAY)
+    clock = notify.clock("L1", DIBAO)
+    assert clock.policy == "L1/dibao/2021-07-01"
+    assert duties.law("L1", clock.policy) == "民发〔2021〕57号 art. 15"
+    notify.read(determined(FRIDAY + DAY, "refuse"), FRIDAY + DAY)
+    notify.read(of(assistance.CaseAccepted, FRIDAY, "tekun"), FRIDAY)
+    notify.read(determined(FRIDAY + DAY, "refuse", "tekun"), FRIDAY + DAY)
+    laws = [duties.law("L6", notify.clock("L6", subject).policy) for subject in (DIBAO, TEKUN)]
+    assert laws == ["民发〔2021〕57号 art. 21", "民发〔2021〕43号 art. 18"]
