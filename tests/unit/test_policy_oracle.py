@@ -13,6 +13,7 @@ import pytest
 
 from onedoor.policy import Decision, Parameters, decide, packaged_parameters, parse_household
 from onedoor.policy.answers import answers
+from onedoor.policy.deciding import counted_members
 from tests.district import District, household
 from tests.entitlements import Oracle, table_of
 
@@ -135,3 +136,11 @@ def test_answers_need_one_day() -> None:
     with pytest.raises(ValueError, match="different days"):
         answers(households)
     assert answers([]) == []
+
+
+def test_the_counted_members_are_the_oracles() -> None:
+    rng, table = Random("counted"), table_of(packaged_parameters().rows)
+    for _ in range(40):
+        raw = household(rng, date(2026, 3, 10))
+        expected = tuple(member["id"] for member in Oracle(raw, table).counted)
+        assert counted_members(parse_household(raw)) == expected

@@ -11,7 +11,7 @@ from onedoor.policy.amounts import COMPUTATIONS
 from onedoor.policy.deciding import HOUSEHOLD_PROGRAMMES, OUTCOMES, PERSON_PROGRAMMES
 from onedoor.policy.decisions import OutcomeName, Programme
 from onedoor.policy.household import Household
-from onedoor.policy.population import day_period, population_of, simulation_of
+from onedoor.policy.population import arrays_of, day_period, population_of, simulation_of
 from onedoor.policy.rules import system_of
 from onedoor.policy.rules.values import NO_AMOUNT
 from onedoor.policy.table import Parameters, packaged_parameters
@@ -37,8 +37,8 @@ def answers(households: Sequence[Household], parameters: Parameters | None = Non
     day = households[0].as_of
     if any(household.as_of != day for household in households):
         raise ValueError("the households are of different days")
-    population = population_of(households)
-    simulation = simulation_of(population, system_of(parameters or packaged_parameters()), day)
+    population, system = population_of(households), system_of(parameters or packaged_parameters())
+    simulation = simulation_of(arrays_of(population, system), system, day)
     columns = {
         programme: _column(simulation, programme, day)
         for programme in (*HOUSEHOLD_PROGRAMMES, *PERSON_PROGRAMMES)

@@ -21,7 +21,7 @@ from onedoor.policy.decisions import (
     TaperMonths,
 )
 from onedoor.policy.household import Household
-from onedoor.policy.population import population_of, simulation_of
+from onedoor.policy.population import arrays_of, population_of, simulation_of
 from onedoor.policy.rules import system_of
 from onedoor.policy.rules.tekun import SelfCare
 from onedoor.policy.rules.values import NO, NO_AMOUNT, UNKNOWN, YES, Outcome
@@ -64,9 +64,7 @@ def decide(household: Household, parameters: Parameters | None = None) -> Decisi
     Pure: the same household and the same table give the same decisions.
     """
     table = parameters or packaged_parameters()
-    population = population_of([household])
-    simulation = simulation_of(population, system_of(table), household.as_of)
-    case = Case(simulation, table, household, population.member_rows[0])
+    case = _computed(household, table)
     return Decisions(
         as_of=household.as_of, rule_version=rule_version(table), decisions=tuple(_decisions(case))
     )
@@ -75,12 +73,17 @@ def decide(household: Household, parameters: Parameters | None = None) -> Decisi
 def counted_members(household: Household, parameters: Parameters | None = None) -> tuple[str, ...]:
     """The ids of the members who count in the household's income per head (57 art. 7)."""
     table = parameters or packaged_parameters()
-    population = population_of([household])
-    simulation = simulation_of(population, system_of(table), household.as_of)
-    case = Case(simulation, table, household, population.member_rows[0])
+    case = _computed(household, table)
     return tuple(
-        member.id for index, member in enumerate(household.members) if case.of_member(index)["counted_member"]
+        member.id for index, member in enumerate(household.members) if case.of_member(index)["counted"]
     )
+
+
+def _computed(household: Household, table: Parameters) -> Case:
+    """The household with every value that the rules compute of it."""
+    population, system = population_of([household]), system_of(table)
+    simulation = simulation_of(arrays_of(population, system), system, household.as_of)
+    return Case(simulation, table, household, population.member_rows[0])
 
 
 def rule_version(table: Parameters) -> RuleVersion:

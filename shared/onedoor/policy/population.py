@@ -1,11 +1,12 @@
 """From households to the arrays that the rules compute on: members first, then the kin whom claims name."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import numpy as np
+from openfisca_core.indexed_enums import Enum, EnumArray
 from openfisca_core.periods import DateUnit, Instant, Period
 from openfisca_core.simulations import Simulation
 
@@ -39,7 +40,7 @@ class Population:
         self.households.append(household_row(household))
         self.member_rows.append([])
         for member in household.members:
-            kinship = self._kinships
+            kinship = self.kinships
             self.member_rows[-1].append(len(self.persons))
             self._person(member_row(member), number, kinship, SUBJECT)
             for parent in member.parents or ():
@@ -48,7 +49,7 @@ class Population:
                 self._person(supporter_row(supporter), number, kinship, SUPPORTER)
 
     @property
-    def _kinships(self) -> int:
+    def kinships(self) -> int:
         return self.kinship_of[-1] + 1 if self.kinship_of else 0
 
     def _person(self, row: Row, household: int, kinship: int, role: int) -> None:
@@ -113,6 +114,8 @@ def member_row(member: Member) -> Row:
     for income in member.incomes:
         kind = income.kind if income.kind in EXCEPTED_SOMEWHERE else "ordinary_income"
         row[kind] = row.get(kind, 0) + income.fen_per_year
+    if member.supporters is not None:
+        row["supporters_on_file"] = True
     if member.enrolled("tekun"):
         row["enrolled_tekun"] = True
     if (child := member.enrolled("unattended_child")) and child.payment == "full":
@@ -177,20 +180,53 @@ def day_period(day: date) -> Period:
     return Period((DateUnit.DAY, Instant((day.year, day.month, day.day)), 1))
 
 
-def simulation_of(population: Population, system: CountryTaxBenefitSystem, day: date) -> Simulation:
-    """A simulation with all inputs of the population set on the day."""
+@dataclass(frozen=True)
+class Arrays:
+    """A population as the rules compute on it: one array per input variable, and who belongs to whom.
+
+    Variables that are not named have their defaults everywhere.
+    """
+
+    persons: Mapping[str, Any]
+    households: Mapping[str, Any]
+    household_of: Any
+    kinship_of: Any
+    kin_role: Any
+    number: int
+    kinships: int
+
+    @property
+    def subjects(self) -> Any:
+        """Where a person is a member of a household, not only kin of one."""
+        return self.kin_role == SUBJECT
+
+
+def arrays_of(population: Population, system: CountryTaxBenefitSystem) -> Arrays:
+    """The population's rows as arrays."""
+    return Arrays(
+        persons=_columns(population.persons, system),
+        households=_columns(population.households, system),
+        household_of=np.array(population.household_of, dtype=np.int64),
+        kinship_of=np.array(population.kinship_of, dtype=np.int64),
+        kin_role=np.array(population.kin_role, dtype=np.int8),
+        number=len(population.households),
+        kinships=population.kinships,
+    )
+
+
+def simulation_of(arrays: Arrays, system: CountryTaxBenefitSystem, day: date) -> Simulation:
+    """A simulation with all inputs of a population set on the day; the arrays are shared, not copied."""
     populations = system.instantiate_entities()
     person, household, kinship = (populations[key] for key in ("person", "household", "kinship"))
-    _sized(person, len(population.persons))
-    _sized(household, len(population.households))
-    _sized(kinship, population._kinships)
-    role = np.array(population.kin_role)
-    _joined(household, population.household_of, np.where(role == SUBJECT, MEMBER, OUTSIDER))
-    _joined(kinship, population.kinship_of, role)
+    _sized(person, len(arrays.household_of))
+    _sized(household, arrays.number)
+    _sized(kinship, arrays.kinships)
+    _joined(household, arrays.household_of, np.where(arrays.subjects, MEMBER, OUTSIDER))
+    _joined(kinship, arrays.kinship_of, arrays.kin_role)
     simulation = Simulation(system, populations)
     period = day_period(day)
-    for rows in (population.persons, population.households):
-        for name, array in columns(rows, system).items():
+    for columns in (arrays.persons, arrays.households):
+        for name, array in columns.items():
             simulation.set_input(name, period, array)
     return simulation
 
@@ -200,28 +236,23 @@ def _sized(population: Any, count: int) -> None:
     population.ids = np.arange(count)
 
 
-def _joined(group: Any, member_of: Sequence[int], roles: Any) -> None:
-    group.members_entity_id = np.array(member_of, dtype=np.int64)
+def _joined(group: Any, member_of: Any, roles: Any) -> None:
+    group.members_entity_id = member_of
     group._members_role = np.array(group.entity.flattened_roles, dtype=object)[roles]
 
 
-def columns(rows: Sequence[Row], system: CountryTaxBenefitSystem) -> Mapping[str, Any]:
+def _columns(rows: Sequence[Row], system: CountryTaxBenefitSystem) -> dict[str, Any]:
     """Per input variable that any row names, an array over all rows with defaults where a row is silent."""
     names = {name for row in rows for name in row}
     return {name: _column(rows, name, system.variables[name]) for name in sorted(names)}
 
 
 def _column(rows: Sequence[Row], name: str, variable: Any) -> Any:
-    default = variable.default_value
-    default = getattr(default, "index", default)
-    values = [row.get(name, default) for row in rows]
-    return variable_array(variable)(values)
+    default = getattr(variable.default_value, "index", variable.default_value)
+    return column(variable, [row.get(name, default) for row in rows])
 
 
-def variable_array(variable: Any) -> Callable[[Any], Any]:
-    """How plain values become the variable's array."""
-    from openfisca_core.indexed_enums import Enum, EnumArray
-
-    if variable.value_type is Enum:
-        return lambda values: EnumArray(np.asarray(values, dtype=variable.dtype), variable.possible_values)
-    return lambda values: np.asarray(values, dtype=variable.dtype)
+def column(variable: Any, values: Any) -> Any:
+    """Plain values, enumerations by their index, as the variable's array."""
+    array = np.asarray(values, dtype=variable.dtype)
+    return EnumArray(array, variable.possible_values) if variable.value_type is Enum else array

@@ -73,6 +73,11 @@ class supporter_property_low(Fact):
     label = "The supporter's property is that of a low-income family"
 
 
+class supporters_on_file(Fact):
+    entity = Person
+    label = "Who owes the member support is on file, be it no one"
+
+
 class no_civil_capacity(Fact):
     entity = Person
     label = "The supporter has no capacity for civil conduct"
@@ -151,7 +156,8 @@ class unsupported(Verdict):
     reference = "TK art. 8"
 
     def formula(person: Any, period: Any) -> Array:
-        return all_of(verdict(person("member", period)), person.kinship("no_able_supporter", period))
+        member, on_file = person("member", period), person("supporters_on_file", period)
+        return all_of(verdict(member), compared(member, on_file), person.kinship("no_able_supporter", period))
 
 
 class no_child_allowance_chosen(Verdict):
