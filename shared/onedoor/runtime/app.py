@@ -98,6 +98,7 @@ def service_app(service: Service, settings: Settings) -> FastAPI:
     )
     problems.install(api)
     http.install(api)
+    http.describe(service.routers)
     for router in (health.router, *((letters_api.router,) if service.reads else ()), *service.routers):
         api.include_router(router)
     return api

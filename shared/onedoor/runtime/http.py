@@ -1,12 +1,12 @@
 """HTTP conventions of every service: who asks, what they may, how they read, how a command is answered."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onedoor.contracts.core import PERSONAL, Actor, Refusal
 from onedoor.contracts.events.notify import OnBehalf
-from onedoor.runtime import logs, metrics, tracing
+from onedoor.runtime import idempotency, logs, metrics, tracing
 from onedoor.runtime.access import ACTIONS, Grant, listed, may, reach
+from onedoor.runtime.description import describe_headers
 from onedoor.runtime.idempotency import Answer, Handler, idempotent
 from onedoor.runtime.problems import FieldProblem, Problem, for_status
 from onedoor.runtime.service import Connection
@@ -33,6 +34,7 @@ __all__ = [
     "Staff",
     "allow",
     "answer",
+    "describe",
     "etag",
     "expected_version",
     "granted",
@@ -167,6 +169,9 @@ def not_found() -> NoReturn:
     raise for_status(404)
 
 
+IF_MATCH_PATTERN = r'^\s*(\*|(W/)?"?[0-9]{1,9}"?)\s*$'
+
+
 def expected_version(request: Request) -> int | None:
     """The version in If-Match; None without the header or for `*`. Raises a 400 problem if malformed."""
     text = request.headers.get("if-match")
@@ -258,6 +263,30 @@ class CommandBody(BaseModel):
     @classmethod
     def _aware(cls, until: datetime | None) -> datetime | None:
         return until.replace(tzinfo=_SHANGHAI) if until is not None and until.tzinfo is None else until
+
+
+_HEADERS: Mapping[Callable[..., Any], Mapping[str, Any]] = {
+    idempotent: {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "A random id. The same request with the same key is done once and answered alike for "
+        "three days; the key with another body is a 422 problem.",
+        "schema": {"type": "string", "pattern": idempotency.KEY_PATTERN, "minLength": 1, "maxLength": 200},
+    },
+    expected_version: {
+        "name": "If-Match",
+        "in": "header",
+        "description": "The ETag that was read: where somebody has changed the thing since, nothing is done "
+        "and the answer is a 412 problem with what is stored now.",
+        "schema": {"type": "string", "pattern": IF_MATCH_PATTERN},
+    },
+}
+"""What the commands read by hand, for the OpenAPI description."""
+
+
+def describe(routers: Iterable[APIRouter]) -> None:
+    """Let the OpenAPI description name the headers Idempotency-Key and If-Match where they are heeded."""
+    describe_headers(routers, _HEADERS)
 
 
 class Tracing:

@@ -56,7 +56,8 @@ update idempotency set status = $4, headers = $5, body = $6 where (actor, route,
 """
 _FORGET = "delete from idempotency where created_at < $1"
 
-_KEY = re.compile(r"[!-~]{1,200}")
+KEY_PATTERN = "^[!-~]{1,200}$"
+_KEY = re.compile(KEY_PATTERN[1:-1])
 _OURS = ("content-type", "etag", "location", "onedoor-event", "retry-after")
 
 
