@@ -44,7 +44,7 @@ AsOf = Annotated[
     datetime | None,
     Query(description="count as things stood at this moment, out of the archive; absent: now"),
 ]
-Month = Annotated[str, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+Month = Annotated[str, Query(pattern=r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 
 
 class Row(BaseModel):
