@@ -46,10 +46,15 @@ def application(chain_id: UUID) -> Envelope:
     )
 
 
+def chains() -> list[UUID]:
+    """The help chains whose applications take turns."""
+    return [uuid4() for _ in range(CHAINS)]
+
+
 def messages(count: int) -> Iterator[codec.Message]:
-    chains = [uuid4() for _ in range(CHAINS)]
+    known = chains()
     for number in range(count):
-        yield codec.encode(application(chains[number % CHAINS]))
+        yield codec.encode(application(known[number % CHAINS]))
 
 
 async def main() -> None:

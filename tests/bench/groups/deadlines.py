@@ -35,10 +35,11 @@ delete from clocks
 """
 OPEN = """
 insert into clocks
-select (jsonb_populate_record(model, jsonb_build_object(
+select made.*
+from model, lateral (select $1::timestamptz + n * $2::interval as due from generate_series(1, $3::int) n) as d,
+lateral jsonb_populate_record(model, jsonb_build_object(
   'id', gen_random_uuid(), 'chain_id', gen_random_uuid(), 'subject', gen_random_uuid(), 'due_at', due,
-  'next_at', due))).*
-from model, lateral (select $1::timestamptz + n * $2::interval as due from generate_series(1, $3::int) n) as d
+  'next_at', due)) as made
 """
 OPEN_ANCHOR = """
 insert into anchor.clocks (id, chain_id, duty, owner, due_at)
