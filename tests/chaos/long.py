@@ -22,6 +22,7 @@ from tests.load import under_load
 
 MINUTES = float(os.environ.get("ONEDOOR_CHAOS_MINUTES", "10"))
 PER_SECOND = 4
+SERVERS = ("kafka", "postgres", "disk")
 DISK_MEBIBYTES = 1536
 """PostgreSQL's data of an hour, and its log of up to 512 MiB."""
 pytestmark = pytest.mark.timeout(MINUTES * 60 + 600)
@@ -30,15 +31,16 @@ Fault = partial[Coroutine[Any, Any, None]]
 
 
 def faults(weather: Storm, rng: random.Random) -> Iterator[Fault]:
-    """Without end, all decided by the seed: each process killed once, then each in turn by some fault.
+    """Without end, decided by the seed: each process once, a service by a kill, then each by any fault.
 
     Between them, copies and reversals on the topics.
     """
-    kills: Iterator[Fault] = (
-        partial(weather.kill, name, moment) for name, moment in zip(_shuffled(rng), cycle(get_args(Moment)))
-    )
+    moments = cycle(get_args(Moment))
+    kills = [partial(weather.kill, name, next(moments)) for name in rng.sample(list(MODULES), len(MODULES))]
+    servers = [rng.choice(_possible(name, weather, rng.uniform(0.5, 4))) for name in SERVERS]
+    turn = rng.sample([*kills, *servers], len(kills) + len(servers))
     while True:
-        for fault in kills:
+        for fault in turn:
             yield fault
             yield rng.choice(
                 (
@@ -46,12 +48,8 @@ def faults(weather: Storm, rng: random.Random) -> Iterator[Fault]:
                     partial(weather.reorder, rng.choice(("intake", "notify", "assistance", "child-welfare"))),
                 )
             )
-        names = rng.sample([*MODULES, "kafka", "postgres", "disk"], len(MODULES) + 3)
-        kills = (rng.choice(_possible(name, weather, rng.uniform(0.5, 4))) for name in names)
-
-
-def _shuffled(rng: random.Random) -> list[str]:
-    return rng.sample(list(MODULES), len(MODULES))
+        names = rng.sample([*MODULES, *SERVERS], len(MODULES) + len(SERVERS))
+        turn = [rng.choice(_possible(name, weather, rng.uniform(0.5, 4))) for name in names]
 
 
 def _possible(name: str, weather: Storm, seconds: float) -> list[Fault]:
