@@ -183,13 +183,31 @@ class Notify:
     def picture(self) -> dict[Any, Any]:
         """What stands in the end, without what depends on when it was written."""
         referrals = {
-            id_: (state.state, state.due_finish, state.acknowledged)
+            id_: (state.state, state.due_finish, state.acknowledged, *_carried(state))
             for (kind, id_), state in self.states.items()
             if kind == "referral"
         }
         clocks = {
-            id_: (state.state, state.due_at, state.end, state.breached_at, state.late_seconds)
+            id_: (
+                state.state,
+                state.started_at,
+                state.due_at,
+                state.end,
+                state.breached_at,
+                state.late_seconds,
+                state.child,
+                state.sealed,
+            )
             for (kind, id_), state in self.states.items()
             if kind == "clock" and state.state is not None
         }
         return referrals | clocks
+
+
+def _carried(referral: Referral) -> tuple[Any, ...]:
+    """What it carries, to whom; what is over takes up no more facts."""
+    wanted = referral.wanted
+    if wanted is None:
+        return ()
+    marks = (wanted.child, wanted.sealed)
+    return marks if referral.state in ("closed", "revoked") else (*marks, wanted.subjects, wanted.facts)

@@ -18,7 +18,7 @@ from onedoor.contracts.codec import Message, Undecodable, Unregistered
 from onedoor.contracts.core import SYSTEM, Actor, Envelope, Event
 from onedoor.contracts.events.case import CaseClosed
 from onedoor.contracts.events.intake import PersonErased, PersonRecorded
-from onedoor.contracts.events.notify import OnBehalf, ReferralAcknowledged
+from onedoor.contracts.events.notify import ReferralAcknowledged
 from onedoor.contracts.registry import BY_VERSION
 from tests.contract.instances import envelopes, instances
 
@@ -134,7 +134,7 @@ def test_a_field_that_a_newer_writer_adds_deep_inside_is_ignored() -> None:
         from_="township",
         to="education",
         urgency="urgent",
-        on_behalf_of=OnBehalf(person="staff-7", means="phone"),
+        on_behalf=True,
     )
     text = codec.encode_body(data).replace(b'"means"', b'"added_later":1,"means"')
     assert codec.decode_body(data.type, 1, text) == data

@@ -381,3 +381,21 @@ async def test_from_an_alarm_to_a_breach_through_kafka(
     assert dues == {clock_id(duty, R1) for duty in ("ack", "action", "finish")}
     times = {event.data.duty: event.time - now for event in events if event.type == "clock.breached"}  # type: ignore[attr-defined]
     assert times == {"ack": timedelta(minutes=30), "action": 2 * HOUR, "finish": DAY}
+
+
+async def test_who_signed_elsewhere_stays_in_the_notes(bench: Bench) -> None:
+    """The event says that it was on behalf; for whom, how and on what paper is read here alone."""
+    await bench.read(application(planned(to_division=HERE)))
+    town: dict[str, Any] = {"role": "child-worker", "department": "township", "division": HERE}
+    done = await bench.ask("POST", f"{R4_PATH}/acknowledge", **town, body={"on_behalf_of": BEHALF})
+    assert done.status_code == 200, done.text
+    (events,) = await bench.rows("select string_agg(payload::text, ' ') as all from events")
+    assert not any(word in events["all"] for word in ("李四明", "13900001111", "回执第7号", "电话"))
+    (told,) = await bench.rows("select payload from events where type = 'referral.acknowledged'")
+    assert '"on_behalf":true' in told["payload"].replace(" ", "")
+    notes = (await bench.ask("GET", R4_PATH, **town)).json()["notes"]
+    assert {note["kind"]: note["text"] for note in notes} == {
+        "behalf_person": BEHALF["person"],
+        "behalf_means": BEHALF["means"],
+        "behalf_document": BEHALF["document"],
+    }

@@ -1,7 +1,7 @@
 """A referral: every state with every verb, who may do it, what its clocks do, any order of arrival."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
 from uuid import UUID
@@ -589,3 +589,80 @@ def test_nothing_is_opened_twice_in_any_order(order: list[str]) -> None:
     assert notify.referral(R1).state == "sent"
     assert notify.clock("finish", R4).state == "cancelled"
     assert notify.ledger.application_id == APPLICATION
+
+
+FIRE = {"id": "L17", "due_on": FRIDAY.date(), "due_at": FRIDAY, "limit": "3cd!"}
+KNOCKS: dict[str, Event] = {
+    "received": application(planned(asked_at=FRIDAY), duties=[FIRE | {"started_at": FRIDAY}]),
+    "withdrawn": withdrawn(FRIDAY + HOUR),
+    "again": application(
+        planned(asked_at=FRIDAY + 2 * HOUR),
+        planned("R24", "township", "critical", asked_at=FRIDAY + 2 * HOUR),
+        at=FRIDAY + 2 * HOUR,
+        supplement=True,
+        duties=[FIRE | {"started_at": FRIDAY + 2 * HOUR, "again": True}],
+    ),
+    "requested": requested(FRIDAY + 3 * HOUR),
+}
+
+
+@pytest.mark.parametrize("order", list(permutations(KNOCKS)))
+def test_danger_told_after_a_withdrawal_is_served_in_any_order(order: tuple[str, ...]) -> None:
+    notify = Notify()
+    for name in order:
+        notify.read(KNOCKS[name], FRIDAY + list(KNOCKS).index(name) * HOUR)
+    bed, again = (
+        of_plan("R24", "township"),
+        derived_id("duty", APPLICATION, "L17", (FRIDAY + 2 * HOUR).astimezone(UTC).isoformat()),
+    )
+    assert notify.referral(bed).state == notify.referral(R4).state == "sent"
+    assert notify.clock("ack", bed).due_at == FRIDAY + 2 * HOUR + timedelta(minutes=30)
+    assert notify.clock("finish", R4).started_at == FRIDAY + 2 * HOUR
+    assert notify.clock("L17").state == "cancelled"
+    assert notify.clock("L17", again).state == "running"
+    asked = referral_id(REQUEST, "R10", "medical-insurance")
+    assert notify.referral(asked).state == "sent", "the case asks for a household that knocked again"
+    assert not notify.ledger.aside
+
+
+def test_a_second_withdrawal_takes_back_what_was_told_again() -> None:
+    notify = Notify()
+    for name, event in KNOCKS.items():
+        notify.read(event, FRIDAY + list(KNOCKS).index(name) * HOUR)
+    notify.read(withdrawn(FRIDAY + 4 * HOUR), FRIDAY + 4 * HOUR)
+    assert notify.referral(R4).state == "revoked"
+    assert notify.referral(of_plan("R24", "township")).state == "sent", "danger to life stands"
+
+
+SEALED = {"protection": True, "subjects": (Subject(person_id=GROWN_UP, age=35, facts={"violence": True}),)}
+
+
+def test_what_is_sealed_stays_so_in_every_event_and_state() -> None:
+    notify = opened(planned("R18", "public-security", "critical"), duties=[duty("L26", "72h")], **SEALED)
+    id_ = of_plan("R18", "public-security")
+    notify.give(VERBS["return"](id_), FRIDAY + timedelta(minutes=3), ANYONE)
+    notify.read(requested(FRIDAY, "R18", "court", urgency="critical", sealed=True), FRIDAY)
+    notify.sweep(FRIDAY + 5 * DAY)
+    said = {e.classification() for _, kind, _, e in notify.log if kind != "ledger" and e.topics}
+    assert said == {"restricted"}
+    assert {e.classification() for _, _, _, e in notify.log if hasattr(e, "wanted")} == {"restricted"}
+
+
+@pytest.mark.parametrize("order", [("received", "later"), ("later", "received")])
+def test_a_child_that_becomes_known_later_closes_what_was_open(order: tuple[str, str]) -> None:
+    grown_up = (Subject(person_id=GROWN_UP, age=40),)
+    events = {
+        "received": application(planned(asked_at=FRIDAY), subjects=grown_up, duties=[duty("L17", "3cd!")]),
+        "later": application(
+            planned(asked_at=FRIDAY), at=FRIDAY + HOUR, supplement=True, duties=[duty("L17", "3cd!")]
+        ),
+    }
+    notify = Notify()
+    for name in order:
+        notify.read(events[name], FRIDAY + HOUR)
+    wanted = notify.referral(R4).wanted
+    assert wanted is not None
+    assert wanted.child
+    assert wanted.subjects == (CHILD,)
+    clocks = [notify.clock("ack", R4), notify.clock("finish", R4), notify.clock("L17")]
+    assert [(clock.child, clock.started_at) for clock in clocks] == [(True, FRIDAY)] * 3

@@ -172,6 +172,8 @@ def decide(rules: Rules[C], case: C, command: Command, context: Context) -> Sequ
             return work.note(case, command, identity)
         case WithdrawCase() if case.state is None:
             return work.mark_withdrawal(case, command, identity)
+        case WithdrawCase() if work.told_since(case, command):
+            return ()
     refusal = _refusal(rules, case, command, context)
     if refusal is _REPEATED:
         return ()
@@ -190,26 +192,26 @@ def _open(
         programmes=command.programmes,
         subjects=command.subjects,
         division=command.division,
+        told_at=command.told_at,
     )
     events: list[Event] = [opened]
-    if command.sealed:
-        events.append(_known(case, command, identity))
-    if case.withdrawal_marked:
-        events.append(CaseWithdrawn(**identity, reason=case.reason))
+    if case.withdrawal_marked and not work.knocks_again(case, command):
+        events.append(CaseWithdrawn(**identity, reason=case.reason, withdrawn_at=case.withdrawn_at))
     return events
 
 
 def _supplement(
     rules: Rules[C], case: C, command: OpenCase, identity: dict[str, Any]
 ) -> Sequence[Event] | Refusal:
-    if case.state in ENDED:
+    again = case.state == "withdrawn" and work.knocks_again(case, command)
+    if case.state in ENDED and not again:
         if not work.raises(command, case):
             return ()
         if case.state not in rules.revives:
             return case_ended(case.state)
     events = work.supplement(case, command, _known(case, command, identity), identity)
     if case.state in ENDED:
-        events.append(CaseReopened(**identity, reason="urgency_raised"))
+        events.append(CaseReopened(**identity, reason="told_again" if again else "urgency_raised"))
     return events
 
 
@@ -220,7 +222,7 @@ def _known(case: Case, command: OpenCase, identity: dict[str, Any]) -> CaseSuppl
         programmes=work.joined(case.programmes, command.programmes),
         subjects=work.joined(case.subjects, command.subjects),
         division=case.division or command.division,
-        sealed=case.sealed or command.sealed,
+        told_at=work.last_told(case, command),
     )
 
 
@@ -304,7 +306,7 @@ def _event(case: Case, command: Command, context: Context, identity: dict[str, A
         case Close():
             return CaseClosed(**identity, reason=command.reason)
         case WithdrawCase():
-            return CaseWithdrawn(**identity, reason=command.reason)
+            return CaseWithdrawn(**identity, reason=command.reason, withdrawn_at=command.at)
         case Transfer():
             return CaseTransferred(**identity, to=command.to, reason=command.reason)
         case Reopen():
@@ -324,6 +326,7 @@ def _change(case: Case, event: CaseEvent) -> dict[str, Any]:
         case CaseOpened():
             return {
                 "state": "opened",
+                "reason": None,
                 **event.model_dump(include={"urgency", "opened_at", "programmes", "subjects", "division"}),
             }
         case CaseTakenUp():

@@ -1,13 +1,14 @@
 """What every specialised service does about the events of intake and notify that it reads."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, get_args
 
 from onedoor.contracts.core import Command, Envelope, Urgency
 from onedoor.contracts.events.intake import ApplicationReceived, ApplicationSupplemented, ApplicationWithdrawn
 from onedoor.contracts.events.notify import ReferralEvent
 from onedoor.contracts.plan import Plan
-from onedoor.contracts.work import NoteReferral, Opening, WithdrawCase, case_id
+from onedoor.contracts.work import NoteReferral, Opening, ReferralState, WithdrawCase, case_id
 
 Application = ApplicationReceived | ApplicationSupplemented
 
@@ -21,7 +22,7 @@ def reaction(
     to it, and so is every new state of a referral that it asked for or that came to its service.
 
     opening: its command from an application and the fields that any opening has (target, application_id,
-    chain_id, urgency, sealed); receives: the departments whose referrals reach this service.
+    chain_id, urgency, sealed, told_at); receives: the departments whose referrals reach this service.
     """
 
     def react(event: Envelope) -> Sequence[Command]:
@@ -30,15 +31,26 @@ def reaction(
                 urgency = _planned_urgency(application.plan, service)
                 if urgency is None:
                     return ()
-                shared = _whose(application, service) | {"urgency": urgency, "sealed": application.protection}
+                shared = _whose(application, service) | {
+                    "urgency": urgency,
+                    "sealed": application.protection,
+                    "told_at": _told_at(application),
+                }
                 return (opening(application, shared),)
             case ApplicationWithdrawn() as withdrawn:
-                return (WithdrawCase(**_whose(withdrawn, service), reason=withdrawn.reason),)
-            case ReferralEvent() as referral if _concerns(referral, service, receives):
-                return (_note(referral, service),)
+                gone = _whose(withdrawn, service) | {"reason": withdrawn.reason, "at": withdrawn.withdrawn_at}
+                return (WithdrawCase.model_validate(gone),)
+            case ReferralEvent() as referral if _brings_state(referral):
+                return (_note(referral, service),) if _concerns(referral, service, receives) else ()
         return ()
 
     return react
+
+
+def _told_at(application: Application) -> datetime:
+    """When it was told: a supplement when it was recorded, an application when it was received."""
+    supplemented = isinstance(application, ApplicationSupplemented)
+    return application.recorded_at if supplemented else application.received_at
 
 
 def _planned_urgency(plan: Plan, service: str) -> Urgency | None:
@@ -53,6 +65,11 @@ def _whose(event: Application | ApplicationWithdrawn | ReferralEvent, service: s
         "application_id": event.application_id,
         "chain_id": event.chain_id,
     }
+
+
+def _brings_state(referral: ReferralEvent) -> bool:
+    """Whether the event brings the referral to another state; others say more about it."""
+    return referral.type.removeprefix("referral.") in get_args(ReferralState)
 
 
 def _concerns(referral: ReferralEvent, service: str, receives: frozenset[str]) -> bool:

@@ -54,6 +54,19 @@ FACTS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter[Any](shape) for name,
 """Every fact that can travel at all, with its values."""
 
 
+PROTECTION: Mapping[str, str] = {
+    "R1": "未成年人保护法 art. 11",
+    "R2": "民发〔2019〕62号",
+    "R5": "未成年人保护法 art. 92",
+    "R9": "danger to life, district rule, assumed",
+    "R14": "danger to life, district rule, assumed",
+    "R18": "反家庭暴力法",
+    "R23": "danger to life, district rule, assumed",
+    "R24": "danger to life, district rule, assumed",
+}
+"""Referrals whose duty stands whatever anyone signs, and why: no withdrawal and nobody revokes them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReferralRule:
     """One row. services: which services' cases may ask; least: no referral of this rule is less urgent."""

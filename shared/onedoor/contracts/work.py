@@ -56,6 +56,7 @@ class Part(BaseModel):
 class Work(BaseModel):
     """The shared part of the folded state.
 
+    told_at: when the newest plan that names it was made; withdrawn_at: the last withdrawal that is known.
     A service adds its `state`, None while only marks are there: events that came before the opening.
     """
 
@@ -70,7 +71,9 @@ class Work(BaseModel):
     division: str | None = None
     subjects: tuple[UUID, ...] = ()
     reason: str | None = None
+    told_at: datetime | None = None
     withdrawal_marked: bool = False
+    withdrawn_at: datetime | None = None
     referrals: dict[UUID, Part] = Field(default_factory=dict)
     requests: tuple[UUID, ...] = ()
 
@@ -87,17 +90,22 @@ class FromEvent(Command):
 
 
 class Opening(FromEvent):
-    """Open the case, or make known what a supplement added. A service adds its own fields."""
+    """Open the case, or make known what a supplement added. A service adds its own fields.
+
+    told_at: when the plan was made; it opens the case again where it was withdrawn before that (ADR 4).
+    """
 
     urgency: Urgency
+    told_at: datetime | None = None
     sealed: bool = False
     division: str | None = None
 
 
 class WithdrawCase(FromEvent):
-    """The application was withdrawn."""
+    """The application was withdrawn, at `at`: what was told later is not withdrawn."""
 
     reason: str | None = None
+    at: datetime | None = None
 
 
 class NoteReferral(FromEvent):
@@ -134,8 +142,8 @@ class KeptEvent(CaseEvent):
 class Supplemented(KeptEvent):
     """More became known: these are all facts of the application from now on. A service adds its own."""
 
-    sealed: bool = False
     division: str | None = None
+    told_at: datetime | None = None
 
     def told(self) -> dict[str, Any]:
         """What it says beyond whose case it is, as the state has it too."""
@@ -148,6 +156,7 @@ class WithdrawalMarked(KeptEvent):
     type = "case.withdrawal_marked"
 
     reason: str | None = None
+    withdrawn_at: datetime | None = None
 
 
 class ReferralNoted(KeptEvent):
@@ -174,6 +183,7 @@ def identity_of(service: str, work: Work, command: Command) -> dict[str, Any]:
         "chain_id": source.chain_id,
         "application_id": source.application_id,
         "child": work.child or bool(getattr(command, "child", False)) or service == "child-welfare",
+        "sealed": work.sealed or bool(getattr(command, "sealed", False)),
     }
 
 
@@ -189,7 +199,8 @@ def raises(command: Opening, work: Work) -> bool:
 
 def supplement(work: Work, command: Opening, known: Supplemented, identity: dict[str, Any]) -> list[Event]:
     """What is new to an opened case: `known`, if it says more than the state does, and a higher urgency."""
-    new = any(getattr(work, name) != fact for name, fact in known.told().items())
+    said = known.told() | {"sealed": known.sealed}
+    new = any(getattr(work, name) != fact for name, fact in said.items())
     events: list[Event] = [known] if new else []
     if raises(command, work):
         events.append(CaseUrgencyRaised(**identity, urgency=command.urgency))
@@ -206,7 +217,28 @@ def note(work: Work, command: NoteReferral, identity: dict[str, Any]) -> Sequenc
 
 def mark_withdrawal(work: Work, command: WithdrawCase, identity: dict[str, Any]) -> Sequence[Event]:
     """The mark of a withdrawal that came before the opening."""
-    return () if work.withdrawal_marked else (WithdrawalMarked(**identity, reason=command.reason),)
+    if work.withdrawal_marked and not _later(command.at, work.withdrawn_at):
+        return ()
+    return (WithdrawalMarked(**identity, reason=command.reason, withdrawn_at=command.at),)
+
+
+def told_since(work: Work, command: WithdrawCase) -> bool:
+    """Whether more was told after this withdrawal: a new knock at the door, which it does not take back."""
+    return command.at is not None and _later(work.told_at, command.at)
+
+
+def knocks_again(work: Work, command: Opening) -> bool:
+    """Whether this was told after the withdrawal that is known."""
+    return work.withdrawn_at is not None and _later(command.told_at, work.withdrawn_at)
+
+
+def last_told(work: Work, command: Opening) -> datetime | None:
+    """When the newest plan was made, of those known and this one."""
+    return command.told_at if _later(command.told_at, work.told_at) else work.told_at
+
+
+def _later(moment: datetime | None, than: datetime | None) -> bool:
+    return moment is not None and (than is None or moment > than)
 
 
 def not_referred(service: str, work: Work, command: RequestReferral) -> Refusal | None:
@@ -237,7 +269,11 @@ def evolve(work: W, event: Event, change: Callable[[W, CaseEvent], dict[str, Any
         "chain_id": event.chain_id,
         "application_id": event.application_id,
         "child": event.child,
+        "sealed": work.sealed or event.sealed,
     }
+    for name in ("told_at", "withdrawn_at"):
+        if _later(moment := getattr(event, name, None), getattr(work, name)):
+            update[name] = moment
     match event:
         case ReferralRequested():
             update["requests"] = (*work.requests, event.request_id)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from onedoor.contracts import work
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal
-from onedoor.contracts.events.case import CaseEvent
+from onedoor.contracts.events.case import CaseEvent, CaseReopened
 from onedoor.contracts.events.need import (
     NeedClosed,
     NeedDeclined,
@@ -160,16 +160,27 @@ def decide(need: Need, command: Command, context: Context) -> Sequence[Event] | 
 def _draft(
     need: Need, command: DraftNeed, context: Context, identity: dict[str, Any]
 ) -> Sequence[Event] | Refusal:
-    if need.state == "closed":
+    again = need.state == "closed" and need.reason == "withdrawn" and work.knocks_again(need, command)
+    if need.state == "closed" and not again:
         return _wrong_state("closed") if work.raises(command, need) else ()
     known = NeedSupplemented(**identity, **_known(need, command))
     if need.state is None:
         drafted = NeedDrafted(
-            **identity, urgency=command.urgency, opened_at=context.now, division=command.division
+            **identity,
+            urgency=command.urgency,
+            opened_at=context.now,
+            division=command.division,
+            told_at=command.told_at,
         )
-        closed = (NeedClosed(**identity, reason="withdrawn"),) if need.withdrawal_marked else ()
-        return (drafted, known, *closed)
-    return work.supplement(need, command, known, identity)
+        if need.withdrawal_marked and not work.knocks_again(need, command):
+            return (
+                drafted,
+                known,
+                NeedClosed(**identity, reason="withdrawn", withdrawn_at=need.withdrawn_at),
+            )
+        return (drafted, known)
+    events = work.supplement(need, command, known, identity)
+    return [*events, CaseReopened(**identity, reason="told_again")] if again else events
 
 
 def _known(need: Need, command: DraftNeed) -> dict[str, Any]:
@@ -178,12 +189,12 @@ def _known(need: Need, command: DraftNeed) -> dict[str, Any]:
     if need.known_at is not None and need.known_at > command.known_at:
         newest = need
     return {
-        "sealed": need.sealed or command.sealed,
         "division": newest.division or need.division or command.division,
         "needs": work.joined(need.needs, command.needs),
         "minor": newest.minor,
         "suspected": need.suspected or command.suspected,
         "known_at": newest.known_at,
+        "told_at": work.last_told(need, command),
     }
 
 
@@ -191,9 +202,9 @@ def _withdraw(need: Need, command: WithdrawCase, identity: dict[str, Any]) -> Se
     """Who withdraws the application takes the consent back too, unless the aid is given already."""
     if need.state is None:
         return work.mark_withdrawal(need, command, identity)
-    if need.state in ("delivered", "closed"):
+    if need.state in ("delivered", "closed") or work.told_since(need, command):
         return ()
-    return (NeedClosed(**identity, reason="withdrawn"),)
+    return (NeedClosed(**identity, reason="withdrawn", withdrawn_at=command.at),)
 
 
 def _repeated(need: Need, command: Command) -> bool:
@@ -360,7 +371,8 @@ def evolve(need: Need, event: Event) -> Need:
 def _change(need: Need, event: CaseEvent) -> dict[str, Any]:
     match event:
         case NeedDrafted():
-            return {"state": "drafted", **event.model_dump(include={"urgency", "opened_at", "division"})}
+            told = event.model_dump(include={"urgency", "opened_at", "division"})
+            return {"state": "drafted", "reason": None, **told}
         case ConsentGiven():
             return {"consent_by": event.by, "consent_on": event.signed_on, "gap_fen": event.gap_fen}
         case NeedPublished():
@@ -377,6 +389,9 @@ def _change(need: Need, event: CaseEvent) -> dict[str, Any]:
             return {"state": "declined", "provider": None, "reason": event.reason}
         case NeedClosed():
             return {"state": "closed", "reason": event.reason}
+        case CaseReopened():
+            # The consent went with the withdrawal: a new one is needed.
+            return {"state": "drafted", "reason": None, "consent_by": None, "consent_on": None}
     return {}
 
 

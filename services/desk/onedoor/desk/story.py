@@ -99,7 +99,7 @@ def details(row: Row, facts: Mapping[str, Any], words: Words, now: datetime) -> 
     if facts.get("services"):
         lines.append(words.labels("service", facts["services"]))
     if facts.get("on_behalf"):
-        lines.append(words("recorded on behalf ({means})", means=facts["on_behalf"]))
+        lines.append(words("recorded on behalf of the unit"))
     if facts.get("protection_stands"):
         lines.append(words("The protection duty stands."))
     return lines

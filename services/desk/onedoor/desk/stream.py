@@ -5,12 +5,13 @@ So a row keeps the id of the event that gave a value, and an older event never o
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 from uuid import UUID
 
 from onedoor.contracts.core import Classification, Envelope
 from onedoor.contracts.events import case, intake, notify, operations
 from onedoor.contracts.registry import EVENTS, TOPICS
+from onedoor.contracts.work import ReferralState
 from onedoor.desk import views
 from onedoor.runtime.service import Connection
 
@@ -178,13 +179,12 @@ def _referral(rows: Rows, envelope: Envelope, event: notify.ReferralEvent) -> No
         to=event.to,
         to_division=event.to_division,
         urgency=event.urgency,
-        state=state,
-        state_at=envelope.time,
-        state_event=envelope.id,
         child=event.child,
         classification=envelope.classification,
         **{"from": event.from_},
     )
+    if state in get_args(ReferralState):
+        _put(rows, event.referral_id, state=state, state_at=envelope.time, state_event=envelope.id)
     match event:
         case notify.ReferralSent():
             _put(rows, event.referral_id, sent_at=event.sent_at, due_ack=event.due_ack)
@@ -290,8 +290,8 @@ def _facts(envelope: Envelope) -> Row:
     facts = {name: value for name, value in said.items() if value not in (None, [], "")}
     if (sender := getattr(envelope.data, "from_", None)) is not None:
         facts["from"] = sender
-    if (behalf := getattr(envelope.data, "on_behalf_of", None)) is not None:
-        facts["on_behalf"] = behalf.means
+    if getattr(envelope.data, "on_behalf", False):
+        facts["on_behalf"] = True
     if isinstance(envelope.data, intake.ApplicationReceived | intake.ApplicationSupplemented):
         facts["services"] = [service.name for service in envelope.data.plan.services]
         facts["critical"] = envelope.data.plan.critical

@@ -19,7 +19,7 @@ from onedoor.intake.domain import (
     merged,
     split,
 )
-from onedoor.intake.domain.application import WITHDRAWN
+from onedoor.intake.domain.application import WITHDRAWN, dangerous
 from onedoor.intake.domain.known import kept_times
 from onedoor.intake.domain.protection import added, is_sealed, sealed_plan, without_sealed
 from onedoor.intake.receiving import open_protection, seal_report
@@ -63,7 +63,7 @@ async def supplement(
     more, recorded = await _more(tx, sent, base, actor, believed)
     known = merged(base, more)
     plan = await _plan(tx, known, target, aside)
-    if target.state == "withdrawn" and not plan.critical:
+    if target.state == "withdrawn" and not dangerous(known, plan):
         raise refused(WITHDRAWN)
     parts = await _parts(tx, target, known, plan)
     told = reading.details(sent, more, believed)
@@ -161,7 +161,8 @@ async def _plan(tx: Transaction, known: Known, target: Standing, aside: Standing
                 "duties": (*before.duties, *aside.plan.duties),
             }
         )
-    return kept_times(before, evaluated(known, tx.now, earlier), tx.now)
+    again = target.state == "withdrawn"
+    return kept_times(before, evaluated(known, tx.now, earlier), tx.now, again)
 
 
 async def _parts(tx: Transaction, target: Standing, known: Known, plan: Plan) -> Parts:

@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from onedoor.contracts.core import PERSONAL, Actor, Command, Urgency
-from onedoor.contracts.events.notify import OnBehalf
 from onedoor.notify import almanac, views
 from onedoor.notify.domain import referral as verbs
 from onedoor.notify.domain.clock import PAUSE_REASONS, Clock, PauseClock, ResumeClock
@@ -109,7 +108,7 @@ class ReferralItem(BaseModel):
 
 
 class Note(BaseModel):
-    """Words that belong to a step: a note, a reason, the feedback."""
+    """Words that belong to a step: a note, a reason, the feedback; on whose behalf, how, by what paper."""
 
     verb: str
     kind: str
@@ -311,8 +310,7 @@ async def _carry_out(
         await _clear_for_others(conn, actor)
     if await views.referral(conn, referral_id) is None:
         not_found()
-    behalf = OnBehalf(**body.on_behalf_of.model_dump()) if body.on_behalf_of else None
-    command = verb(target=referral_id, on_behalf_of=behalf, **wish)
+    command = verb(target=referral_id, on_behalf=body.on_behalf_of is not None, **wish)
 
     def answered(outcome: Outcome) -> BaseModel:
         state = outcome.state
@@ -356,8 +354,10 @@ async def _give(
 async def _keep_words(tx: Transaction, actor: Actor, outcome: Outcome, body: CommandBody) -> None:
     """Keep the words of a command beside its event: they never travel."""
     event = outcome.events[0]
-    for kind in ("note", "reason", "feedback"):
-        text = getattr(body, kind)
+    said = {kind: getattr(body, kind) for kind in ("note", "reason", "feedback")}
+    if body.on_behalf_of is not None:
+        said |= {f"behalf_{name}": text for name, text in body.on_behalf_of.model_dump().items()}
+    for kind, text in said.items():
         if text and text.strip():
             await views.write_note(
                 tx.conn,

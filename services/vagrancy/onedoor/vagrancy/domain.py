@@ -14,7 +14,7 @@ from pydantic import Field
 
 from onedoor.contracts import work
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, derived_id
-from onedoor.contracts.events.case import CaseEvent
+from onedoor.contracts.events.case import CaseEvent, CaseReopened
 from onedoor.contracts.events.stay import (
     StayAdmitted,
     StayCareGiven,
@@ -192,7 +192,8 @@ def decide(stay: Stay, command: Command, context: Context) -> Sequence[Event] | 
 def _open(
     stay: Stay, command: OpenStay, context: Context, identity: dict[str, Any]
 ) -> Sequence[Event] | Refusal:
-    if stay.state in ENDED:
+    again = stay.state == "left" and stay.reason == "withdrawn" and work.knocks_again(stay, command)
+    if stay.state in ENDED and not again:
         return _ended(stay.state) if work.raises(command, stay) else ()
     known = StaySupplemented(**identity, **_known(stay, command))
     if stay.state is None:
@@ -203,10 +204,13 @@ def _open(
             subjects=command.subjects,
             division=command.division,
             unidentified=command.unidentified,
+            told_at=command.told_at,
         )
-        left = (StayLeft(**identity, reason="withdrawn"),) if stay.withdrawal_marked else ()
-        return (opened, known, *left)
-    return work.supplement(stay, command, known, identity)
+        if stay.withdrawal_marked and not work.knocks_again(stay, command):
+            return (opened, known, StayLeft(**identity, reason="withdrawn", withdrawn_at=stay.withdrawn_at))
+        return (opened, known)
+    events = work.supplement(stay, command, known, identity)
+    return [*events, CaseReopened(**identity, reason="told_again")] if again else events
 
 
 def _known(stay: Stay, command: OpenStay) -> dict[str, Any]:
@@ -218,12 +222,12 @@ def _known(stay: Stay, command: OpenStay) -> dict[str, Any]:
     if stay.known_at is not None and stay.known_at > command.known_at:
         newest = stay
     return {
-        "sealed": stay.sealed or command.sealed,
         "division": newest.division or stay.division or command.division,
         "subjects": work.joined(stay.subjects, command.subjects),
         "unidentified": stay.unidentified if stay.admitted_at else newest.unidentified,
         "only_minors": newest.only_minors,
         "known_at": newest.known_at,
+        "told_at": work.last_told(stay, command),
         "facts": newest.facts,
     }
 
@@ -232,7 +236,9 @@ def _withdraw(stay: Stay, command: WithdrawCase, identity: dict[str, Any]) -> Se
     """Who is at the station already leaves when they wish, not when a paper is withdrawn (D, from 381)."""
     if stay.state is None:
         return work.mark_withdrawal(stay, command, identity)
-    return (StayLeft(**identity, reason="withdrawn"),) if stay.state == "opened" else ()
+    if stay.state != "opened" or work.told_since(stay, command):
+        return ()
+    return (StayLeft(**identity, reason="withdrawn", withdrawn_at=command.at),)
 
 
 def _repeated(stay: Stay, command: Command) -> bool:
@@ -401,7 +407,7 @@ def _change(stay: Stay, event: CaseEvent) -> dict[str, Any]:
     match event:
         case StayOpened():
             names = {"urgency", "opened_at", "subjects", "division", "unidentified"}
-            return {"state": "opened", **event.model_dump(include=names)}
+            return {"state": "opened", "reason": None, **event.model_dump(include=names)}
         case StayAdmitted():
             return {"state": "admitted", "admitted_at": event.admitted_at, "unidentified": event.unidentified}
         case StayCareGiven():
@@ -413,6 +419,8 @@ def _change(stay: Stay, event: CaseEvent) -> dict[str, Any]:
             return {"state": "returned", "to_division": event.to_division, "reason": event.means}
         case StayLeft():
             return {"state": "left", "reason": event.reason}
+        case CaseReopened():
+            return {"state": "opened", "reason": None}
     return {}
 
 

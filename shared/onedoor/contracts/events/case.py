@@ -32,12 +32,15 @@ class CaseEvent(Event):
     chain_id: UUID
     application_id: UUID
     child: bool = False
+    sealed: bool = False
 
     def topic(self) -> str | None:
         return services.BY_NAME[self.service].topic
 
     def classification(self) -> Classification:
-        return "child" if self.child or self.service == "child-welfare" else "internal"
+        if self.child or self.service == "child-welfare":
+            return "child"
+        return "restricted" if self.sealed else "internal"
 
 
 class CaseOpened(CaseEvent):
@@ -51,6 +54,7 @@ class CaseOpened(CaseEvent):
     programmes: tuple[str, ...] = ()
     subjects: tuple[UUID, ...] = ()
     division: str | None = None
+    told_at: AwareDatetime | None = None
 
 
 class CaseUrgencyRaised(CaseEvent):
@@ -97,6 +101,7 @@ class CaseWithdrawn(CaseEvent):
     brings = "withdrawn"
 
     reason: str | None = None
+    withdrawn_at: AwareDatetime | None = None
 
 
 class CaseTransferred(CaseEvent):
@@ -110,9 +115,12 @@ class CaseTransferred(CaseEvent):
 
 
 class CaseReopened(CaseEvent):
-    """It goes on: an objection, new facts, or a supplement that made an ended case more urgent."""
+    """It goes on: an objection, new facts, a supplement that made an ended case more urgent, or danger told
+    after the withdrawal (told_again).
+    """
 
     type = "case.reopened"
+    topics = services.TOPICS
     brings = "in_work"
 
     reason: str

@@ -70,6 +70,7 @@ class NeedClosed(NeedEvent):
     brings = "closed"
 
     reason: str
+    withdrawn_at: AwareDatetime | None = None
 
 
 EVENTS: tuple[type[Event], ...] = (

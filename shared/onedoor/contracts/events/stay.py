@@ -71,6 +71,7 @@ class StayLeft(StayEvent):
     brings = "closed"
 
     reason: str
+    withdrawn_at: AwareDatetime | None = None
 
 
 EVENTS: tuple[type[Event], ...] = (

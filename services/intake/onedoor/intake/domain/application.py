@@ -109,11 +109,11 @@ def _receive(state: Application, command: Receive) -> Sequence[Event] | Refusal:
 def _supplement(
     state: Application, chain_id: UUID, command: Supplement, context: Context
 ) -> Sequence[Event] | Refusal:
-    """After a withdrawal only danger is taken: a report of danger is never refused.
+    """After a withdrawal only danger is taken, as a new knock (ADR 4): a report of danger is never refused.
 
     What newly follows is counted from the supplement's own recording, not from the application's.
     """
-    if state.state == "withdrawn" and not command.plan.critical:
+    if state.state == "withdrawn" and not dangerous(command.known, command.plan):
         return WITHDRAWN
     return [
         ApplicationSupplemented(
@@ -125,6 +125,11 @@ def _supplement(
             **(command.known.told() | {"recorded_at": context.now}),
         )
     ]
+
+
+def dangerous(known: Known, plan: Plan) -> bool:
+    """Whether life may be in danger: something critical follows, or a sudden event has struck."""
+    return plan.critical or known.emergency is not None
 
 
 def evolve(state: Application, event: Event) -> Application:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from onedoor.calendar import local
 from onedoor.contracts.plan import Plan, PlannedDuty, PlannedReferral
+from onedoor.contracts.referral_rules import PROTECTION
 from onedoor.triage import Application as TriageApplication
 from onedoor.triage import ApplicationForm, evaluate
 from onedoor.triage.application import (
@@ -200,18 +201,26 @@ def _merged_subject(before: KnownSubject | None, now: KnownSubject) -> KnownSubj
     return before.model_copy(update={"age": age, "facts": {**before.facts, **now.facts}})
 
 
-def kept_times(old: Plan, new: Plan, at: datetime) -> Plan:
-    """The new plan, made at `at`, in which what stood before with the same urgency keeps its times."""
+def kept_times(old: Plan, new: Plan, at: datetime, again: bool = False) -> Plan:
+    """The new plan, made at `at`, in which what stood before with the same urgency keeps its times.
+
+    again: the application was withdrawn in between, which took away all but protection (ADR 4): the rest is
+    asked for anew.
+    """
     referrals = {(each.rule, each.to): each for each in old.referrals}
     duties = {each.id: each for each in old.duties}
 
     def referral(each: PlannedReferral) -> PlannedReferral:
         before = referrals.get((each.rule, each.to))
         raised = before is None or _URGENCIES.index(each.urgency) < _URGENCIES.index(before.urgency)
-        return each if before is None or raised else before
+        taken = again and each.rule not in PROTECTION
+        return each if before is None or raised or taken else before
 
     def duty(each: PlannedDuty) -> PlannedDuty:
-        return duties.get(each.id, each) if each.started_at == local(at) else each
+        before = duties.get(each.id)
+        if before is None or each.started_at != local(at):
+            return each
+        return each.model_copy(update={"again": True}) if again else before
 
     return new.model_copy(
         update={"referrals": tuple(map(referral, new.referrals)), "duties": tuple(map(duty, new.duties))}

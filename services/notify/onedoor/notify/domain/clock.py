@@ -834,6 +834,7 @@ def _rescheduled(clock: Clock, event: ClockRescheduled) -> Mapping[str, Any]:
     }
     if event.started_at is None:
         return changes | {"extended": event.reason}
+    breached = event.due_at == clock.breached_at
     return (
         changes
         | {
@@ -843,11 +844,12 @@ def _rescheduled(clock: Clock, event: ClockRescheduled) -> Mapping[str, Any]:
             "pauses": (),
             "extended": None,
             "late_entry": False,
-            "step": 0,
+            "step": clock.step if breached else 0,
             "end": None,
-            "breached_at": None,
+            "breached_at": clock.breached_at if breached else None,
             "late_seconds": 0,
         }
+        | ({"state": "breached"} if breached else {})
         | _UNHEARD
     )
 

@@ -1,8 +1,9 @@
 """The ledger of one application: which referrals and statutory duties it has led to.
 
 It admits each once, whoever asks and in whatever order. A withdrawal is kept as a mark that counts at its
-own time: what was asked for before it is opened and revoked, what is asked for after it is refused; a
-protection duty stands in either case.
+own time: what was asked for before it is opened and revoked; a protection duty stands. A plan made after it
+is a new knock at the door (ADR 4): intake lets it pass only where danger is told, and what it asks for is
+opened. A case that asks after a withdrawal without such a knock is set aside, until one is known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,17 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency, derived_id
-from onedoor.contracts.referral_rules import RANK
+from onedoor.contracts.core import (
+    Classification,
+    Command,
+    Context,
+    Decider,
+    Event,
+    Urgency,
+    derived_id,
+)
+from onedoor.contracts.events.notify import Kept
+from onedoor.contracts.referral_rules import PROTECTION, RANK
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.referral import Wanted
 
@@ -44,7 +54,7 @@ class Asked(BaseModel):
 
 
 class AskedDuty(BaseModel):
-    """A statutory duty of the plan that runs since `started_at`."""
+    """A statutory duty of the plan that runs since `started_at`; `again`: a withdrawal ended the first."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,11 +64,13 @@ class AskedDuty(BaseModel):
     owner_division: str | None = None
     late_entry: bool = False
     child: bool = False
+    sealed: bool = False
+    again: bool = False
     subject: UUID | None = None
 
 
 class Entry(BaseModel):
-    """What the ledger remembers of a referral."""
+    """What the ledger remembers of a referral: asked for last at `asked_at`, its facts told at `told_at`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,6 +78,10 @@ class Entry(BaseModel):
     to: str
     urgency: Urgency
     drafted: bool
+    asked_at: datetime
+    told_at: datetime
+    child: bool = False
+    sealed: bool = False
     service: str | None = None
     returned_at: datetime | None = None
     replaced: bool = False
@@ -79,31 +95,46 @@ class Withdrawal(BaseModel):
 
     def spares(self, what: "Wanted | Entry") -> bool:
         """Whether it stands all the same: a protection duty's, or of a protection case that goes on."""
-        if what.rule in duties.PROTECTION:
+        if what.rule in PROTECTION:
             return True
         return self.protection_stands and what.service == "child-welfare"
 
 
 class Ledger(BaseModel):
-    """The folded state. received: an application's plan has come in."""
+    """The folded state. plans: when each was made; aside: what cases asked for after a withdrawal."""
 
     model_config = ConfigDict(frozen=True)
 
     application_id: UUID | None = None
     chain_id: UUID | None = None
-    received: bool = False
+    plans: tuple[datetime, ...] = ()
     entries: dict[UUID, Entry] = Field(default_factory=dict)
     duties: tuple[AskedDuty, ...] = ()
-    withdrawal: Withdrawal | None = None
+    withdrawals: tuple[Withdrawal, ...] = ()
+    aside: tuple[Asked, ...] = ()
+
+    @property
+    def received(self) -> bool:
+        """Whether an application's plan has come in."""
+        return bool(self.plans)
 
     def allows(self, asked: Asked) -> bool:
-        """Whether it may be asked for: not after the withdrawal, unless it stands."""
-        gone = self.withdrawal
-        return gone is None or asked.wanted.sent_at < gone.at or gone.spares(asked.wanted)
+        """Whether a case may ask for it: the application stands then, or the withdrawal spares it."""
+        at = asked.wanted.sent_at
+        before = [gone for gone in self.withdrawals if gone.at <= at]
+        latest = max(before, key=lambda gone: gone.at, default=None)
+        if latest is None or latest.spares(asked.wanted):
+            return True
+        return any(latest.at < plan <= at for plan in self.plans)
 
-    def falls_away(self, asked: Asked) -> bool:
-        """Whether the withdrawal takes it away again."""
-        return self.withdrawal is not None and not self.withdrawal.spares(asked.wanted)
+    def taken_by(self, asked: Asked) -> Withdrawal | None:
+        """The first withdrawal after it was asked for that does not spare it."""
+        later = (
+            gone
+            for gone in self.withdrawals
+            if asked.wanted.sent_at < gone.at and not gone.spares(asked.wanted)
+        )
+        return min(later, key=lambda gone: gone.at, default=None)
 
 
 class OfApplication(Command):
@@ -114,11 +145,11 @@ class OfApplication(Command):
 
 
 class Admit(OfApplication):
-    """Take up what a plan or a request asks for. `plan`: it is the plan of an application."""
+    """Take up what a plan or a request asks for. `planned_at`: when the plan was made; None: a case asks."""
 
     asked: tuple[Asked, ...] = ()
     duties: tuple[AskedDuty, ...] = ()
-    plan: bool = True
+    planned_at: datetime | None = None
 
 
 class Withdraw(OfApplication):
@@ -153,15 +184,38 @@ class LedgerEvent(Event):
 class PlanReceived(LedgerEvent):
     type = "ledger.plan_received"
 
+    planned_at: datetime
 
-class ReferralAdmitted(LedgerEvent):
+
+class OfWanted(LedgerEvent):
+    """What says which facts travel is as closely kept as they are."""
+
+    wanted: Wanted
+
+    def classification(self) -> Classification:
+        return Kept(child=self.wanted.child, sealed=self.wanted.sealed).classification()
+
+
+class ReferralAdmitted(OfWanted):
     type = "ledger.referral_admitted"
 
     referral_id: UUID
-    wanted: Wanted
 
-    def classification(self) -> Literal["child", "internal"]:
-        return "child" if self.wanted.child else "internal"
+
+class ReferralInformed(OfWanted):
+    """More is known of what was admitted before, or it has to be kept more closely."""
+
+    type = "ledger.referral_informed"
+
+    referral_id: UUID
+
+
+class RequestSetAside(OfWanted):
+    """A case asks for it though the application was withdrawn; only a new knock lets it pass."""
+
+    type = "ledger.request_set_aside"
+
+    origin: UUID
 
 
 class ReferralReleased(LedgerEvent):
@@ -177,6 +231,17 @@ class DutyAdmitted(LedgerEvent):
     type = "ledger.duty_admitted"
 
     duty: AskedDuty
+
+
+class DutyMarked(LedgerEvent):
+    """What it watches turned out to be about a child, or sealed."""
+
+    type = "ledger.duty_marked"
+
+    id: str
+    subject: UUID
+    child: bool
+    sealed: bool
 
 
 class DutyEnded(LedgerEvent):
@@ -206,15 +271,18 @@ class ReturnNoted(LedgerEvent):
 INTERNAL: tuple[type[Event], ...] = (
     PlanReceived,
     ReferralAdmitted,
+    ReferralInformed,
+    RequestSetAside,
     ReferralReleased,
     DutyAdmitted,
+    DutyMarked,
     DutyEnded,
     Withdrawn,
     ReturnNoted,
 )
 
 
-def decide(ledger: Ledger, command: Command, context: Context) -> Sequence[Event] | Refusal:
+def decide(ledger: Ledger, command: Command, context: Context) -> Sequence[Event]:
     """The events of a command; what is known already gives none."""
     match command:
         case Admit():
@@ -235,20 +303,18 @@ def _of(command: OfApplication) -> dict[str, UUID]:
     return {"application_id": command.application_id, "chain_id": command.chain_id}
 
 
-def _admit(ledger: Ledger, command: Admit) -> Sequence[Event] | Refusal:
+def _admit(ledger: Ledger, command: Admit) -> Sequence[Event]:
     events: list[Event] = []
-    if command.plan and not ledger.received:
-        events.append(PlanReceived(**_of(command)))
-    refused = [asked for asked in command.asked if not ledger.allows(asked)]
-    if refused and not command.plan:
-        return Refusal(
-            "ledger.withdrawn",
-            "The application was withdrawn before; only a protection duty is still handed over.",
-            "申请此前已撤回，只有保护职责可以继续转介。",
-        )
-    for asked in command.asked:
-        if asked not in refused:
+    if command.planned_at is not None and command.planned_at not in ledger.plans:
+        received = PlanReceived(**_of(command), planned_at=command.planned_at)
+        events.append(received)
+        ledger = evolve(ledger, received)
+    allowed = [asked for asked in ledger.aside if ledger.allows(asked)]
+    for asked in (*command.asked, *allowed):
+        if command.planned_at is not None or ledger.allows(asked):
             events.extend(_admitted(ledger, command, asked))
+        elif asked not in ledger.aside:
+            events.append(RequestSetAside(**_of(command), origin=asked.origin, wanted=asked.wanted))
     for duty in command.duties:
         more = _duty(ledger, command, duty)
         events.extend(more)
@@ -258,22 +324,37 @@ def _admit(ledger: Ledger, command: Admit) -> Sequence[Event] | Refusal:
 
 
 def _admitted(ledger: Ledger, command: Admit, asked: Asked) -> Sequence[Event]:
-    if not _news(ledger.entries.get(asked.referral_id), asked.wanted):
-        return ()
-    wanted = asked.wanted.model_copy(update={"replaces": _replaced(ledger, asked)})
+    known, wanted = ledger.entries.get(asked.referral_id), asked.wanted
+    if not _news(known, wanted):
+        if known is None or not _says_more(known, wanted):
+            return ()
+        return (ReferralInformed(**_of(command), referral_id=asked.referral_id, wanted=wanted),)
+    wanted = wanted.model_copy(update={"replaces": _replaced(ledger, asked)})
     admitted = ReferralAdmitted(**_of(command), referral_id=asked.referral_id, wanted=wanted)
-    if not ledger.falls_away(asked):
+    gone = ledger.taken_by(asked)
+    if gone is None:
         return (admitted,)
-    assert ledger.withdrawal is not None
-    gone = ledger.withdrawal.at
-    return (admitted, ReferralReleased(**_of(command), referral_id=asked.referral_id, at=gone))
+    return (admitted, ReferralReleased(**_of(command), referral_id=asked.referral_id, at=gone.at))
 
 
 def _news(known: Entry | None, wanted: Wanted) -> bool:
-    """Whether it is new, more urgent than known, or may be sent now where it was a draft."""
-    if known is None or RANK[wanted.urgency] > RANK[known.urgency]:
+    """Whether it is new, asked for anew, or may be sent now where it was a draft."""
+    if known is None:
         return True
-    return known.drafted and wanted.drafted is None
+    if wanted.sent_at < known.asked_at and wanted.dated:
+        return False
+    if wanted.sent_at > known.asked_at and wanted.dated:
+        return True
+    return RANK[wanted.urgency] > RANK[known.urgency] or (known.drafted and wanted.drafted is None)
+
+
+def _says_more(known: Entry, wanted: Wanted) -> bool:
+    """Whether its facts are newer, or show that it has to be kept more closely."""
+    return (
+        wanted.told_at > known.told_at
+        or (wanted.child and not known.child)
+        or (wanted.sealed and not known.sealed)
+    )
 
 
 def _replaced(ledger: Ledger, asked: Asked) -> UUID | None:
@@ -294,15 +375,25 @@ def _replaced(ledger: Ledger, asked: Asked) -> UUID | None:
 def _duty(ledger: Ledger, command: Admit, duty: AskedDuty) -> Sequence[Event]:
     """Its clock's subject is the application; a second start of one duty has a subject of its own."""
     same = [known for known in ledger.duties if known.id == duty.id]
-    if any(known.started_at == duty.started_at for known in same):
-        return ()
+    known = next((known for known in same if known.started_at == duty.started_at), None)
+    if known is not None:
+        return _marked(command, known, duty)
+    first = not duty.again and command.application_id not in {known.subject for known in same}
     own = derived_id("duty", command.application_id, duty.id, duty.started_at.isoformat())
-    admitted = duty.model_copy(update={"subject": own if same else command.application_id})
+    admitted = duty.model_copy(update={"subject": command.application_id if first else own})
     events: list[Event] = [DutyAdmitted(**_of(command), duty=admitted)]
-    gone = ledger.withdrawal
-    if gone is not None and not duties.duty(duty.id).protection:
-        events.append(_ended(command, admitted, gone.at, "cancelled"))
+    gone = [each.at for each in ledger.withdrawals if duty.started_at <= each.at]
+    if gone and not duties.duty(duty.id).protection:
+        events.append(_ended(command, admitted, min(gone), "cancelled"))
     return events
+
+
+def _marked(command: OfApplication, known: AskedDuty, duty: AskedDuty) -> Sequence[Event]:
+    child, sealed = known.child or duty.child, known.sealed or duty.sealed
+    if (child, sealed) == (known.child, known.sealed):
+        return ()
+    assert known.subject is not None
+    return (DutyMarked(**_of(command), id=known.id, subject=known.subject, child=child, sealed=sealed),)
 
 
 def _ended(
@@ -313,18 +404,18 @@ def _ended(
 
 
 def _withdraw(ledger: Ledger, command: Withdraw) -> Sequence[Event]:
-    if ledger.withdrawal is not None:
-        return ()
     gone = Withdrawal(at=command.withdrawn_at, protection_stands=command.protection_stands)
+    if gone in ledger.withdrawals:
+        return ()
     released = [
         ReferralReleased(**_of(command), referral_id=id_, at=gone.at)
         for id_, entry in ledger.entries.items()
-        if not gone.spares(entry)
+        if entry.asked_at < gone.at and not gone.spares(entry)
     ]
     ended = [
         _ended(command, duty, gone.at, "cancelled")
         for duty in ledger.duties
-        if not duties.duty(duty.id).protection
+        if duty.started_at <= gone.at and not duties.duty(duty.id).protection
     ]
     return (Withdrawn(**_of(command), withdrawal=gone), *released, *ended)
 
@@ -332,7 +423,7 @@ def _withdraw(ledger: Ledger, command: Withdraw) -> Sequence[Event]:
 def _decided(ledger: Ledger, command: NoteDecision) -> Sequence[Event]:
     """Meet the duties that are known; before the plan has come, leave a mark with each that may be in it."""
     ids = duties.decided_by(command.service)
-    known = [duty for duty in ledger.duties if duty.id in ids]
+    known = [duty for duty in ledger.duties if duty.id in ids and duty.started_at <= command.at]
     if known or ledger.received:
         return [_ended(command, duty, command.at, "met") for duty in known]
     application = command.application_id
@@ -351,13 +442,29 @@ def evolve(ledger: Ledger, event: Event) -> Ledger:
 def _changes(ledger: Ledger, event: LedgerEvent) -> Mapping[str, Any]:
     match event:
         case PlanReceived():
-            return {"received": True}
+            return {"plans": (*ledger.plans, event.planned_at)}
         case ReferralAdmitted():
-            return {"entries": _entries(ledger, event)}
+            aside = tuple(asked for asked in ledger.aside if asked.referral_id != event.referral_id)
+            return {"entries": _entries(ledger, event), "aside": aside}
+        case ReferralInformed():
+            known = ledger.entries[event.referral_id]
+            return {"entries": ledger.entries | {event.referral_id: _informed(known, event.wanted)}}
+        case RequestSetAside():
+            return {"aside": (*ledger.aside, Asked(origin=event.origin, wanted=event.wanted))}
         case DutyAdmitted():
             return {"duties": (*ledger.duties, event.duty)}
+        case DutyMarked():
+            marks = {"child": event.child, "sealed": event.sealed}
+            return {
+                "duties": tuple(
+                    duty.model_copy(update=marks)
+                    if (duty.id, duty.subject) == (event.id, event.subject)
+                    else duty
+                    for duty in ledger.duties
+                )
+            }
         case Withdrawn():
-            return {"withdrawal": event.withdrawal}
+            return {"withdrawals": (*ledger.withdrawals, event.withdrawal)}
         case ReturnNoted():
             entry = ledger.entries[event.referral_id].model_copy(update={"returned_at": event.at})
             return {"entries": ledger.entries | {event.referral_id: entry}}
@@ -372,12 +479,31 @@ def _entries(ledger: Ledger, event: ReferralAdmitted) -> Mapping[UUID, Entry]:
         urgency=wanted.urgency,
         drafted=wanted.drafted is not None,
         service=wanted.service,
+        asked_at=wanted.sent_at,
+        told_at=wanted.told_at,
+        child=wanted.child,
+        sealed=wanted.sealed,
     )
+    known = ledger.entries.get(event.referral_id)
+    if known is not None:
+        entry = _informed(known, wanted).model_copy(
+            update={name: getattr(entry, name) for name in ("urgency", "drafted", "asked_at")}
+        )
     entries = ledger.entries | {event.referral_id: entry}
     if wanted.replaces is not None:
         relieved = ledger.entries[wanted.replaces].model_copy(update={"replaced": True})
         entries[wanted.replaces] = relieved
     return entries
+
+
+def _informed(known: Entry, wanted: Wanted) -> Entry:
+    return known.model_copy(
+        update={
+            "told_at": max(known.told_at, wanted.told_at),
+            "child": known.child or wanted.child,
+            "sealed": known.sealed or wanted.sealed,
+        }
+    )
 
 
 LEDGER: Decider[Ledger] = Decider(

@@ -12,9 +12,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from onedoor.calendar import CHINA, Limit, Unit, local
-from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, Urgency
+from onedoor.contracts.core import Classification, Command, Context, Decider, Event, Refusal, Urgency
 from onedoor.contracts.events.notify import (
-    OnBehalf,
+    Kept,
     ReferralAcknowledged,
     ReferralActed,
     ReferralAnswered,
@@ -25,9 +25,10 @@ from onedoor.contracts.events.notify import (
     ReferralReturned,
     ReferralRevoked,
     ReferralSent,
+    ReferralSupplemented,
     ReferralVerified,
 )
-from onedoor.contracts.referral_rules import RANK
+from onedoor.contracts.referral_rules import PROTECTION, RANK
 from onedoor.notify.domain import duties
 
 State = Literal[
@@ -57,9 +58,10 @@ LONGEST_EXTENSION = Limit(5, Unit.WORKING_DAYS)
 class Wanted(BaseModel):
     """A referral as it is asked for: by the plan of an application, or by a person out of a case.
 
-    drafted: the coded reason for which it may not be sent yet; service: whose case asks; facts: codes that
-    may travel by its rule;
-    replaces: the returned critical referral that its acknowledgement relieves.
+    sent_at: when it was asked for, from when its clocks run; dated: the plan says that moment itself, so that
+    a later one asks anew; told_at: how new its facts are; drafted: the coded reason for which it may not be
+    sent yet; service: whose case asks; facts: codes that may travel by its rule; child, sealed: how closely
+    it is kept; replaces: the returned critical referral that its acknowledgement relieves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +72,8 @@ class Wanted(BaseModel):
     to_division: str | None = None
     urgency: Urgency
     sent_at: datetime
+    dated: bool = False
+    told_at: datetime
     ground: str = ""
     drafted: str | None = None
     case_id: UUID | None = None
@@ -78,7 +82,18 @@ class Wanted(BaseModel):
     facts: dict[str, Any] = Field(default_factory=dict)
     late_entry: bool = False
     child: bool = False
+    sealed: bool = False
     replaces: UUID | None = None
+
+    def joined(self, other: "Wanted") -> "Wanted":
+        """This one with what the other knows: the newer facts, kept as closely as either has to be.
+
+        Whoever tells more tells all that is known by then, so that the newer facts hold the older ones.
+        """
+        newer = other if other.told_at > self.told_at else self
+        known = {name: getattr(newer, name) for name in ("subjects", "facts", "told_at")}
+        marks = {"child": self.child or other.child, "sealed": self.sealed or other.sealed}
+        return self.model_copy(update=known | marks | {"replaces": self.replaces or other.replaces})
 
 
 class Referral(BaseModel):
@@ -111,7 +126,7 @@ class Referral(BaseModel):
     @property
     def protection(self) -> bool:
         """Whether its duty stands whatever anyone signs."""
-        return self.wanted is not None and self.wanted.rule in duties.PROTECTION
+        return self.wanted is not None and self.wanted.rule in PROTECTION
 
     @property
     def held(self) -> bool:
@@ -124,6 +139,12 @@ class OpenReferral(Command):
 
     chain_id: UUID
     application_id: UUID
+    wanted: Wanted
+
+
+class InformReferral(Command):
+    """More is known of it: facts, people, or how closely it has to be kept."""
+
     wanted: Wanted
 
 
@@ -144,9 +165,9 @@ class NoteDue(Command):
 
 
 class ByPerson(Command):
-    """`on_behalf_of`: 代签收, recorded for a unit without an account."""
+    """`on_behalf`: 代签收, recorded for a unit without an account; for whom and how stays outside events."""
 
-    on_behalf_of: OnBehalf | None = None
+    on_behalf: bool = False
 
 
 class Send(ByPerson):
@@ -199,6 +220,7 @@ class Revoke(ByPerson):
 
 COMMANDS: tuple[type[Command], ...] = (
     OpenReferral,
+    InformReferral,
     Release,
     TakeOver,
     NoteDue,
@@ -267,22 +289,18 @@ class ReferralOpened(Event):
     application_id: UUID
     wanted: Wanted
 
-    def classification(self) -> Literal["child", "internal"]:
-        return "child" if self.wanted.child else "internal"
+    def classification(self) -> Classification:
+        return Kept(child=self.wanted.child, sealed=self.wanted.sealed).classification()
 
 
-class Kept(Event):
+class KeptHere(Kept):
     """An event of a referral that concerns nobody outside."""
 
     referral_id: UUID
     chain_id: UUID
-    child: bool = False
-
-    def classification(self) -> Literal["child", "internal"]:
-        return "child" if self.child else "internal"
 
 
-class ReferralTookOver(Kept):
+class ReferralTookOver(KeptHere):
     """Acknowledged in place of another receiver, whose referral this relieves."""
 
     type = "referral.took_over"
@@ -290,13 +308,13 @@ class ReferralTookOver(Kept):
     relieved: UUID
 
 
-class ReferralTakenOver(Kept):
+class ReferralTakenOver(KeptHere):
     """The next receiver has acknowledged; nothing is expected of this one any more."""
 
     type = "referral.taken_over"
 
 
-class ReferralDueNoted(Kept):
+class ReferralDueNoted(KeptHere):
     """It is due at another moment, since its clock stood still."""
 
     type = "referral.due_noted"
@@ -319,6 +337,8 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
     match command:
         case OpenReferral():
             return _open(referral, command)
+        case InformReferral():
+            return _inform(referral, command)
         case Release():
             return _release(referral, command.at)
         case TakeOver():
@@ -331,22 +351,24 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
 
 
 def _open(referral: Referral, command: OpenReferral) -> Decided:
-    known, wanted = referral.wanted, command.wanted
+    known = referral.wanted
     if known is None:
-        return _opened(command, wanted)
-    wanted = wanted.model_copy(update={"replaces": wanted.replaces or known.replaces})
-    if RANK[wanted.urgency] > RANK[known.urgency] and referral.state != "revoked":
-        return _opened(command, wanted.model_copy(update={"drafted": _still_drafted(referral, wanted)}))
+        return _opened(command, command.wanted)
+    wanted = command.wanted.joined(known)
+    raised = RANK[wanted.urgency] > RANK[known.urgency]
+    if (wanted.dated and wanted.sent_at > known.sent_at) or (raised and referral.state != "revoked"):
+        drafted = wanted.drafted if referral.state in ("drafted", "revoked") else None
+        again: Again = "urgency_raised" if raised else "told_again"
+        return _opened(command, wanted.model_copy(update={"drafted": drafted}), again)
     if referral.state == "drafted" and wanted.drafted is None:
         return _opened(command, wanted.model_copy(update={"urgency": known.urgency}))
     return ()
 
 
-def _still_drafted(referral: Referral, wanted: Wanted) -> str | None:
-    return wanted.drafted if referral.state == "drafted" else None
+Again = Literal["urgency_raised", "told_again"]
 
 
-def _opened(command: OpenReferral, wanted: Wanted) -> Sequence[Event]:
+def _opened(command: OpenReferral, wanted: Wanted, again: Again | None = None) -> Sequence[Event]:
     opened = ReferralOpened(
         referral_id=command.target,
         chain_id=command.chain_id,
@@ -356,10 +378,32 @@ def _opened(command: OpenReferral, wanted: Wanted) -> Sequence[Event]:
     referral = evolve(Referral(), opened)
     if wanted.drafted is not None:
         return (opened, ReferralDrafted(**identity(referral), reason=wanted.drafted))
-    return (opened, _sent(referral, wanted.sent_at))
+    return (opened, _sent(referral, wanted.sent_at, again))
 
 
-def _sent(referral: Referral, at: datetime) -> ReferralSent:
+def _inform(referral: Referral, command: InformReferral) -> Sequence[Event]:
+    """What is over takes up no more facts, but has to be kept as closely as what is known asks for."""
+    known = referral.wanted
+    assert known is not None
+    joined = known.joined(command.wanted)
+    if referral.state in ("closed", "revoked"):
+        joined = known.model_copy(update={"child": joined.child, "sealed": joined.sealed})
+    if joined == known:
+        return ()
+    informed = referral.model_copy(update={"wanted": joined})
+    opened = ReferralOpened(
+        referral_id=command.target,
+        chain_id=referral.chain_id,
+        application_id=referral.application_id,
+        wanted=joined,
+    )
+    if referral.state == "drafted":
+        return (opened,)
+    said = {"subjects": joined.subjects, "facts": joined.facts}
+    return (opened, ReferralSupplemented(**identity(informed), **said))
+
+
+def _sent(referral: Referral, at: datetime, again: Again | None = None) -> ReferralSent:
     wanted = referral.wanted
     assert wanted is not None
     limits = duties.limits(wanted.urgency, wanted.to)
@@ -374,6 +418,7 @@ def _sent(referral: Referral, at: datetime) -> ReferralSent:
         subjects=wanted.subjects,
         facts=wanted.facts,
         late_entry=wanted.late_entry,
+        again=again,
     )
 
 
@@ -407,7 +452,7 @@ def _wrong_side(referral: Referral, command: ByPerson, context: Context) -> Refu
         return None
     mine = actor.department == wanted.to
     if type(command) in RECEIVERS:
-        if mine or command.on_behalf_of is not None:
+        if mine or command.on_behalf:
             return None
         return Refusal(
             "referral.not_addressed",
@@ -457,7 +502,7 @@ def _not_yet(referral: Referral, command: ByPerson) -> Refusal | None:
 
 
 def _by_person(referral: Referral, command: ByPerson, context: Context) -> Decided:
-    base, behalf = identity(referral), {"on_behalf_of": command.on_behalf_of}
+    base, behalf = identity(referral), {"on_behalf": command.on_behalf}
     match command:
         case Send():
             return (_sent(referral, context.now),)
@@ -486,7 +531,7 @@ def _return(referral: Referral, command: Return) -> Decided:
     reason = _coded(command.reason, RETURN_REASONS)
     if isinstance(reason, Refusal):
         return reason
-    return (ReferralReturned(**identity(referral), reason=reason, on_behalf_of=command.on_behalf_of),)
+    return (ReferralReturned(**identity(referral), reason=reason, on_behalf=command.on_behalf),)
 
 
 def _revoke(referral: Referral, command: Revoke, context: Context) -> Decided:
@@ -583,9 +628,7 @@ def _answer(referral: Referral, command: Answer) -> Decided:
         return Refusal(
             "referral.outcome", f"Give the outcome as one of: {codes}.", f"结果取值：{codes}。", "outcome"
         )
-    return (
-        ReferralAnswered(**identity(referral), outcome=command.outcome, on_behalf_of=command.on_behalf_of),
-    )
+    return (ReferralAnswered(**identity(referral), outcome=command.outcome, on_behalf=command.on_behalf),)
 
 
 def _reopen(referral: Referral, command: Reopen, context: Context) -> Decided:
@@ -602,7 +645,7 @@ def identity(referral: Referral) -> dict[str, Any]:
     """What every event of this referral says."""
     wanted = referral.wanted
     assert wanted is not None
-    shared = {"case_id", "rule", "from_", "to", "to_division", "urgency", "child"}
+    shared = {"case_id", "rule", "from_", "to", "to_division", "urgency", "child", "sealed"}
     return {
         "referral_id": referral.referral_id,
         "chain_id": referral.chain_id,
@@ -612,8 +655,8 @@ def identity(referral: Referral) -> dict[str, Any]:
 
 
 def _kept(referral: Referral) -> dict[str, Any]:
-    child = referral.wanted is not None and referral.wanted.child
-    return {"referral_id": referral.referral_id, "chain_id": referral.chain_id, "child": child}
+    names = ("referral_id", "chain_id", "child", "sealed")
+    return {name: value for name, value in identity(referral).items() if name in names}
 
 
 def evolve(referral: Referral, event: Event) -> Referral:
