@@ -1,5 +1,6 @@
 """HTTP conventions that need no server: signing in, roles, versions, health, metrics."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -15,6 +16,8 @@ from onedoor.runtime.http import Staff, allow, expected_version
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import dev_token, ensure_dev_key
+
+LIMIT = 1000
 
 
 class Pool:
@@ -33,7 +36,7 @@ class Toy:
         self.pool, self.key, self.metrics = Pool(), key, Metrics()
         self.app = FastAPI()
         problems.install(self.app)
-        http.install(self.app)
+        http.install(self.app, body_limit=LIMIT)
         self.app.include_router(health.router)
         self.app.state.onedoor = SimpleNamespace(
             settings=Settings(environment="test", dev_key=key),
@@ -51,6 +54,18 @@ class Toy:
         @self.app.get("/cases")
         async def cases(request: Request, actor: Annotated[Actor, Depends(allow("case.read"))]) -> bool:
             return http.granted(request, actor).own_division
+
+        @self.app.post("/model")
+        async def model(body: dict[str, str]) -> int:
+            return len(body["a"])
+
+        @self.app.post("/bytes")
+        async def bytes_(request: Request) -> int:
+            return len(await request.body())
+
+        @self.app.post("/form")
+        async def form(request: Request) -> int:
+            return len(await request.form())
 
         @self.app.get("/version")
         async def version(request: Request) -> int | None:
@@ -141,3 +156,35 @@ def test_every_metric_says_what_it_is() -> None:
     names = [line for line in first.exposition().decode().splitlines() if line.startswith("# HELP")]
     assert len(names) >= 14
     assert all(len(line.split(" ", 3)) == 4 for line in names)
+
+
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Sent without saying how long it is."""
+    for start in range(0, len(body), 100):
+        yield body[start : start + 100]
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("path", ["/model", "/bytes", "/form"])
+async def test_a_body_beyond_the_limit_413(client: httpx.AsyncClient, path: str, announced: bool) -> None:
+    def sent(size: int) -> dict[str, Any]:
+        if path == "/form":
+            body, kind = b"a=" + b"x" * (size - 2), "application/x-www-form-urlencoded"
+        else:
+            body, kind = b'{"a":"' + b"x" * (size - 8) + b'"}', "application/json"
+        return {"content": body if announced else in_pieces(body), "headers": {"content-type": kind}}
+
+    assert (await client.post(path, **sent(LIMIT))).status_code == 200
+    answer = await client.post(path, **sent(LIMIT + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "1001"])
+async def test_a_body_that_is_announced_too_long_is_not_read(client: httpx.AsyncClient, length: str) -> None:
+    async def unread() -> AsyncIterator[bytes]:
+        raise AssertionError("read")
+        yield b""
+
+    answer = await client.post("/bytes", content=unread(), headers={"content-length": length})
+    assert answer.status_code == 413

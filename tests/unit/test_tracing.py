@@ -222,7 +222,7 @@ def test_an_exporter_that_is_not_at_hand_is_refused(monkeypatch: pytest.MonkeyPa
 async def client() -> Any:
     app = FastAPI()
     problems.install(app)
-    http.install(app)
+    http.install(app, body_limit=1000)
 
     @app.get("/people/{name}")
     async def person(name: str) -> str | None:

@@ -97,7 +97,7 @@ def service_app(service: Service, settings: Settings) -> FastAPI:
         responses=problems.RESPONSES,
     )
     problems.install(api)
-    http.install(api)
+    http.install(api, settings.body_limit)
     http.describe(service.routers)
     for router in (health.router, *((letters_api.router,) if service.reads else ()), *service.routers):
         api.include_router(router)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NoReturn
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -324,13 +324,42 @@ class Tracing:
                 span.set_attribute("http.route", route)
 
 
+class BodyLimit:
+    """ASGI middleware: a body of more bytes than the limit is a 413 problem, announced or not."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = _header(scope, b"content-length") or ""
+        if announced.isdecimal() and int(announced[:20]) > self.limit:
+            await for_status(413).response()(scope, receive, send)
+            return
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.limit:
+                raise HTTPException(413)
+            return message
+
+        await self.app(scope, counted, send)
+
+
 def _header(scope: Scope, name: bytes) -> str | None:
     found = next((value for header, value in scope["headers"] if header == name), None)
     return None if found is None else found.decode("latin-1")
 
 
-def install(app: FastAPI) -> None:
-    """Give the application its metrics, its tracing and the route /metrics."""
+def install(app: FastAPI, body_limit: int) -> None:
+    """Give the application its metrics, its tracing, the route /metrics and a limit in bytes for bodies."""
+    app.add_middleware(BodyLimit, body_limit)
     app.add_middleware(metrics.HttpMetrics)
     app.add_middleware(Tracing)
     app.include_router(metrics.router)

@@ -12,6 +12,7 @@ class Settings(BaseSettings):
     postgres: a DSN whose user may take the service's roles (owner, writer, reader);
     topic_suffix: appended to every topic and group, so that tests share one broker;
     instance: tells the processes of one service apart (static group membership);
+    body_limit: bytes of a request's body at most;
     letters_in_a_row: so many dead letters without a success between them stop a consumer.
     """
 
@@ -28,5 +29,6 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     pool_size: int = 10
     batch_size: int = 200
+    body_limit: int = 1024 * 1024
     letters_in_a_row: int = 20
     stall_seconds: float = 30.0

@@ -45,6 +45,7 @@ _FORM = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f
 _KNOWN_FLAGS = 0b11
 """Recorded by the caller; random in all of its id. Bits that W3C has not given a meaning stay behind."""
 
+_ids = random.Random()  # noqa: S311 - no secret; its own, so that nobody's seed repeats ids
 _provider: "TracerProvider | None" = None
 _tracer: trace.Tracer | None = None
 
@@ -164,7 +165,7 @@ def _below(above: SpanContext | None) -> context.Context:
 
 def _id(bits: int) -> int:
     """Unlikely to be there twice, no secret; never zero."""
-    return random.getrandbits(bits) or 1
+    return _ids.getrandbits(bits) or 1
 
 
 def parsed(traceparent: str | None) -> SpanContext | None:

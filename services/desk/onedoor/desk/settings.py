@@ -18,10 +18,12 @@ class Settings(ServiceSettings):
 
     command_wait: seconds until an event of a command is in the desk's own inbox;
     answer_wait: seconds for an answer of another service;
-    cache: where downloads are kept between starts.
+    cache: where downloads are kept between starts;
+    body_limit: as much as any service takes, since files go through here.
     """
 
     port: int = 8100
+    body_limit: int = 4 * 1024 * 1024
     intake_url: str = "http://127.0.0.1:8101"
     assistance_url: str = "http://127.0.0.1:8102"
     child_welfare_url: str = "http://127.0.0.1:8103"

@@ -14,7 +14,7 @@ from onedoor.intake.domain.known import PROTECTION_STAGE, Known
 from onedoor.intake.views.applications import Details
 from onedoor.intake.views.people import Identity
 from onedoor.intake.views.sealed import Report
-from onedoor.runtime.problems import FieldProblem, Problem, for_status, invalid
+from onedoor.runtime.problems import FieldProblem, Problem, invalid
 from onedoor.triage import ApplicationForm, FieldMark, FormProblems, parse_form
 from onedoor.triage.application import Member, Subject
 from onedoor.triage.form import reports_danger
@@ -42,14 +42,9 @@ class Sent:
         return self if mark is None else replace(self, marks=(*self.marks, mark))
 
 
-async def read_mapping(request: Request, limit: int) -> tuple[bytes, dict[str, Any]]:
-    """The body, and the JSON object that it is. Raises a 413 problem, or a 422 if it is none."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit:
-        raise for_status(413)
+async def read_mapping(request: Request) -> tuple[bytes, dict[str, Any]]:
+    """The body, and the JSON object that it is. Raises a 422 problem if it is none."""
     body = await request.body()
-    if len(body) > limit:
-        raise for_status(413)
     try:
         raw = json.loads(body)
     except (ValueError, RecursionError):

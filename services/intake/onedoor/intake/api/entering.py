@@ -112,7 +112,7 @@ async def take_down(request: Request, actor: Enterer) -> Response:
 
 
 async def _sent(request: Request, **defaults: Any) -> Sent:
-    body, raw = await read_mapping(request, request.app.state.onedoor.settings.body_limit)
+    body, raw = await read_mapping(request)
     return read_form({**defaults, **raw}, body)
 
 
@@ -201,7 +201,7 @@ def _code(reason: str | None) -> str | None:
 @router.post("/triage", response_model=Preview, openapi_extra=FORM)
 async def preview(request: Request, actor: Enterer) -> Preview:
     """The plan of a form as it stands. Nothing is stored, nobody is looked up."""
-    body, raw = await read_mapping(request, request.app.state.onedoor.settings.body_limit)
+    body, raw = await read_mapping(request)
     try:
         sent = read_form({"facts_text": "", **raw}, body)
     except Problem as problem:
