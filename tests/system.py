@@ -73,7 +73,7 @@ class System:
             timeout=20,
         )
 
-    async def ready(self, timeout: float = 90) -> None:
+    async def ready(self, timeout: float = 180) -> None:
         """Every service answers and its stream runs."""
         await asyncio.gather(*(process.ready(timeout) for process in self.processes.values()))
 

@@ -50,6 +50,8 @@ Moment = Literal["within", "after"]
 """Of a kill: within transactions, or after them and before the acknowledgement."""
 Conn = asyncpg.Connection
 TRIES = 3
+HELD_SECONDS = 2.0
+"""Longer than the interval at which offsets are committed: an acknowledgement that came too early is sent."""
 DUPLICATES = re.compile(rb"^onedoor_inbox_duplicates_total\{.*\} (\S+)$", re.MULTILINE)
 
 WAITING = """
@@ -130,6 +132,8 @@ class Storm:
             if moment == "after":
                 open_, relays = 0, 0
                 await _until_handled(watching, service, 20, conn.terminate)
+            else:
+                await asyncio.sleep(HELD_SECONDS)
             process.send(SIGKILL)
             await process.ended()
             await watching.fetch(END_WAITING, _tables(service))
@@ -388,7 +392,7 @@ async def _until_handled(
                 await asyncio.sleep(0.005)
 
 
-async def up(process: Process, timeout: float = 90) -> None:
+async def up(process: Process, timeout: float = 180) -> None:
     """Wait until it answers and its stream runs, or waits for a broker that is away."""
     async with httpx.AsyncClient(timeout=5) as client:
 
