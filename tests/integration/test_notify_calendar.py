@@ -1,0 +1,196 @@
+"""The import of a notice on real servers: who may, what is refused, what it moves, batch by batch, once."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from onedoor.calendar import PACKAGED, in_force, moment, put_in_force
+from onedoor.notify import almanac
+from onedoor.notify.sweep import sweep_all
+from onedoor.runtime.access import dev_token
+from tests.notices import NOTICE_2027
+from tests.notify import application, planned
+from tests.notify_bench import Bench, notify_bench
+from tests.servers import Servers
+
+PATH = "/v1/calendar/notices"
+WINTER = moment("2027-02-01T10:00")
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def bench(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with notify_bench(servers, database, tmp_path / "dev.key") as bench:
+        bench.clock.at = WINTER
+        yield bench
+    put_in_force(PACKAGED)
+
+
+async def refer(bench: Bench, count: int, urgency: str = "ordinary") -> None:
+    plans = [
+        application(
+            planned(urgency=urgency), application_id=uuid4(), chain_id=uuid4(), at=WINTER, recorded_at=WINTER
+        )
+        for _ in range(count)
+    ]
+    await bench.read(*plans)
+
+
+async def send(bench: Bench, text: str, role: str = "admin") -> tuple[int, dict[str, object]]:
+    token = dev_token(bench.key, role, None, None, f"{role}-test")
+    headers = {"authorization": f"Bearer {token}", "content-type": "text/plain; charset=utf-8"}
+    reply = await bench.client.post(PATH, content=text.encode(), headers=headers)
+    return reply.status_code, reply.json()
+
+
+async def hear(bench: Bench) -> None:
+    """What a process does when it is told of an import."""
+    async with bench.app.writer.acquire() as conn:
+        await almanac.refresh(conn)
+
+
+async def recomputed(bench: Bench) -> list[dict[str, object]]:
+    rows = await bench.rows("select payload from events where type = 'clock.recomputed' order by position")
+    return [json.loads(row["payload"]) for row in rows]
+
+
+async def clocks(bench: Bench, duty: str) -> list[tuple[object, ...]]:
+    rows = await bench.rows("select * from clocks where duty = $1 order by id", duty)
+    return [(row["state"], row["due_at"], row["provisional"], row["calendar"]) for row in rows]
+
+
+async def test_an_import_moves_every_open_provisional_deadline_in_batches_and_once(bench: Bench) -> None:
+    await refer(bench, 25)
+    assert {clock[1:] for clock in await clocks(bench, "finish")} == {(moment("2027-02-18"), True, 0)}
+    status, body = await send(bench, NOTICE_2027)
+    assert (status, body) == (201, {"year": 2027, "edition": 1, "new": True, "recounting": 50})
+    await hear(bench)
+    batches = []
+    while done := await almanac.recount(bench.app.unit, WINTER + DAY, batch=20):
+        batches.append(done)
+    assert batches == [20, 20, 10]
+    assert {clock[1:] for clock in await clocks(bench, "finish")} == {(moment("2027-02-21"), False, 1)}
+    events = await recomputed(bench)
+    assert len(events) == 50
+    finish = [event for event in events if event["duty"] == "finish"]
+    assert {(event["previous_due_at"], event["due_at"], event["reason"]) for event in finish} == {
+        ("2027-02-17T16:00:00Z", "2027-02-20T16:00:00Z", "calendar")
+    }
+    rows = await bench.rows("select due_finish from referrals")
+    assert {row["due_finish"] for row in rows} == {moment("2027-02-21")}
+    status, body = await send(bench, NOTICE_2027)
+    assert (status, body["new"], body["recounting"]) == (200, False, 0)
+    assert await almanac.recount_all(bench.app.unit, WINTER + 2 * DAY) == 0
+    assert len(await recomputed(bench)) == 50
+
+
+async def test_what_is_over_stands_as_it_was_recorded(bench: Bench) -> None:
+    await refer(bench, 2)
+    (first, _) = [row["id"] for row in await bench.rows("select id from referrals order by id")]
+    bench.clock.at = WINTER + DAY
+    reply = await bench.ask("POST", f"/v1/referrals/{first}/acknowledge")
+    assert reply.status_code == 200
+    await sweep_all(bench.app.unit, moment("2027-02-05"))
+    before = await clocks(bench, "ack")
+    assert sorted(clock[0] for clock in before) == ["breached", "met"]
+    bench.clock.at = moment("2027-02-05")
+    await send(bench, NOTICE_2027)
+    await hear(bench)
+    assert await almanac.recount_all(bench.app.unit, bench.clock.at) == 2
+    assert await clocks(bench, "ack") == before
+    assert {event["duty"] for event in await recomputed(bench)} == {"finish"}
+
+
+async def test_a_clock_started_by_a_process_that_had_not_heard_is_found_and_counted_again(
+    bench: Bench,
+) -> None:
+    await send(bench, NOTICE_2027)
+    assert in_force().edition == 0
+    await refer(bench, 1)
+    await hear(bench)
+    assert await almanac.recount_all(bench.app.unit, WINTER) == 2
+    assert {clock[1:] for clock in await clocks(bench, "finish")} == {(moment("2027-02-21"), False, 1)}
+
+
+async def test_the_explanation_of_what_ended_stays_as_it_was_counted(bench: Bench) -> None:
+    await refer(bench, 1)
+    (referral,) = [row["id"] for row in await bench.rows("select id from referrals")]
+    bench.clock.at = WINTER + DAY
+    await bench.ask("POST", f"/v1/referrals/{referral}/acknowledge")
+    await bench.ask("POST", f"/v1/referrals/{referral}/answer", body={"feedback": "已办结"})
+    await send(bench, NOTICE_2027)
+    await hear(bench)
+    await almanac.recount_all(bench.app.unit, bench.clock.at)
+    (id_,) = [row["id"] for row in await bench.rows("select id from clocks where duty = 'finish'")]
+    told = (await bench.ask("GET", f"/v1/clocks/{id_}/explanation")).json()
+    assert told["calendar"] == 0
+    assert [line["zh"] for line in told["lines"] if line["kind"] == "due"] == [
+        "2月17日(三)24:00届满（10个工作日）"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("year: 2027", "", "year"),
+        ('"2027-06-09"', '"2027-02-30"', "holidays[4].days_off"),
+        ('"2027-06-09"', '"2027-05-01"', "holidays[4].days_off"),
+        ('["2027-02-20"]', '["2027-02-10"]', "holidays"),
+        ('"2027-09-15"', '"2027-09-16"', "holidays"),
+        ("holidays:", "holidays: [", "file"),
+    ],
+)
+async def test_a_notice_that_cannot_be_right_changes_nothing(
+    bench: Bench, old: str, new: str, field: str
+) -> None:
+    status, body = await send(bench, NOTICE_2027.replace(old, new))
+    assert (status, body["code"]) == (422, "invalid-request")
+    (error,) = body["errors"]  # type: ignore[misc]
+    assert error["field"] == field
+    assert error["remedy"]
+    assert error["remedy_zh"]
+    assert await bench.rows("select * from calendar_notices") == []
+
+
+async def test_only_the_admin_imports_and_everybody_sees_which_notices_count(bench: Bench) -> None:
+    for role in ("caseworker", "district", "leader", "ops"):
+        assert (await send(bench, NOTICE_2027, role))[0] == 403
+    reply = await bench.client.post(PATH, content=NOTICE_2027)
+    assert reply.status_code == 401
+    seen = (await bench.ask("GET", "/v1/calendar", "caseworker")).json()
+    origins = {year["year"]: year["origin"] for year in seen["years"]}
+    assert (origins[2020], origins[2026], origins[2027]) == ("packaged", "packaged", "provisional")
+    await send(bench, NOTICE_2027)
+    seen = (await bench.ask("GET", "/v1/calendar", "caseworker")).json()
+    (year,) = [year for year in seen["years"] if year["year"] == 2027]
+    assert (year["origin"], year["days_off"], year["make_up"]) == ("imported", 24, 2)
+    assert year["sources"][0]["number"] == "测试〔2026〕1号"
+    assert year["imported_by"] == "admin/-/-/admin-test"
+
+
+async def test_a_december_day_cannot_be_two_things(bench: Bench) -> None:
+    """The notice of 2028 may speak of December 2027, but not against that year's own."""
+    days = '{name: 国庆节, days_off: "2027-10-01/2027-10-07", make_up: ["2027-10-09", "2027-12-26"]}'
+    with_december = NOTICE_2027.replace(
+        '{name: 国庆节, days_off: "2027-10-01/2027-10-07", make_up: ["2027-10-09"]}', days
+    )
+    assert (await send(bench, with_december))[0] == 201
+    against = """
+year: 2028
+sources: [{title: 通知, number: 测试2号, issued: "2027-11-05"}]
+holidays:
+  - {name: 元旦, days_off: "2027-12-26/2028-01-01"}
+  - {name: 春节, days_off: "2028-01-25/2028-01-28"}
+  - {name: 清明节, days_off: "2028-04-04"}
+  - {name: 劳动节, days_off: "2028-05-01/2028-05-02"}
+  - {name: 端午节, days_off: "2028-05-28"}
+  - {name: 国庆节、中秋节, days_off: "2028-10-01/2028-10-07"}
+"""
+    status, body = await send(bench, against)
+    assert status == 422
+    (error,) = body["errors"]  # type: ignore[misc]
+    assert "2027-12-26" in error["problem"]
