@@ -2,20 +2,28 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from fastapi import FastAPI
 
 from onedoor.contracts.core import SYSTEM
 from onedoor.runtime import database as db
+from onedoor.runtime import outbox_api, problems
+from onedoor.runtime.access import dev_token
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.relay import Relay
+from onedoor.runtime.tokens import ensure_dev_key
 from onedoor.runtime.unit import Unit
 from tests.harness import eventually
 from tests.integration.toy import TOY, CountIt, Settings
@@ -150,6 +158,84 @@ async def test_what_can_never_be_published_parks_its_key_visibly_and_the_others_
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert kafka.log[str(chains[0])] == []
+
+
+@asynccontextmanager
+async def operators(unit: Unit, key: Path) -> AsyncIterator[Callable[[str], httpx.AsyncClient]]:
+    """The outbox's API over this database, asked in a role."""
+    app = FastAPI()
+    problems.install(app)
+    app.include_router(outbox_api.router)
+    settings = Settings(environment="test", dev_key=ensure_dev_key(key))
+    app.state.onedoor = SimpleNamespace(settings=settings, writer=unit.pool, service=TOY)
+    async with AsyncExitStack() as stack:
+        clients = {
+            role: await stack.enter_async_context(
+                httpx.AsyncClient(
+                    transport=httpx.ASGITransport(app),
+                    base_url="http://toy/v1/outbox",
+                    headers={"authorization": f"Bearer {dev_token(key, role)}"},
+                )
+            )
+            for role in ("ops", "hotline")
+        }
+        yield clients.__getitem__
+
+
+async def test_what_was_set_aside_is_listed_and_once_released_its_key_flows_in_order(
+    toy_unit: tuple[Unit, Settings], kafka: Kafka, tmp_path: Path
+) -> None:
+    unit, settings = toy_unit
+    chain = UUID(int=1)
+    expected = await append(unit, [chain], each=3)
+    kafka.failures = [(str(chain), MessageSizeTooLargeError()), (str(chain), MessageSizeTooLargeError())]
+    failing = len(kafka.failures)
+
+    async def set_aside() -> bool:
+        parked = await unit.pool.fetchval("select count(*) from pending where failed is not null")
+        return bool(parked) and len(kafka.failures) < failing
+
+    task = asyncio.create_task(relay(settings, kafka).run())
+    try:
+        async with operators(unit, tmp_path / "key") as client:
+            await eventually(set_aside, 20)
+            (row,) = (await client("ops").get("unpublishable")).json()
+            assert row["size"] > 0
+            assert (row["error"], row["waiting"]) == ("MessageSizeTooLargeError", 2)
+            assert (row["key"], row["child"]) == (str(chain), False)
+            assert row["trace_id"] is not None
+            where = f"{row['position']}/release"
+            assert (await client("hotline").post(where)).status_code == 403
+
+            failing = len(kafka.failures)
+            assert (await client("ops").post(where)).json() == {"position": row["position"]}
+            await eventually(set_aside, 20)
+            assert kafka.log[str(chain)] == [], "what is not mended is set aside again"
+
+            assert (await client("ops").post(where)).status_code == 200
+            await eventually(lambda: _empty(unit.pool), 20)
+            assert kafka.log[str(chain)] == expected[str(chain)]
+            assert (await client("ops").post(where)).status_code == 404
+            assert (await client("ops").get("unpublishable")).json() == []
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_waits_for_its_turn_is_not_released_and_a_childs_key_is_not_shown(
+    toy_unit: tuple[Unit, Settings], tmp_path: Path
+) -> None:
+    unit, settings = toy_unit
+    await append(unit, [UUID(int=1)], each=1)
+    async with operators(unit, tmp_path / "key") as client:
+        assert (await client("ops").post("1/release")).status_code == 404
+        await unit.pool.execute("update pending set failed = 'E'")
+        owner = await db.connect(TOY, settings, "owner")
+        await owner.execute("update events set classification = 'child'")
+        await owner.close()
+        (row,) = (await client("ops").get("unpublishable")).json()
+        assert (row["key"], row["child"]) == (None, True)
+        assert str(UUID(int=1)) not in str(row)
 
 
 async def _empty(pool: asyncpg.Pool) -> bool:

@@ -30,6 +30,7 @@ from onedoor.runtime import (
     letters,
     letters_api,
     logs,
+    outbox_api,
     problems,
     tracing,
 )
@@ -99,7 +100,12 @@ def service_app(service: Service, settings: Settings) -> FastAPI:
     problems.install(api)
     http.install(api, settings.body_limit)
     http.describe(service.routers)
-    for router in (health.router, *((letters_api.router,) if service.reads else ()), *service.routers):
+    common = [health.router]
+    if service.reads:
+        common.append(letters_api.router)
+    if service.deciders:
+        common.append(outbox_api.router)
+    for router in (*common, *service.routers):
         api.include_router(router)
     return api
 

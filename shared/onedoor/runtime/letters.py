@@ -95,6 +95,10 @@ update dead_letters set kind = 'letter', error = $2, traceback = $3 where id = $
 """
 
 
+WIDELY_READ = ("public", "internal", "restricted")
+"""Classifications of what concerns no child."""
+
+
 class Record(NamedTuple):
     """One message as it lay on the topic."""
 
@@ -120,7 +124,7 @@ class Record(NamedTuple):
     @property
     def child(self) -> bool:
         """Whether it may concern a child: what does not say how widely it may be read is hidden."""
-        return self.header("ce_dataclassification") not in ("public", "internal", "restricted")
+        return self.header("ce_dataclassification") not in WIDELY_READ
 
 
 def letter_id(consumer: str, record: Record) -> UUID:
