@@ -73,7 +73,10 @@ create function is_everything() returns boolean language sql stable
   as $$ select coalesce(current_setting('onedoor.role', true), '') = 'everything' $$;
 """
 
-STEPS: Sequence[str] = (STORE_DDL + letters.DDL + idempotency.DDL + http.ACCESS_LOG_DDL,)
+FAILED_DDL = "create index pending_failed on pending (position) where failed is not null;"
+"""The relay asks for these with every page."""
+
+STEPS: Sequence[str] = (STORE_DDL + letters.DDL + idempotency.DDL + http.ACCESS_LOG_DDL, FAILED_DDL)
 """Runtime's own tables, step by step; a step that has once been released is never changed."""
 
 WALL = """

@@ -26,6 +26,8 @@ from onedoor.runtime.tracing import SpanKind
 log = logging.getLogger(__name__)
 
 PAGE_SIZE = 500
+BATCH_BYTES = 256 * 1024
+"""A page's share of one partition fits into one batch: a full batch makes the next send wait for Kafka."""
 
 PAGE = """
 select p.position, e.id, e.aggregateid, e.type, e.eventversion, e.payload, e.topic, e.key, e.classification,
@@ -63,6 +65,7 @@ def kafka_producer(bootstrap: str) -> Producer:
         enable_idempotence=True,
         acks="all",
         linger_ms=0,
+        max_batch_size=BATCH_BYTES,
         max_request_size=2_000_000,
         request_timeout_ms=15_000,
     )
@@ -167,18 +170,30 @@ class Relay:
         by_key: dict[tuple[str, str], list[asyncpg.Record]] = defaultdict(list)
         for row in page:
             by_key[row["topic"], row["key"] or str(row["position"])].append(row)
-
-        async def send(rows: Sequence[asyncpg.Record]) -> None:
-            for row in rows:
-                try:
-                    await (await producer.send(**self._message(row)))
-                except Exception as error:
-                    errors.append((row, error))
-                    return
-                published.append(row["position"])
-
-        await asyncio.gather(*(send(rows) for rows in by_key.values()))
+        waiting = list(by_key.values())
+        while waiting:
+            done = await self._send_together(producer, [rows.pop(0) for rows in waiting])
+            published += [row["position"] for row, error in done if error is None]
+            errors += [(row, error) for row, error in done if error is not None]
+            waiting = [rows for rows, (_, error) in zip(waiting, done, strict=True) if rows and error is None]
         return published, errors
+
+    async def _send_together(
+        self, producer: Producer, rows: Sequence[asyncpg.Record]
+    ) -> list[tuple[asyncpg.Record, Exception | None]]:
+        """Rows of different keys, each with its error if it has one."""
+        failed: dict[int, Exception] = {}
+        sent: list[tuple[asyncpg.Record, Awaitable[Any]]] = []
+        for row in rows:
+            try:
+                sent.append((row, await producer.send(**self._message(row))))
+            except Exception as error:
+                failed[row["position"]] = error
+        answers = await asyncio.gather(*(answer for _, answer in sent), return_exceptions=True)
+        for (row, _), answer in zip(sent, answers, strict=True):
+            if isinstance(answer, Exception):
+                failed[row["position"]] = answer
+        return [(row, failed.get(row["position"])) for row in rows]
 
     def _message(self, row: asyncpg.Record) -> dict[str, Any]:
         """A person's record that was erased before it got out travels as the erasure it has become."""

@@ -36,7 +36,8 @@ delete from clocks
 OPEN = """
 insert into clocks
 select made.*
-from model, lateral (select $1::timestamptz + n * $2::interval as due from generate_series(1, $3::int) n) as d,
+from model, lateral (
+  select $1::timestamptz + n * $2::interval as due from generate_series(1, $3::int) n) as d,
 lateral jsonb_populate_record(model, jsonb_build_object(
   'id', gen_random_uuid(), 'chain_id', gen_random_uuid(), 'subject', gen_random_uuid(), 'due_at', due,
   'next_at', due)) as made
