@@ -12,7 +12,7 @@ from onedoor.calendar import CalendarProblem, in_force, local
 from onedoor.contracts.core import Actor
 from onedoor.notify import almanac, views
 from onedoor.runtime.app import App
-from onedoor.runtime.http import Answer, Staff, allow, idempotent
+from onedoor.runtime.http import Answer, allow, idempotent
 from onedoor.runtime.problems import FieldProblem, invalid
 from onedoor.runtime.unit import Transaction
 
@@ -62,7 +62,7 @@ class Imported(BaseModel):
 
 
 @router.get("")
-async def calendar(request: Request, actor: Staff) -> CalendarView:
+async def calendar(request: Request, actor: Admin) -> CalendarView:
     """The years from 2020 on, and where their days come from."""
     app: App = request.app.state.onedoor
     async with app.writer.acquire() as conn:
