@@ -35,6 +35,8 @@ POLICE = {"rule": "R1", "to": "public-security", "urgency": "critical"}
 R1 = of_plan("R1", "public-security")
 R4 = of_plan()
 DUE = FRIDAY + 30 * MINUTE
+PATIENCE = 3.0
+"""Seconds that a receiver has: more than a busy machine needs, less than anybody who hangs."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
 
@@ -148,7 +150,7 @@ def box() -> Iterator[Mailbox]:
 @pytest.fixture
 async def office(servers: Servers, database: str, tmp_path: Path, box: Mailbox) -> AsyncIterator[Office]:
     async with notify_bench(servers, database, tmp_path / "dev.key") as bench:
-        ways = Ways({"email": box.url}, 1.0)
+        ways = Ways({"email": box.url}, PATIENCE)
         yield Office(bench, ways)
         await ways.close()
 
@@ -324,10 +326,11 @@ async def test_a_message_names_the_receipt_the_time_left_the_reason_and_a_link_a
     assert RECEIPT in zh
     assert "已超 12 分" in zh
     assert "到期2026-09-18 10:30" in zh
-    assert "依据：时限ack：30m，系统默认（暂定，待确认）" in zh
+    assert "依据：时限ack：30分钟，系统默认" in zh
     assert "http://desk.example/inbox#n-" in zh
     assert "12 min over" in en
-    assert "by limit ack: 30m, the system's default (assumed, to be confirmed)" in en
+    assert "by limit ack: 30" in en
+    assert "the system's default" in en
     for word in ("儿童", "child", "R1", "public-security", str(CHAIN), "dropped"):
         assert word not in mail.text
         assert word not in mail.subject
@@ -386,7 +389,7 @@ async def test_an_answer_later_than_we_wait_counts_as_none_and_is_repeated_recog
     office: Office,
 ) -> None:
     async with receiver("late") as hook:
-        hook.late = 1.5
+        hook.late = PATIENCE + 1
         await office.imports(roster(hook.url, mail=False, only=ONE))
         await office.receives(planned(**POLICE))
         await office.passes(FRIDAY + 24 * MINUTE)
@@ -457,6 +460,47 @@ async def test_one_that_hangs_does_not_hold_up_the_others(office: Office) -> Non
         assert await office.sends_one() == "sent"
         assert not hanging.done()
         assert await hanging == "again"
+
+
+async def test_nobody_waits_for_a_message_that_is_being_sent(office: Office) -> None:
+    """It is told in a message of its own; a command about the same referral is not held up either."""
+    async with receiver("hangs") as hook:
+        only = ("education.duty-person",)
+        await office.imports(roster(hook.url, mail=False, only=only))
+        await office.receives(planned(), planned("R11", "education"))
+        monday = moment("2026-09-21T17:00")
+        await office.bench.ask("POST", f"/v1/referrals/{of_plan('R11', 'education')}/acknowledge")
+        await office.passes(monday)
+        hanging = asyncio.create_task(office.sends_one(at=monday + times.FOLDING))
+        await hook.arrived.wait()
+        async with asyncio.timeout(PATIENCE - 0.5):
+            await office.receives(planned("R11", "education", "urgent"), supplement=True)
+            await office.passes(moment("2026-09-21T17:30"))
+            answer = await office.bench.ask("POST", f"/v1/referrals/{R4}/acknowledge")
+        assert answer.status_code == 200
+        assert await hanging == "again"
+
+
+async def test_a_notice_that_cannot_be_told_holds_up_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await office.imports(roster(only=ONE))
+    await office.receives(planned(**POLICE), planned("R9", "public-security", "critical"))
+    reach = teller.reach
+
+    def spoilt(notice: Any, duty: Any) -> Any:
+        if notice["referral_id"] == R1:
+            raise ValueError("spoilt")
+        return reach(notice, duty)
+
+    monkeypatch.setattr(teller, "reach", spoilt)
+    await office.passes(FRIDAY + 24 * MINUTE)
+    (delivery,) = await office.deliveries()
+    assert await office.sends() == ["sent"]
+    spoiled = await office.bench.rows("select * from notices where referral_id = $1", R1)
+    assert {(row["state"], row["gap"]) for row in spoiled} == {("told", True)}
+    assert "nobody could be told" in caplog.text
+    assert delivery["notices"] != [row["id"] for row in spoiled]
 
 
 async def test_a_sender_that_dies_before_it_has_recorded_it_sends_the_same_once_more(office: Office) -> None:

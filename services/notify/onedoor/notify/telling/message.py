@@ -19,7 +19,7 @@ Pair = tuple[str, str]
 KINDS: Mapping[str, Pair] = {
     "warned": ("即将到期", "due soon"),
     "breached": ("已到期", "due now"),
-    "escalated": ("超期催办", "overdue"),
+    "escalated": ("超期", "overdue"),
     "ring": ("请电话联系", "please ring"),
     "alarm_letter": ("报警流有事件无法处理", "an alarm cannot be handled"),
     "parked_child": ("涉未成年人的求助链已停滞", "a chain with a child is held up"),

@@ -58,25 +58,22 @@ async def send_one(
     row = await conn.fetchrow(_CLAIM, now, system, critical_only)
     if row is None:
         return None
-    message = await compose(conn, row["notices"], now, desk_url)
-    if message is None:
-        await conn.execute(_SETTLE, row["id"], "needless", 0, system, None, None)
-        return "needless"
-    error = await _sent(ways, row, message)
-    return await _settle(conn, row, error, datetime.now(UTC))
-
-
-async def _sent(ways: Ways, row: asyncpg.Record, message: Message) -> NotDelivered | None:
-    """Send it: None, or why it did not go out. Whatever goes wrong is this delivery's own failure."""
     try:
+        message = await compose(conn, row["notices"], now, desk_url)
+        if message is None:
+            await conn.execute(_SETTLE, row["id"], "needless", 0, system, None, None)
+            return "needless"
         if row["address"] is None:
             raise NotDelivered("no address any more", final=True)
         await ways.send(row["channel"], row["address"], row["secret"], row["id"], message)
     except NotDelivered as failed:
-        return failed
+        return await _settle(conn, row, failed, datetime.now(UTC))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError):
+        raise
     except Exception as error:
-        return NotDelivered(type(error).__name__)
-    return None
+        # Whatever goes wrong is this delivery's own failure, and no other's.
+        return await _settle(conn, row, NotDelivered(type(error).__name__), datetime.now(UTC))
+    return await _settle(conn, row, None, datetime.now(UTC))
 
 
 async def compose(conn: Connection, notice_ids: list[UUID], now: datetime, desk_url: str) -> Message | None:

@@ -20,7 +20,7 @@ from onedoor.notify.domain.ring import AskForCall
 from onedoor.notify.telling import roster, times, wake
 from onedoor.notify.telling.notices import BUREAU, OPERATIONS, TELL_CHANNEL, note_letter
 from onedoor.notify.telling.roster import OnDuty
-from onedoor.runtime import letters
+from onedoor.runtime import database, letters
 from onedoor.runtime.app import App
 from onedoor.runtime.service import Connection
 from onedoor.runtime.unit import Directive, Unit
@@ -62,13 +62,18 @@ insert into tellings (notice_id, person, name, function, classification)
 select *, 'internal' from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) on conflict do nothing
 """
 _DELIVER = """
+with folded as (
+  update deliveries set notices = notices || $6::uuid where id = (
+    select id from deliveries where fold = $5 and state = 'waiting' order by id limit 1
+    for update skip locked)
+  returning id)
 insert into deliveries (id, person, channel, fold, notices, critical, decided_at, not_before, classification)
-select d.id, d.person, d.channel, d.fold, array[d.notice], d.critical, $1, d.not_before, 'internal'
-from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::boolean[], $8::timestamptz[])
-  as d (id, person, channel, fold, notice, critical, not_before)
-on conflict (fold) where state = 'waiting'
-do update set notices = deliveries.notices || excluded.notices
+select $2, $3, $4, $5, array[$6::uuid], $7, $1, $8, 'internal' where not exists (select from folded)
 """
+"""What is being sent at this moment is held by its sender: nobody waits for that, it gets a message more."""
+_ALONE = "select pg_try_advisory_xact_lock(hashtext('onedoor.notify.tell'))"
+"""Two who fold at once would fold apart."""
+_TROUBLED = "update notices set state = 'told', gap = true where id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,9 @@ def reach(notice: Mapping[str, object], duty: Sequence[OnDuty]) -> Telling:
     """
     people: dict[str, OnDuty] = {}
     gap = False
-    for number, (function, department) in enumerate(_places(notice)):
-        here = _at(duty, department, notice["division"] if number == 0 else None, function)
+    for function, department in _places(notice):
+        own = department == notice["department"]
+        here = _at(duty, department, notice["division"] if own else None, function)
         people = {person.person: person for person in here} | people
         if any(person.ways for person in here) or (here and not notice["critical"]):
             break
@@ -120,14 +126,40 @@ async def tell(conn: Connection, now: datetime, critical: bool) -> int:
 
     now: business time.
     """
+    if not critical and not await conn.fetchval(_ALONE):
+        return 0
     claimed = await conn.fetch(_UNTOLD, critical, AT_ONCE)
     if over := [notice["id"] for notice in claimed if notice["over"]]:
         await conn.execute(_LEAVE, over)
     found = [notice for notice in claimed if not notice["over"]]
-    if not found:
-        return len(claimed)
-    when = now if critical or times.awake(now) else times.next_morning(now)
-    duty = await roster.on_duty(conn, when)
+    if found:
+        when = now if critical or times.awake(now) else times.next_morning(now)
+        await _tell(conn, found, await roster.on_duty(conn, when), now)
+    return len(claimed)
+
+
+async def _tell(
+    conn: Connection, found: Sequence[asyncpg.Record], duty: Sequence[OnDuty], now: datetime
+) -> None:
+    """Tell all of them; if that fails, each by itself, so that one holds up no other."""
+    try:
+        async with conn.transaction():
+            await _tell_all(conn, found, duty, now)
+    except Exception as error:
+        if database.out_of_reach(error) or isinstance(error, database.PASSING):
+            raise
+        if len(found) > 1:
+            for notice in found:
+                await _tell(conn, [notice], duty, now)
+            return
+        await conn.execute(_TROUBLED, found[0]["id"])
+        details = {"event_id": found[0]["id"], "kind": found[0]["kind"], "error": type(error).__name__}
+        log.critical("nobody could be told", extra=details)
+
+
+async def _tell_all(
+    conn: Connection, found: Sequence[asyncpg.Record], duty: Sequence[OnDuty], now: datetime
+) -> None:
     tellings = {notice["id"]: reach(dict(notice), duty) for notice in found}
     await conn.execute(
         _TOLD,
@@ -142,7 +174,6 @@ async def tell(conn: Connection, now: datetime, critical: bool) -> int:
     for notice in found:
         if tellings[notice["id"]].gap:
             _say_gap(notice)
-    return len(claimed)
 
 
 def _again_at(notice: asyncpg.Record, now: datetime) -> datetime | None:
@@ -168,9 +199,9 @@ async def _deliver(
         for channel in person.ways
         if notice["critical"] or channel not in LOUD_ONLY
     ]
-    # One statement each: two rows of one statement may not fold into each other.
+    # One statement each: two rows of one statement would not fold into each other.
     for row in rows:
-        await conn.execute(_DELIVER, now, *([value] for value in row))
+        await conn.execute(_DELIVER, now, *row)
     if rows:
         await wake.wake(conn, SEND_CHANNEL)
 
