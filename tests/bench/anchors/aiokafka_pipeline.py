@@ -1,5 +1,5 @@
-"""The least that takes an event in and sends its case on: sets as in `aiokafka_sets`, and a relay that NOTIFY
-wakes, both in one process.
+"""The least that takes an event in and sends it on: sets as in `aiokafka_sets`, and a relay that NOTIFY
+wakes, both in one process. What it sends on is the event itself, so that hops can follow one another.
 """
 
 import asyncio
@@ -32,7 +32,9 @@ async def take_in(question: dict[str, str]) -> None:
     while True:
         found = await consumer.getmany(timeout_ms=1000, max_records=BATCH)
         rows = [
-            row(message.topic, message.partition, message.offset, message.value, message.headers)
+            row(message.topic, message.partition, message.offset, message.value, message.headers)._replace(
+                state=message.value.decode()
+            )
             for messages in found.values()
             for message in messages
         ]
@@ -52,14 +54,19 @@ async def send_on(question: dict[str, str]) -> None:
     while True:
         wake.clear()
         page = await conn.fetch(
-            "select position, key, payload from anchor.outbox order by position limit $1", PAGE
+            "select position, id, key, payload from anchor.outbox order by position limit $1", PAGE
         )
         if not page:
             with suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), 1)
             continue
         sent = [
-            await producer.send(question["out"], row["payload"].encode(), key=row["key"].encode())
+            await producer.send(
+                question["out"],
+                row["payload"].encode(),
+                key=row["key"].encode(),
+                headers=[("ce_id", str(row["id"]).encode())],
+            )
             for row in page
         ]
         await asyncio.gather(*sent)

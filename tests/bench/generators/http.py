@@ -46,13 +46,14 @@ class Connection(asyncio.Protocol):
             self._received = b""
             self._answered.set_result(head + found + body)
 
-    async def ask(self, request: bytes) -> None:
-        """Send it; returns with the whole answer in hand. Raises RuntimeError unless it is a success."""
+    async def ask(self, request: bytes) -> bytes:
+        """Send it; gives the whole answer. Raises RuntimeError unless it is a success."""
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         answered = await self._answered
         if not answered.startswith(b"HTTP/1.1 2"):
             raise RuntimeError(answered[:2000].decode(errors="replace"))
+        return answered
 
 
 def requests(path: str, token: str, count: int) -> deque[bytes]:

@@ -1,25 +1,20 @@
 """L1 to L4: how long an application takes through one service and out again, two hops of Kafka."""
 
-import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import asyncpg
-
 from onedoor.assistance.app import SERVICE
-from onedoor.dev.postgres import with_database
-from onedoor.dev.program import Program, running
 from onedoor.dev.topics import ensure_topics
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
-from tests.bench.anchors.work import TABLES
-from tests.bench.frame import ROOT, Bar, Bench, Figures, Group
-from tests.harness import Process, eventually
+from tests.bench.bare import database, hops
+from tests.bench.frame import Bar, Bench, Figures, Group
+from tests.harness import Process
 
 MODULES = {"notified": "onedoor.assistance", "polled": "tests.bench.product.polling"}
 """By the suffix of their topics and the name of their database."""
-ANCHOR = "bare"
+BARE: dict[str, str] = {}
+"""The topics of the bare pipeline."""
 
 
 @asynccontextmanager
@@ -32,17 +27,12 @@ async def prepared(bench: Bench) -> AsyncIterator[None]:
             process.start()
             stack.push_async_callback(process.stop)
             await process.ready()
-        await _bare(bench, stack)
+        BARE.update(await hops(bench, stack, "latency", 1))
         yield
 
 
 async def _environment(bench: Bench, name: str) -> dict[str, str]:
-    conn = await asyncpg.connect(bench.servers.postgres)
-    try:
-        await conn.execute(f'create database "bench_{name}"')
-    finally:
-        await conn.close()
-    dsn = with_database(bench.servers.postgres, f"bench_{name}")
+    dsn = await database(bench, f"bench_{name}")
     await migrate(SERVICE, Settings(environment="test", postgres=dsn))
     await ensure_topics(bench.servers.kafka, f".{name}")
     return {
@@ -53,50 +43,28 @@ async def _environment(bench: Bench, name: str) -> dict[str, str]:
     }
 
 
-async def _bare(bench: Bench, stack: AsyncExitStack) -> None:
-    await ensure_topics(bench.servers.kafka, f".{ANCHOR}")
-    conn = await asyncpg.connect(bench.servers.postgres)
-    try:
-        await conn.execute(TABLES + "truncate anchor.outbox")
-    finally:
-        await conn.close()
-    question = {"kafka": bench.servers.kafka, "postgres": bench.servers.postgres, **_topics(ANCHOR)}
-    log = bench.folder / "bare.log"
-    module = "tests.bench.anchors.aiokafka_pipeline"
-    program = Program("bare", (sys.executable, "-m", module, json.dumps(question)), log,
-                      env={"PYTHONPATH": str(ROOT)})  # fmt: skip
-    alive = await stack.enter_async_context(running(program))
-
-    async def ready() -> bool:
-        assert alive(), log.read_text()
-        return "ready" in log.read_text()
-
-    await eventually(ready, 30, "the bare pipeline reads")
-
-
 def _topics(name: str) -> dict[str, str]:
     return {"topic": f"intake.application.{name}", "out": f"assistance.case.{name}"}
 
 
-async def _flow(bench: Bench, name: str, rate: int) -> Figures:
-    count = rate * bench.size(10, 4)
-    return await bench.generator("flow", rate=rate, count=count, **_topics(name))
+async def _flow(bench: Bench, topics: dict[str, str], rate: int) -> Figures:
+    return await bench.generator("flow", rate=rate, count=rate * bench.size(10, 4), **topics)
 
 
 async def at_100(bench: Bench) -> Figures:
-    return await _flow(bench, "notified", 100)
+    return await _flow(bench, _topics("notified"), 100)
 
 
 async def at_300(bench: Bench) -> Figures:
-    return await _flow(bench, "notified", 300)
+    return await _flow(bench, _topics("notified"), 300)
 
 
 async def bare_at_100(bench: Bench) -> Figures:
-    return await _flow(bench, ANCHOR, 100)
+    return await _flow(bench, BARE, 100)
 
 
 async def polled_at_100(bench: Bench) -> Figures:
-    return await _flow(bench, "polled", 100)
+    return await _flow(bench, _topics("polled"), 100)
 
 
 GROUP = Group(
