@@ -1,8 +1,9 @@
 """From households to the arrays that the rules compute on: members first, then the kin whom claims name."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from onedoor.policy.household import Disability, Household, Member, Parent, Supp
 from onedoor.policy.rules import CountryTaxBenefitSystem
 from onedoor.policy.rules.children import ParentStatus, Placement, PoliceSlip
 from onedoor.policy.rules.dibao import Property, Region
+from onedoor.policy.rules.entities import Household as HouseholdEntity
+from onedoor.policy.rules.entities import Kinship
 from onedoor.policy.rules.income import EXCEPTED_SOMEWHERE
 from onedoor.policy.rules.people import DisabilityType, Relation, Student, Whereabouts
 from onedoor.policy.rules.tekun import Choice
@@ -195,10 +198,26 @@ class Arrays:
     number: int
     kinships: int
 
-    @property
+    @cached_property
     def subjects(self) -> Any:
         """Where a person is a member of a household, not only kin of one."""
         return self.kin_role == SUBJECT
+
+    @cached_property
+    def roles(self) -> tuple[Any, Any]:
+        """Each person's role in the household and in the kinship, as OpenFisca's own objects."""
+        in_household = np.where(self.subjects, MEMBER, OUTSIDER)
+        return (
+            np.array(HouseholdEntity.flattened_roles, dtype=object)[in_household],
+            np.array(Kinship.flattened_roles, dtype=object)[self.kin_role],
+        )
+
+    @property
+    def bare(self) -> "Arrays":
+        """The same population without any input."""
+        bare = replace(self, persons={}, households={})
+        bare.__dict__.update(subjects=self.subjects, roles=self.roles)
+        return bare
 
 
 def arrays_of(population: Population, system: CountryTaxBenefitSystem) -> Arrays:
@@ -221,8 +240,8 @@ def simulation_of(arrays: Arrays, system: CountryTaxBenefitSystem, day: date) ->
     _sized(person, len(arrays.household_of))
     _sized(household, arrays.number)
     _sized(kinship, arrays.kinships)
-    _joined(household, arrays.household_of, np.where(arrays.subjects, MEMBER, OUTSIDER))
-    _joined(kinship, arrays.kinship_of, arrays.kin_role)
+    household.members_entity_id, kinship.members_entity_id = arrays.household_of, arrays.kinship_of
+    household._members_role, kinship._members_role = arrays.roles
     simulation = Simulation(system, populations)
     period = day_period(day)
     for columns in (arrays.persons, arrays.households):
@@ -233,12 +252,7 @@ def simulation_of(arrays: Arrays, system: CountryTaxBenefitSystem, day: date) ->
 
 def _sized(population: Any, count: int) -> None:
     population.count = count
-    population.ids = np.arange(count)
-
-
-def _joined(group: Any, member_of: Any, roles: Any) -> None:
-    group.members_entity_id = member_of
-    group._members_role = np.array(group.entity.flattened_roles, dtype=object)[roles]
+    population.ids = range(count)
 
 
 def _columns(rows: Sequence[Row], system: CountryTaxBenefitSystem) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from onedoor.dev import policy, rules
+from onedoor.dev import policy, rules, simulate
 from onedoor.dev.errors import CannotStart
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ clock = typer.Typer(no_args_is_help=True, help="Business time in development.")
 app.add_typer(clock, name="clock")
 rules.register(app)
 policy.register(app)
+simulate.register(app)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class Answer(OnTheDay):
 
 def verdict(true: Array) -> Array:
     """YES where true, else NO."""
-    return np.where(true, np.int8(YES), np.int8(NO))
+    return np.asarray(true, dtype=bool).astype(np.int8) * np.int8(YES)
 
 
 def compared(true: Array, known: Array | bool) -> Array:
@@ -137,13 +137,23 @@ def is_(array: Any, *values: Enum) -> Array:
 
 def total(group: Any, amounts: Array, role: Any = None) -> Array:
     """The sum of persons' amounts per group, exact in 64 bits (OpenFisca's own sums in floating point)."""
-    sums = np.zeros(group.count, dtype=np.int64)
     where = group.members_entity_id
     if role is not None:
         chosen = group.members_role == role
         where, amounts = where[chosen], amounts[chosen]
-    np.add.at(sums, where, amounts)
-    return sums
+    return sums(where, amounts, group.count)
+
+
+def sums(where: Array, amounts: Array, number: int) -> Array:
+    """The sum of the amounts at each of so many places, exact in 64 bits."""
+    found = np.zeros(number, dtype=np.int64)
+    if np.any(where[1:] < where[:-1]):
+        order = np.argsort(where, kind="stable")
+        where, amounts = where[order], amounts[order]
+    if len(where):
+        starts = np.flatnonzero(np.concatenate(([True], where[1:] != where[:-1])))
+        found[where[starts]] = np.add.reduceat(amounts, starts, dtype=np.int64)
+    return found
 
 
 def rounded(numerator: Array, denominator: int) -> Array:

@@ -1,0 +1,274 @@
+"""A register under other figures: the same answers as the cases one by one, and nobody to be recognised."""
+
+import csv
+import json
+from datetime import date
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from typer.testing import CliRunner
+
+from onedoor.dev import rules, simulate
+from onedoor.policy import Parameters, decide, packaged_parameters, parse_household
+from onedoor.policy.simulation import Effect, RegisterProblem, Study, generated, read_register, register_of
+from onedoor.policy.simulation.effects import SMALLEST_GROUP, hidden
+from onedoor.policy.simulation.study import COSTED, touched_by
+from tests.district import household
+
+DAY = date(2026, 9, 1)
+app = typer.Typer()
+rules.register(app)
+simulate.register(app)
+
+
+@app.command("other")
+def other() -> None:
+    """So that `simulate` is a subcommand."""
+
+
+def raised(name: str, value: float) -> Parameters:
+    return packaged_parameters().changed(name, DAY, value)
+
+
+def monthly(raw: dict[str, Any], table: Parameters) -> int:
+    decisions = decide(parse_household(raw), table).decisions
+    return sum(one.amount_fen or 0 for one in decisions if one.programme in COSTED)
+
+
+CHANGES = [
+    ("dibao_standard.urban", 900),
+    ("dibao_standard.rural", 500.01),
+    ("edge_factor", 6),
+    ("taper_upper_factor", 1.25),
+    ("tekun_basic", 1200),
+    ("disability_nursing.1", 5),
+    ("disability_living", 0),
+    ("last_year_disposable_income", 100),
+    ("orphan.scattered", 1400),
+    ("unattended_child", 1300),
+    ("not_counted.dibao.basic_pension_floor", 1),
+    ("not_counted.tekun.social_insurance", 0),
+]
+
+
+PAYS_NOTHING_BY_ITSELF = {
+    "taper_upper_factor",
+    "last_year_disposable_income",
+    "not_counted.tekun.social_insurance",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), CHANGES)
+def test_an_effect_is_the_sum_of_single_decisions(name: str, value: float) -> None:
+    """In chunks, and though only what the change touches is computed anew."""
+    rng = Random(f"effect {name}")
+    raws = [household(rng, DAY) for _ in range(60)]
+    study = Study(register_of(map(parse_household, raws), chunk=25), DAY)
+    table = raised(name, value)
+    effect = study.effect(table)
+    changes = [monthly(raw, table) - monthly(raw, packaged_parameters()) for raw in raws]
+    assert effect.cost_fen == sum(changes)
+    assert any(changes) or name in PAYS_NOTHING_BY_ITSELF
+    gaining, losing = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
+    assert (effect.total.households, effect.total.gaining) in {(60, gaining), (60, None)}
+    assert effect.total.losing in {losing, None}
+
+
+def test_no_change_has_no_effect() -> None:
+    effect = Study(generated(500, DAY), DAY).effect(packaged_parameters())
+    assert (effect.cost_fen, effect.total.gaining, effect.total.losing) == (0, 0, 0)
+
+
+def test_a_change_on_a_later_day_has_no_effect_yet() -> None:
+    later = packaged_parameters().changed("dibao_standard.urban", date(2026, 9, 2), 900)
+    assert Study(generated(500, DAY), DAY).effect(later).cost_fen == 0
+
+
+def test_the_variants_of_one_study_do_not_touch_each_other() -> None:
+    study = Study(generated(2_000, DAY), DAY)
+    first = study.effect(raised("dibao_standard.urban", 900))
+    study.effect(raised("edge_factor", 3))
+    assert study.effect(raised("dibao_standard.urban", 900)) == first
+    assert study.effect(raised("dibao_standard.urban", 900)) != study.effect(raised("edge_factor", 3))
+
+
+def test_chunks_do_not_show() -> None:
+    raws = [household(Random("chunks"), DAY) for _ in range(40)]
+    households = [parse_household(raw) for raw in raws]
+    table = raised("dibao_standard.urban", 900)
+    effects = [Study(register_of(households, chunk=size), DAY).effect(table) for size in (7, 40)]
+    assert effects[0] == effects[1]
+
+
+def test_only_what_reads_a_changed_figure_is_touched() -> None:
+    touched = touched_by(packaged_parameters(), raised("disability_nursing.1", 5), DAY)
+    assert touched == {"disability_nursing_amount"}
+    touched = touched_by(packaged_parameters(), raised("dibao_standard.urban", 900), DAY)
+    assert {"standard", "dibao", "dibao_amount", "dibao_edge", "disability_living", "tekun"} <= touched
+    assert not {"age", "counted", "household_income", "orphan", "disability_nursing"} & touched
+
+
+def test_a_generated_register_is_the_same_for_the_same_seed() -> None:
+    table = raised("dibao_standard.urban", 900)
+    one, same, different = (Study(generated(3_000, DAY, seed), DAY).effect(table) for seed in (1, 1, 2))
+    assert one == same != different
+    with pytest.raises(ValueError, match="at least one"):
+        generated(0, DAY)
+
+
+def groups(effect: Effect) -> list[Any]:
+    return [*effect.by_street, *effect.by_tier, *effect.by_street_and_tier, effect.total]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_small_group_is_shown(seed: int) -> None:
+    effect = Study(generated(300, DAY, seed), DAY).effect(raised("dibao_standard.urban", 900))
+    for group in groups(effect):
+        for count in (group.households, group.gaining, group.losing):
+            assert count is None or count == 0 or count >= SMALLEST_GROUP
+        assert (group.gaining is None) == (group.gained_fen is None)
+        assert (group.losing is None) == (group.lost_fen is None)
+    for one in effect.programmes:
+        for count in (one.households_before, one.households_after):
+            assert count is None or count == 0 or count >= SMALLEST_GROUP
+
+
+@settings(max_examples=200, deadline=None)
+@given(arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(0, 30)))
+def test_no_hidden_count_follows_from_the_shown_ones_of_its_line(inner: Any) -> None:
+    rows = np.concatenate([inner, inner.sum(axis=0, keepdims=True)], axis=0)
+    table = np.concatenate([rows, rows.sum(axis=1, keepdims=True)], axis=1)
+    mask = hidden(table)
+    small = (table > 0) & (table < SMALLEST_GROUP)
+    assert mask[small].all()
+    for counts, hides in [*zip(table, mask, strict=True), *zip(table.T, mask.T, strict=True)]:
+        alone = hides.sum() == 1
+        assert not (alone and (counts[~hides] > 0).any())
+    if not small.any():
+        assert not mask.any()
+
+
+def lines(tmp_path: Path, *rows: object, name: str = "register.jsonl") -> Path:
+    path = tmp_path / name
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), "utf-8")
+    return path
+
+
+def test_json_lines_and_csv_give_one_register(tmp_path: Path) -> None:
+    members = [
+        ("a", "urban", "500112016", "head", "1980-05-06", "900", "", ""),
+        ("a", "urban", "500112016", "child", "2014-03-12", "", "visual", "2"),
+        ("b", "rural", "500112144", "head", "1970-01-01", "650.5", "", ""),
+    ]
+    header = (
+        "household", "region", "registered_division", "relation", "birth", "income", "disability_type",
+        "disability_level",
+    )  # fmt: skip
+    table = tmp_path / "register.csv"
+    with table.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([header, *members])
+    child = {
+        "id": "m2",
+        "relation": "child",
+        "birth": "2014-03-12",
+        "disability": {"type": "visual", "level": 2},
+    }
+    path = lines(
+        tmp_path,
+        {
+            "region": "urban",
+            "registered_division": "500112016",
+            "members": [
+                {
+                    "id": "m1",
+                    "relation": "head",
+                    "birth": "1980-05-06",
+                    "incomes": [{"kind": "wages", "amount": 900, "per": "month"}],
+                },
+                child,
+            ],
+        },
+        "",
+        {
+            "region": "rural",
+            "registered_division": "500112144",
+            "members": [
+                {
+                    "id": "m1",
+                    "relation": "head",
+                    "birth": "1970-01-01",
+                    "incomes": [{"kind": "farming", "amount": "7806", "per": "year"}],
+                }
+            ],
+        },
+    )
+    table_, variant = read_register(table, DAY), raised("dibao_standard.rural", 700)
+    effects = [Study(register, DAY).effect(variant) for register in (table_, read_register(path, DAY))]
+    assert effects[0] == effects[1]
+    assert effects[0].cost_fen == 4_950
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "problem"),
+    [
+        ("r.jsonl", "{", "line 1: is not JSON"),
+        ("r.jsonl", "[]", "line 1: is not a household"),
+        ("r.jsonl", "{}", "line 1: region: is missing"),
+        ("r.jsonl", "", "holds no household"),
+        ("r.csv", "household,shoe_size", "line 1: the columns are household"),
+        ("r.csv", "household,birth,relation\na,1980,head", "line 2: region: is missing"),
+        ("r.csv", "household,birth,relation", "holds no household"),
+        ("r.xlsx", "", "is neither .jsonl nor .csv"),
+    ],
+)
+def test_a_register_that_cannot_be_read_says_where(name: str, row: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(RegisterProblem, match=problem):
+        read_register(lines(tmp_path, row, name=name), DAY)
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["simulate", *arguments])
+
+
+def test_the_command_prints_every_variant_in_yuan_and_its_progress_aside() -> None:
+    result = run(
+        *("--on", "2026-09-01", "--generate", "1000"),
+        *("--variant", "dibao_standard.urban=800,dibao_standard.rural=655.5"),
+        *("--variant", "edge_factor=2"),
+    )
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["households"] == 1000
+    first, second = answer["variants"]
+    study = Study(generated(1000, DAY), DAY)
+    table = raised("dibao_standard.urban", 800).changed("dibao_standard.rural", DAY, 655.5)
+    assert first["cost"] == study.effect(table).cost_fen / 100 > 0
+    assert second["total"]["gained"] is None or second["total"]["gained"] >= 0
+    assert "decided 1,000 households" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--variant", "edge_factor=2"],
+        ["--variant", "edge_factor=2", "--generate", "9", "--register", "x.csv"],
+        ["--variant", "edge_factor=two", "--generate", "9"],
+        ["--variant", "no_such_figure=2", "--generate", "9"],
+        ["--variant", "edge_factor=-2", "--generate", "9"],
+        ["--variant", "dibao_standard.urban=800.001", "--generate", "9"],
+        ["--variant", "edge_factor=2", "--register", "no-such.csv"],
+        ["--variant", "edge_factor=2", "--generate", "0"],
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(arguments: list[str]) -> None:
+    result = run("--on", "2026-09-01", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr
+    assert "Traceback" not in result.stderr
