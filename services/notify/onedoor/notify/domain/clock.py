@@ -296,7 +296,7 @@ def decide(clock: Clock, command: Command, context: Context) -> Decided:
         case Strike():
             return _strike(clock, context.now)
         case ExtendClock():
-            return _extend(clock, command)
+            return _extend(clock, command, context.now)
         case PauseClock():
             return _pause(clock, command, context)
         case ResumeClock():
@@ -507,8 +507,8 @@ def last_moment(due_at: datetime) -> datetime:
     return due_at - timedelta(microseconds=1)
 
 
-def _extend(clock: Clock, command: ExtendClock) -> Decided:
-    if refusal := _not_open(clock) or _overdue(clock):
+def _extend(clock: Clock, command: ExtendClock, now: datetime) -> Decided:
+    if refusal := _not_open(clock) or _overdue(clock, now):
         return refusal
     assert clock.due_at is not None
     assert clock.started_at is not None
@@ -535,7 +535,7 @@ def _extend(clock: Clock, command: ExtendClock) -> Decided:
 
 
 def _pause(clock: Clock, command: PauseClock, context: Context) -> Decided:
-    if refusal := _not_open(clock) or _not_pausable(clock):
+    if refusal := _not_open(clock) or _not_pausable(clock, context.now):
         return refusal
     if command.reason not in PAUSE_REASONS:
         codes = ", ".join(PAUSE_REASONS)
@@ -564,8 +564,15 @@ def _not_open(clock: Clock) -> Refusal | None:
     return Refusal("clock.ended", "The clock has ended; nothing moves it.", "该时钟已结束，不能再变更。")
 
 
-def _overdue(clock: Clock) -> Refusal | None:
-    if clock.state != "breached":
+def _fallen_due(clock: Clock, now: datetime) -> bool:
+    """Whether it is overdue, be it that no sweep has recorded that yet."""
+    if clock.state == "breached":
+        return True
+    return clock.state in ("running", "warned") and clock.due_at is not None and clock.due_at < now
+
+
+def _overdue(clock: Clock, now: datetime) -> Refusal | None:
+    if not _fallen_due(clock, now):
         return None
     return Refusal(
         "clock.breached",
@@ -574,14 +581,14 @@ def _overdue(clock: Clock) -> Refusal | None:
     )
 
 
-def _not_pausable(clock: Clock) -> Refusal | None:
+def _not_pausable(clock: Clock, now: datetime) -> Refusal | None:
     if clock.urgency == "critical":
         return Refusal(
             "clock.critical",
             "A critical clock is never paused: act, or hand the matter to the unit head on duty.",
             "特急时钟不得暂停：请立即处置，或报值班负责人。",
         )
-    if refusal := _overdue(clock):
+    if refusal := _overdue(clock, now):
         return refusal
     if clock.state == "paused":
         return Refusal("clock.paused", "The clock is paused already.", "该时钟已处于暂停状态。")
@@ -628,6 +635,8 @@ def _release(clock: Clock, command: ReleaseClock) -> Decided:
 def _recompute(clock: Clock, command: Recompute, context: Context) -> Decided:
     """Never one that has ended or is overdue; nothing where the count gives what is known already."""
     if clock.state not in ("running", "warned", "paused") or clock.calendar is None:
+        return ()
+    if _fallen_due(clock, context.now):
         return ()
     counted = _recounted(clock)
     assert clock.due_at is not None
