@@ -15,6 +15,7 @@ from tests.conservation import Accepted
 
 DIVISIONS = ("500112004", "500112016", "500112011", "500112018")
 HONEST = {429, 503}
+AT_ONCE = 20
 
 
 def application(seed: random.Random) -> dict[str, Any]:
@@ -70,9 +71,9 @@ async def post_until_accepted(
 
 @asynccontextmanager
 async def under_load(
-    client: httpx.AsyncClient, seed: int, per_second: float, patience: float = 180
+    client: httpx.AsyncClient, seed: int, per_second: float, patience: float = 300
 ) -> AsyncIterator[Load]:
-    """Open loop while the body runs: a new application every 1/per_second seconds, whatever becomes of each.
+    """A new application every 1/per_second seconds while the body runs, with at most AT_ONCE not yet accepted.
 
     Left once each of them is accepted.
     """
@@ -91,9 +92,12 @@ async def _post(
     patience: float,
     group: asyncio.TaskGroup,
 ) -> None:
+    slots = asyncio.Semaphore(AT_ONCE)
     while True:
+        await slots.acquire()
         load.posted += 1
-        group.create_task(post_until_accepted(client, application(rng), load, patience))
+        task = group.create_task(post_until_accepted(client, application(rng), load, patience))
+        task.add_done_callback(lambda _: slots.release())
         await asyncio.sleep(pause)
 
 
