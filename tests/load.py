@@ -73,7 +73,7 @@ async def post_until_accepted(
 async def under_load(
     client: httpx.AsyncClient, seed: int, per_second: float, patience: float = 300
 ) -> AsyncIterator[Load]:
-    """A new application every 1/per_second seconds while the body runs, with at most AT_ONCE not yet accepted.
+    """A new application every 1/per_second seconds while the body runs, at most AT_ONCE not yet accepted.
 
     Left once each of them is accepted.
     """
