@@ -41,6 +41,7 @@ ACTIONS: tuple[str, ...] = (
     "clock.read",
     "clock.pause",
     "notice.read",
+    "notice.handle",
     "delivery.read",
     "ring.handle",
     "chain.read",
@@ -109,7 +110,7 @@ def _each(actions: str, grant: Grant) -> dict[str, Grant]:
 
 def _notices(classes: frozenset[Classification]) -> dict[str, Grant]:
     """Notices name nobody and are no files; to whom each was addressed is the row's own policy."""
-    return {"notice.read": _anyone(classes)}
+    return _each("notice.read notice.handle", _anyone(classes))
 
 
 _ADDRESSED = {
@@ -175,7 +176,7 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
     "child-duty": _each(
         "application.enter application.read application.supplement reporter.reveal person.read case.read "
         "case.work case.decide chain.read referral.read referral.identity referral.handle referral.behalf "
-        "referral.verify clock.read clock.pause notice.read ring.handle",
+        "referral.verify clock.read clock.pause notice.read notice.handle ring.handle",
         _anyone(ALL),
     ),
     "station": {

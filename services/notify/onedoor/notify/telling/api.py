@@ -24,6 +24,7 @@ from onedoor.runtime.unit import Transaction
 router = APIRouter(prefix="/v1", tags=["notices"])
 
 Reader = Annotated[Actor, Depends(allow("notice.read"))]
+Responder = Annotated[Actor, Depends(allow("notice.handle"))]
 Overseer = Annotated[Actor, Depends(allow("delivery.read"))]
 Handler = Annotated[Actor, Depends(allow("letters.handle"))]
 Admin = Annotated[Actor, Depends(allow("admin.manage"))]
@@ -138,7 +139,7 @@ async def waiting(actor: Reader, conn: Reading) -> Waiting:
 
 
 @router.post("/notices/seen")
-async def seen(request: Request, actor: Reader, conn: Reading, body: Ids) -> Waiting:
+async def seen(request: Request, actor: Responder, conn: Reading, body: Ids) -> Waiting:
     """I have seen these; ids that I may not see are let by."""
     visible = [id_ for id_ in body.notices if await notices.one(conn, id_) is not None]
     async with request.app.state.onedoor.unit.transaction() as tx:
@@ -155,7 +156,7 @@ where id = $1 and acknowledged_at is null
 
 
 @router.post("/notices/{notice_id}/acknowledge", response_model=Acknowledged)
-async def acknowledge(notice_id: UUID, request: Request, actor: Reader, conn: Reading) -> Response:
+async def acknowledge(notice_id: UUID, request: Request, actor: Responder, conn: Reading) -> Response:
     """I, a named person, have heard it and see to it. A critical ladder stops here."""
     row = await notices.one(conn, notice_id)
     if row is None:
