@@ -134,7 +134,8 @@ async def test_a_department_works_its_list(bench: Bench) -> None:
     version = done.headers["etag"]
     assert (await bench.police("POST", f"{R1_PATH}/act", If_Match='"1"')).status_code == 412
     assert (await bench.police("POST", f"{R1_PATH}/act", If_Match=version)).status_code == 200
-    answer = {"feedback": SECRET, "outcome": "helped"}
+    seen = {"child_seen": True, "measures": "rescued"}
+    answer = {"feedback": SECRET, "outcome": "helped", "results": seen}
     assert (await bench.police("POST", f"{R1_PATH}/answer", answer)).json()["state"] == "answered"
     view = (await bench.police("GET", R1_PATH)).json()
     assert [(note["verb"], note["kind"]) for note in view["notes"]] == [

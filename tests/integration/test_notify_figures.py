@@ -50,7 +50,7 @@ async def two_weeks(bench: Bench) -> None:
         for rule, to in (("R4", "education"), ("R1", "public-security"))[: 1 + number % 2]:
             path = f"/v1/referrals/{referral_id(id_, rule, to)}"
             assert (await bench.ask("POST", f"{path}/acknowledge")).status_code == 200
-            body = {"outcome": "helped", "feedback": "done"} if number % 3 else None
+            body = {"outcome": "no_need", "feedback": "done"} if number % 3 else None
             if body:
                 await bench.ask("POST", f"{path}/answer", body=body)
     await sweep_all(bench.app.unit, bench.clock.at)

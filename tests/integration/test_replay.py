@@ -132,7 +132,7 @@ Story = Sequence[tuple[str, dict[str, Any]]]
 REFERRAL_STORIES: tuple[Story, ...] = (
     (),
     (("acknowledge", {}),),
-    (("acknowledge", {}), ("act", {}), ("answer", {"feedback": "示例", "outcome": "helped"})),
+    (("acknowledge", {}), ("act", {}), ("answer", {"feedback": "示例", "outcome": "no_need"})),
     (("return", {"reason": "wrong_division"}),),
     (
         ("acknowledge", {}),

@@ -15,6 +15,7 @@ from onedoor.calendar import moment
 from onedoor.contracts.core import Actor, Event, Refusal, derived_id
 from onedoor.contracts.events.intake import Subject
 from onedoor.contracts.events.notify import ReferralAcknowledged, ReferralSent
+from onedoor.contracts.referral_rules import check
 from onedoor.notify.domain.clock import PauseClock, ResumeClock, clock_id
 from onedoor.notify.domain.ledger import referral_id
 from onedoor.notify.domain.referral import (
@@ -23,13 +24,16 @@ from onedoor.notify.domain.referral import (
     Acknowledge,
     Act,
     Answer,
+    Approve,
     ByPerson,
     Close,
+    Decline,
     Extend,
     Reopen,
     Return,
     Revoke,
     Send,
+    SendOn,
     Verify,
 )
 from onedoor.triage import Application, evaluate, packaged_rules
@@ -58,12 +62,15 @@ TOWN = Actor(person="caseworker-1", role="caseworker", department="township")
 CRITICAL = {"rule": "R1", "to": "public-security", "urgency": "critical"}
 
 VERBS: dict[str, Callable[[UUID], ByPerson]] = {
-    "send": lambda id_: Send(target=id_),
+    "send": lambda id_: Send(target=id_, stands=True),
     "acknowledge": lambda id_: Acknowledge(target=id_),
     "act": lambda id_: Act(target=id_),
     "return": lambda id_: Return(target=id_, reason="not_our_matter"),
     "extend": lambda id_: Extend(target=id_, reason="waiting_for_others"),
-    "answer": lambda id_: Answer(target=id_, outcome="helped", told=True),
+    "approve": lambda id_: Approve(target=id_),
+    "decline": lambda id_: Decline(target=id_),
+    "send_on": lambda id_: SendOn(target=id_, to="civil-affairs"),
+    "answer": lambda id_: Answer(target=id_, outcome="no_need", told=True),
     "verify": lambda id_: Verify(target=id_),
     "close": lambda id_: Close(target=id_),
     "reopen": lambda id_: Reopen(target=id_, reason="need_remains"),
@@ -87,7 +94,7 @@ ALLOWED: dict[str, str] = {
     "sent": "acknowledge return revoke",
     "acknowledged": "act return extend answer revoke",
     "acted": "extend answer revoke",
-    "returned": "close reopen revoke",
+    "returned": "close reopen revoke send_on",
     "extended": "act answer revoke",
     "answered": "verify reopen",
     "verified": "close reopen",
@@ -95,6 +102,14 @@ ALLOWED: dict[str, str] = {
     "reopened": "acknowledge act return extend answer revoke",
     "revoked": "",
 }
+
+
+EXPLAINED = {
+    "approve": "referral.no_extension",
+    "decline": "referral.no_extension",
+    "send_on": "referral.not_returned",
+}
+"""Verbs that have their own reason to be refused in a state that would let them pass."""
 
 
 def opened(*referrals: dict[str, Any], **more: Any) -> Notify:
@@ -122,7 +137,7 @@ def test_every_state_with_every_verb(state: str, verb: str) -> None:
     done = notify.give(VERBS[verb](R4), FRIDAY + 2 * HOUR, ANYONE)
     assert (not isinstance(done, Refusal)) == (verb in ALLOWED[state].split()), code(done)
     if isinstance(done, Refusal):
-        assert done.code == "referral.state"
+        assert done.code in ("referral.state", EXPLAINED.get(verb))
         assert done.reason
         assert done.reason_zh
         assert notify.referral(R4).state == state
@@ -211,6 +226,9 @@ def test_nothing_is_answered_before_it_is_acknowledged() -> None:
         (Extend(target=R4, reason="other", until=moment("2026-10-17")), "referral.until"),
         (Answer(target=R4, outcome="helped"), "referral.feedback"),
         (Answer(target=R4, outcome="fine", told=True), "referral.outcome"),
+        (Answer(target=R4, outcome="helped", told=True), "referral.results"),
+        (Answer(target=R4, outcome="other", told=True, results={"mood": "good"}), "referral.results"),
+        (Answer(target=R4, outcome="helped", told=True, results={"schooling": "maybe"}), "referral.results"),
         (Revoke(target=R4), "referral.reason"),
     ],
 )
@@ -226,7 +244,10 @@ def test_one_extension_of_at_most_five_working_days_before_it_is_due() -> None:
     notify = in_state("acknowledged")
     assert notify.referral(R4).due_finish == moment("2026-10-10")
     wish = Extend(target=R4, reason="other", until=moment("2026-10-15"))
-    assert code(notify.give(wish, FRIDAY + DAY, SCHOOLS)) == "referral.extended"
+    assert code(notify.give(wish, FRIDAY + DAY, SCHOOLS)) == "referral.extension_asked"
+    assert notify.clock("finish", R4).due_at == moment("2026-10-10"), "asked for is not granted"
+    assert code(notify.give(VERBS["approve"](R4), FRIDAY + DAY, SCHOOLS)) == "referral.own_answer"
+    assert code(notify.give(VERBS["approve"](R4), FRIDAY + DAY, TOWN)) == "referral.extended"
     assert notify.referral(R4).due_finish == moment("2026-10-15")
     assert notify.clock("finish", R4).due_at == moment("2026-10-15")
     notify.give(VERBS["act"](R4), FRIDAY + 2 * DAY, SCHOOLS)
@@ -235,6 +256,7 @@ def test_one_extension_of_at_most_five_working_days_before_it_is_due() -> None:
     assert code(late.give(VERBS["extend"](R4), moment("2026-10-10"), SCHOOLS)) == "referral.overdue"
     whole = in_state("acknowledged")
     whole.give(VERBS["extend"](R4), FRIDAY + DAY, SCHOOLS)
+    whole.give(VERBS["approve"](R4), FRIDAY + DAY, TOWN)
     assert whole.clock("finish", R4).due_at == moment("2026-10-16")
 
 
@@ -245,6 +267,7 @@ def test_a_pause_and_an_extension_agree_on_the_due_day() -> None:
     notify.give(ResumeClock(target=finish), moment("2026-09-23T09:00"), ANYONE)
     assert notify.referral(R4).due_finish == notify.clock("finish", R4).due_at == moment("2026-10-13")
     notify.give(VERBS["extend"](R4), moment("2026-09-24T09:00"), SCHOOLS)
+    notify.give(VERBS["approve"](R4), moment("2026-09-24T10:00"), TOWN)
     assert notify.referral(R4).due_finish == notify.clock("finish", R4).due_at == moment("2026-10-20")
 
 
@@ -377,7 +400,7 @@ def test_a_supplement_adds_what_is_new_and_raises_what_is_more_urgent() -> None:
 def test_a_draft_has_no_clock_until_it_is_sent() -> None:
     notify = in_state("drafted")
     assert notify.clock("ack", R4).state is None
-    notify.give(Send(target=R4), FRIDAY + DAY, TOWN)
+    notify.give(Send(target=R4, stands=True), FRIDAY + DAY, TOWN)
     assert notify.clock("ack", R4).started_at == FRIDAY + DAY
     by_supplement = in_state("drafted")
     by_supplement.read(application(planned(), at=FRIDAY + DAY, supplement=True), FRIDAY + DAY)
@@ -666,3 +689,141 @@ def test_a_child_that_becomes_known_later_closes_what_was_open(order: tuple[str,
     assert wanted.subjects == (CHILD,)
     clocks = [notify.clock("ack", R4), notify.clock("finish", R4), notify.clock("L17")]
     assert [(clock.child, clock.started_at) for clock in clocks] == [(True, FRIDAY)] * 3
+
+
+def test_more_time_is_declined_or_lapses_and_nothing_moves() -> None:
+    notify = in_state("acknowledged")
+    due = notify.referral(R4).due_finish
+    notify.give(VERBS["extend"](R4), FRIDAY + DAY, SCHOOLS)
+    assert code(notify.give(VERBS["extend"](R4), FRIDAY + DAY, SCHOOLS)) == "referral.extension_asked"
+    assert code(notify.give(VERBS["decline"](R4), FRIDAY + DAY, TOWN)) == "referral.extension_declined"
+    assert code(notify.give(VERBS["approve"](R4), FRIDAY + DAY, TOWN)) == "referral.no_extension"
+    notify.give(VERBS["extend"](R4), FRIDAY + DAY, SCHOOLS)
+    assert code(notify.give(VERBS["approve"](R4), moment("2026-10-10"), TOWN)) == "referral.overdue"
+    assert notify.referral(R4).due_finish == notify.clock("finish", R4).due_at == due
+
+
+def test_a_wrong_unit_returns_within_a_working_day() -> None:
+    """Sent on a Friday: until the end of Sunday, a working day in place of one of the National Day week."""
+    sunday, monday = moment("2026-09-20T23:59"), moment("2026-09-21T00:01")
+    assert code(opened().give(VERBS["return"](R4), sunday, SCHOOLS)) == "referral.returned"
+    assert code(opened().give(VERBS["return"](R4), monday, SCHOOLS)) == "referral.return_late"
+
+
+def test_a_returned_one_goes_to_another_unit_and_the_third_time_to_the_bureau() -> None:
+    notify = opened(planned("R3", "public-security"))
+    first, units = of_plan("R3", "public-security"), ("disabled-federation", "medical-insurance")
+    at, id_ = FRIDAY, first
+    for unit in units:
+        assert code(notify.give(SendOn(target=id_, to=unit), at, TOWN)) == "referral.not_returned"
+        notify.give(VERBS["return"](id_), at + HOUR, ANYONE)
+        assert code(notify.give(SendOn(target=id_, to="housing"), at + HOUR, TOWN)) == "referral.to"
+        before = notify.referral(id_).wanted
+        assert before is not None
+        assert code(notify.give(SendOn(target=id_, to=before.to), at + HOUR, TOWN)) == "referral.same_unit"
+        at += 2 * HOUR
+        assert code(notify.give(SendOn(target=id_, to=unit), at, TOWN)) == "referral.sent_on"
+        assert notify.referral(id_).handed_on
+        assert code(notify.give(SendOn(target=id_, to=unit), at, TOWN)) == "referral.handed_on"
+        assert code(notify.give(VERBS["reopen"](id_), at, TOWN)) == "referral.handed_on"
+        id_ = referral_id(id_, "R3", unit)
+        assert notify.clock("ack", id_).started_at == at
+    notify.give(VERBS["return"](id_), at + HOUR, ANYONE)
+    bureau = referral_id(id_, "R3", "civil-affairs")
+    wanted = notify.referral(bureau).wanted
+    assert wanted is not None
+    assert (notify.referral(bureau).state, wanted.settled) == ("sent", True)
+    assert wanted.facts == notify.referral(first).wanted.facts  # type: ignore[union-attr]
+    head = Actor(person="district-1", role="district", department="civil-affairs")
+    assert code(notify.give(VERBS["return"](bureau), at + HOUR, head)) == "referral.settled"
+    decided = SendOn(target=bureau, to="justice")
+    assert code(notify.give(decided, at + HOUR, TOWN)) == "referral.bureau"
+    assert code(notify.give(decided, at + HOUR, head)) == "referral.returned"
+    last = referral_id(bureau, "R3", "justice")
+    assert notify.referral(last).state == "sent"
+    assert code(notify.give(VERBS["return"](last), at + HOUR, ANYONE)) == "referral.settled"
+    holders = [
+        state.wanted.to
+        for (kind, _), state in notify.states.items()
+        if kind == "referral" and (state.state in HOLDING or state.held)
+    ]
+    assert holders == ["justice"]
+
+
+HOLDING = ("sent", "acknowledged", "acted", "extended", "reopened")
+
+
+def test_a_critical_one_stays_with_the_bureau_until_its_choice_acknowledges() -> None:
+    notify = opened(planned(**CRITICAL))
+    id_, at = R1, FRIDAY
+    for unit in ("minor-protection-centre", "public-security"):
+        notify.give(VERBS["return"](id_), at, ANYONE)
+        notify.give(SendOn(target=id_, to=unit), at, ANYONE)
+        id_ = referral_id(id_, "R1", unit)
+    notify.give(VERBS["return"](id_), at, ANYONE)
+    bureau = referral_id(id_, "R1", "civil-affairs")
+    assert notify.referral(R1).held, "the first receiver goes on"
+    notify.give(Acknowledge(target=bureau), at + HOUR, ANYONE)
+    assert notify.referral(id_).released
+    notify.give(SendOn(target=bureau, to="minor-protection-centre"), at + HOUR, ANYONE)
+    assert notify.referral(bureau).held
+    assert notify.clock("finish", bureau).state == "running"
+    last = referral_id(bureau, "R1", "minor-protection-centre")
+    notify.give(Acknowledge(target=last), at + 2 * HOUR, ANYONE)
+    assert notify.referral(bureau).released
+    assert notify.clock("finish", bureau).state == "cancelled"
+
+
+def test_without_consent_it_waits_as_a_draft_and_says_why() -> None:
+    refusal = check("assistance", "R17", "charity-federation", "ordinary", {"gap_fen": 100_00})
+    assert refusal is not None
+    assert (refusal.code, refusal.field) == ("referral.consent", "facts.consent_charity")
+    notify = opened()
+    notify.read(requested(FRIDAY, "R17", "charity-federation", facts={"gap_fen": 100_00}), FRIDAY)
+    id_ = referral_id(REQUEST, "R17", "charity-federation")
+    assert notify.referral(id_).state == "drafted"
+    refused = notify.give(Send(target=id_), FRIDAY, TOWN)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.field) == ("referral.stands", "note")
+    notify.give(Send(target=id_, stands=True), FRIDAY, TOWN)
+    assert notify.referral(id_).state == "sent"
+
+
+def test_a_fact_that_the_rule_does_not_name_stays_behind_whoever_sends_it() -> None:
+    notify = opened()
+    facts = {"tier": "dibao", "violence": True}
+    notify.read(requested(FRIDAY, facts=facts), FRIDAY)
+    wanted = notify.referral(referral_id(REQUEST, "R10", "medical-insurance")).wanted
+    assert wanted is not None
+    assert wanted.facts == {"tier": "dibao"}
+
+
+def test_the_coded_feedback_travels_with_the_answer() -> None:
+    notify = in_state("acknowledged")
+    results = {"schooling": "returned", "on": "2026-09-21"}
+    answer = Answer(target=R4, outcome="helped", told=True, results=results)
+    (event,) = notify.give(answer, FRIDAY + DAY, SCHOOLS)
+    assert event.results == results  # type: ignore[attr-defined]
+    assert notify.clock("finish", R4).state == "met"
+
+
+def test_a_person_of_another_division_is_no_receiver() -> None:
+    notify = opened(planned(to_division="500112015"))
+    elsewhere = SCHOOLS.model_copy(update={"division": "500112017"})
+    assert code(notify.give(Acknowledge(target=R4), FRIDAY, elsewhere)) == "referral.not_addressed"
+    here = SCHOOLS.model_copy(update={"division": "500112015"})
+    assert code(notify.give(Acknowledge(target=R4), FRIDAY, here)) == "referral.acknowledged"
+
+
+def test_courts_and_procuratorates_are_informed_and_never_chased() -> None:
+    notify = opened()
+    notify.read(requested(FRIDAY, "R18", "court", urgency="critical"), FRIDAY)
+    court = referral_id(REQUEST, "R18", "court")
+    notify.sweep(FRIDAY + 30 * DAY)
+    assert notify.clock("finish", court).state == "breached"
+    assert not any(
+        event.owner == "court"
+        for _, _, _, event in notify.log
+        if event.type == "alert.escalated"  # type: ignore[attr-defined]
+    )
+    assert not any(kind == "ring" and state.to == "court" for (kind, _), state in notify.states.items())

@@ -173,7 +173,7 @@ def tell_people(story: Story, chance: Random, application: UUID, plan: Any, at: 
             id_ = referral_id(application, planned.rule, planned.to)
             moment = at
             for verb in chance.choice(WAYS):
-                moment += HOUR * chance.choice([1, 30, 400])
+                moment += HOUR if verb is give_back else HOUR * chance.choice([1, 30, 400])
                 story.add(moment, "notify", verb(id_))
     if any(service.name == "assistance" for service in plan.services) and chance.random() < 0.6:
         id_ = case_id(application, "assistance")
@@ -194,7 +194,7 @@ def act(id_: UUID) -> Command:
 
 
 def answer(id_: UUID) -> Command:
-    return verbs.Answer(target=id_, outcome="helped", told=True)
+    return verbs.Answer(target=id_, outcome="no_need", told=True)
 
 
 def give_back(id_: UUID) -> Command:

@@ -1,15 +1,17 @@
-"""Which referrals a person may ask for out of a case: to whom, how urgent at least, which facts may travel.
+"""The directory of referrals, R1 to R24, as dated data: to whom, on which ground, what goes and comes back.
 
-The table is data: one row per rule of the directory of referrals (R1 to R24). Facts are codes of closed
-lists, never prose, never a name; a fact that the rule does not name does not travel.
+Facts and feedback are codes of closed lists, never prose, never a name; a fact that the rule does not name
+does not travel.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from onedoor.contracts.core import Refusal, Urgency
@@ -53,87 +55,129 @@ _SHAPES: Mapping[str, Any] = {
 FACTS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter[Any](shape) for name, shape in _SHAPES.items()}
 """Every fact that can travel at all, with its values."""
 
+STATUTE = "statute"
+DISTRICT_RULE = "district rule, assumed"
+HELPED = frozenset({"helped", "partly_helped"})
+"""Outcomes of an answer that owe the feedback of the rule."""
 
-PROTECTION: Mapping[str, str] = {
-    "R1": "未成年人保护法 art. 11",
-    "R2": "民发〔2019〕62号",
-    "R5": "未成年人保护法 art. 92",
-    "R9": "danger to life, district rule, assumed",
-    "R14": "danger to life, district rule, assumed",
-    "R18": "反家庭暴力法",
-    "R23": "danger to life, district rule, assumed",
-    "R24": "danger to life, district rule, assumed",
+_FEEDBACK: Mapping[str, TypeAdapter[Any]] = {
+    "date": TypeAdapter(date),
+    "boolean": TypeAdapter(bool),
+    "count": TypeAdapter(Annotated[int, Field(ge=0, le=10_000)]),
+    "fen": TypeAdapter(Annotated[int, Field(ge=0)]),
 }
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Trigger(_Data):
+    zh: str
+    en: str
+
+
+class Consent(_Data):
+    """`fact`: that it stands; `drafted`: the reason for which a draft waits for it."""
+
+    fact: str
+    drafted: str
+
+
+class Expected(_Data):
+    """One field of the feedback: a shape, or the codes that are allowed."""
+
+    name: str
+    shape: Literal["date", "boolean", "count", "fen", "code"]
+    codes: tuple[str, ...] = ()
+    required: bool = True
+
+    def fits(self, value: object) -> bool:
+        """Whether the value, as JSON has it, is one of the field's."""
+        if self.shape == "code":
+            return value in self.codes
+        try:
+            _FEEDBACK[self.shape].validate_json(to_json(value), strict=True)
+        except ValidationError:
+            return False
+        return True
+
+
+class ReferralRule(_Data):
+    """One row of the directory, in force since `valid_from`; the file says what each field means."""
+
+    rule: str
+    valid_from: date
+    trigger: Trigger
+    from_: tuple[str, ...] = Field(alias="from")
+    to: frozenset[str]
+    services: frozenset[str]
+    least: Urgency
+    facts: frozenset[str]
+    basis: str
+    ground: Literal["statute", "district rule, assumed"]
+    protection: str | None = None
+    consent: Consent | None = None
+    duties: tuple[str, ...] = ()
+    feedback: tuple[Expected, ...] = ()
+
+
+class Directory(_Data):
+    """All rows, and what holds for all of them alike."""
+
+    return_within: str
+    extension: str
+    returns_to_bureau: int
+    bureau: str
+    inform_only: frozenset[str]
+    charities: frozenset[str]
+    referrals: tuple[ReferralRule, ...]
+
+
+@cache
+def directory() -> Directory:
+    """The directory that came with the package. Raises ValidationError naming the field at fault."""
+    raw = yaml.safe_load(files(__package__).joinpath("data/referrals.yaml").read_text("utf-8"))
+    rows = [row | {"feedback": _expected(row.get("feedback", {}))} for row in raw["referrals"]]
+    found = Directory.model_validate(raw | {"referrals": rows})
+    for row in found.referrals:
+        if unknown := row.facts - FACTS.keys():
+            raise ValueError(f"{row.rule}: unknown facts {', '.join(sorted(unknown))}")
+    return found
+
+
+def _expected(raw: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"name": name.rstrip("?"), "required": not name.endswith("?")}
+        | ({"shape": "code", "codes": shape} if isinstance(shape, list) else {"shape": shape})
+        for name, shape in raw.items()
+    ]
+
+
+@cache
+def rule_on(rule: str, day: date) -> ReferralRule | None:
+    """The row of a rule in force on that day; before the first one that counts. None: no such rule."""
+    rows = sorted((row for row in directory().referrals if row.rule == rule), key=lambda row: row.valid_from)
+    return max(
+        (row for row in rows if row.valid_from <= day),
+        key=lambda row: row.valid_from,
+        default=rows[0] if rows else None,
+    )
+
+
+RULES: Mapping[str, ReferralRule] = {
+    row.rule: row for row in sorted(directory().referrals, key=lambda row: row.valid_from)
+}
+"""The newest row of each rule."""
+
+PROTECTION: Mapping[str, str] = {name: row.protection for name, row in RULES.items() if row.protection}
 """Referrals whose duty stands whatever anyone signs, and why: no withdrawal and nobody revokes them."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReferralRule:
-    """One row. services: which services' cases may ask; least: no referral of this rule is less urgent."""
-
-    services: frozenset[str]
-    to: frozenset[str]
-    least: Urgency
-    facts: frozenset[str]
-
-
-def _rule(services: str, to: str, least: Urgency, facts: str) -> ReferralRule:
-    return ReferralRule(frozenset(services.split()), frozenset(to.split()), least, frozenset(facts.split()))
-
-
-_BOTH = "assistance child-welfare"
-
-RULES: Mapping[str, ReferralRule] = {
-    "R1": _rule(
-        _BOTH,
-        "public-security minor-protection-centre",
-        "urgent",
-        "age alone suspected_harm violence acute_illness mental_crisis",
-    ),
-    "R2": _rule(_BOTH, "township civil-affairs", "critical", "age parent_status custody_since"),
-    "R3": _rule(
-        "child-welfare",
-        "public-security disabled-federation medical-insurance justice",
-        "ordinary",
-        "parent_status custody_since police_report_on",
-    ),
-    "R4": _rule(_BOTH, "education", "ordinary", "age school last_school_day"),
-    "R5": _rule(
-        "child-welfare vagrancy",
-        "minor-protection-centre",
-        "critical",
-        "age begging street companion cannot_speak",
-    ),
-    "R6": _rule("vagrancy", "public-security", "ordinary", "age unidentified cannot_speak"),
-    "R8": _rule(
-        "vagrancy",
-        "township other-district civil-affairs",
-        "ordinary",
-        "age disability_type disability_level major_illness mental_crisis jobless",
-    ),
-    "R9": _rule(
-        f"{_BOTH} vagrancy",
-        "health",
-        "critical",
-        "age acute_illness mental_crisis cannot_speak unidentified major_illness",
-    ),
-    "R10": _rule(_BOTH, "medical-insurance", "ordinary", "tier major_illness"),
-    "R11": _rule(_BOTH, "education", "ordinary", "age tier school"),
-    "R12": _rule("assistance", "human-resources", "ordinary", "age jobless"),
-    "R13": _rule("assistance", "housing", "ordinary", "tier household_size"),
-    "R14": _rule(_BOTH, "emergency-management", "critical", "emergency household_size"),
-    "R15": _rule(_BOTH, "disabled-federation", "ordinary", "age disability_type disability_level"),
-    "R16": _rule("assistance", "verification-centre", "ordinary", "household_size written_authorisation"),
-    "R17": _rule(
-        "assistance charity", "charity-federation social-work-station", "ordinary", "gap_fen consent_charity"
-    ),
-    "R18": _rule(_BOTH, "public-security womens-federation court", "critical", "age violence street"),
-    "R19": _rule("assistance", "public-security civil-affairs", "ordinary", "id_problem"),
-    "R20": _rule("assistance", "agriculture", "ordinary", "tier"),
-    "R22": _rule(_BOTH, "other-district", "ordinary", "tier emergency household_size"),
-    "R23": _rule("assistance", "village", "critical", "age unseen last_seen_on"),
-    "R24": _rule(_BOTH, "township", "critical", "household_size emergency"),
-}
+def travelling(rule: str, facts: Mapping[str, Any], day: date) -> dict[str, Any]:
+    """Of these facts those that the rule lets travel on that day."""
+    row = rule_on(rule, day)
+    return {name: value for name, value in facts.items() if row is not None and name in row.facts}
 
 
 def check(service: str, rule: str, to: str, urgency: Urgency, facts: Mapping[str, Any]) -> Refusal | None:
@@ -145,7 +189,60 @@ def check(service: str, rule: str, to: str, urgency: Urgency, facts: Mapping[str
         return _no("to", sorted(row.to))
     if RANK[urgency] < RANK[row.least]:
         return _no("urgency", [each for each in RANK if RANK[each] >= RANK[row.least]])
-    return next((no for name, value in facts.items() if (no := _check_fact(row, name, value))), None)
+    refused = (no for name, value in facts.items() if (no := _check_fact(row, name, value)))
+    return next(refused, None) or _check_consent(row, facts)
+
+
+def _check_consent(row: ReferralRule, facts: Mapping[str, Any]) -> Refusal | None:
+    if row.consent is None or facts.get(row.consent.fact) is True:
+        return None
+    return Refusal(
+        "referral.consent",
+        f"Nothing goes there before a written consent stands: record it, and say so in {row.consent.fact}.",
+        f"未取得书面同意（授权）前不得转介：请先登记书面同意（{row.consent.fact}）。",
+        f"facts.{row.consent.fact}",
+    )
+
+
+def check_feedback(rule: str, outcome: str, results: Mapping[str, Any], day: date) -> Refusal | None:
+    """Why these coded results are not the feedback that the rule expects; None: they are.
+
+    An answer that helped owes every field that may not be left out; any other gives what it can.
+    """
+    row = rule_on(rule, day)
+    expected = {each.name: each for each in row.feedback} if row else {}
+    for name, value in results.items():
+        if name not in expected:
+            return _no_feedback(
+                name, "not asked for by this rule", "不是该事项要求的反馈项", sorted(expected)
+            )
+        if not expected[name].fits(value):
+            return _misfit(expected[name])
+    if outcome in HELPED:
+        missing = (each for each in expected.values() if each.required and each.name not in results)
+        return next((_misfit(each) for each in missing), None)
+    return None
+
+
+def _misfit(expected: Expected) -> Refusal:
+    shapes = {
+        "date": "a date",
+        "boolean": "true or false",
+        "count": "a whole number",
+        "fen": "an amount in fen",
+    }
+    allowed = list(expected.codes) or [shapes[expected.shape]]
+    return _no_feedback(expected.name, "not said as its rule expects", "未按该事项要求填写", allowed)
+
+
+def _no_feedback(name: str, what: str, what_zh: str, allowed: list[str]) -> Refusal:
+    codes = ", ".join(allowed)
+    return Refusal(
+        "referral.results",
+        f"{name} is {what}; allowed: {codes}.",
+        f"{name} {what_zh}（允许：{codes}）。",
+        f"results.{name}",
+    )
 
 
 def _check_fact(row: ReferralRule, name: str, value: object) -> Refusal | None:

@@ -33,7 +33,7 @@ ONWARD = ("sent", "acknowledged", "acted", "answered", "verified", "closed")
 LATE = ("clock.warned", "clock.breached", "alert.escalated")
 ANSWER: Verb = (
     "answer",
-    {"outcome": "helped", "feedback": "已上门核实并提供帮助。Seen on the spot and helped."},
+    {"outcome": "other", "feedback": "已上门核实并提供帮助。Seen on the spot and helped."},
 )
 _SHOWN_SECONDS = 30.0
 _LONGEST_WAIT = 14

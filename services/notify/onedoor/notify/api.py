@@ -10,12 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from onedoor.calendar import local
 from onedoor.contracts.core import PERSONAL, Actor, Command, Urgency
+from onedoor.contracts.referral_rules import rule_on
 from onedoor.notify import almanac, views
 from onedoor.notify.domain import referral as verbs
 from onedoor.notify.domain.clock import PAUSE_REASONS, Clock, PauseClock, ResumeClock
 from onedoor.notify.domain.clock import State as ClockState
-from onedoor.notify.domain.referral import Referral
+from onedoor.notify.domain.referral import AskedExtension, Referral
 from onedoor.notify.domain.referral import State as ReferralState
 from onedoor.notify.explanation import Explanation, explain
 from onedoor.runtime import pages
@@ -49,9 +51,20 @@ NO_BODY = CommandBody()
 
 
 class AnswerBody(CommandBody):
-    """`feedback` is needed; `outcome` is its code, `other` if none is given."""
+    """`feedback` is needed; `outcome` is its code, `other` if none is given.
 
+    results: the coded feedback that the referral's rule expects, by name; an answer that helped owes it.
+    """
+
+    results: dict[str, Any] = Field(default_factory=dict, max_length=12)
     outcome: str = Field(default="other", max_length=40, description=f"one of {', '.join(verbs.OUTCOMES)}")
+
+
+class SendOnBody(CommandBody):
+    """To which department, and which division of it."""
+
+    to: str = Field(max_length=40)
+    to_division: str | None = Field(default=None, pattern=r"^\d{6,12}$")
 
 
 class ClockItem(BaseModel):
@@ -118,10 +131,21 @@ class Note(BaseModel):
 
 
 class ReferralView(ReferralItem):
-    """One referral, with the coded facts that travel by its rule, its clocks and the words kept with it."""
+    """One referral, with the coded facts that travel by its rule, its clocks and the words kept with it.
+
+    since: when the receiver got it last; extension: asked for, not decided; handed_on: another stands in its
+    place; settled: the coordinating bureau has decided whose it is.
+    """
 
     ground: str
+    basis: str | None
     drafted: str | None
+    since: datetime | None
+    extended: bool
+    extension: AskedExtension | None
+    replaces: UUID | None
+    handed_on: bool
+    settled: bool
     subjects: tuple[UUID, ...]
     facts: Mapping[str, Any]
     clocks: list[ClockItem]
@@ -149,8 +173,11 @@ class ClockAnswered(BaseModel):
 def _facts(state: Referral, version: int, overdue: bool) -> dict[str, Any]:
     wanted = state.wanted
     assert wanted is not None
+    row = rule_on(wanted.rule, local(wanted.sent_at).date())
     return (
-        wanted.model_dump() | state.model_dump(exclude={"wanted"}) | {"version": version, "overdue": overdue}
+        wanted.model_dump()
+        | state.model_dump(exclude={"wanted"})
+        | {"version": version, "overdue": overdue, "basis": row and row.basis}
     )
 
 
@@ -233,7 +260,7 @@ async def return_(
 async def extend(
     referral_id: UUID, request: Request, actor: Handler, conn: Reading, body: CommandBody = NO_BODY
 ) -> Response:
-    """延期: once, at most five working days, before it is due."""
+    """申请延期: once, at most five working days, before it is due; the sender decides (approve, decline)."""
     wish = {"reason": _code(body.reason, verbs.EXTENSION_REASONS), "until": body.until}
     return await _carry_out(request, actor, conn, referral_id, body, verbs.Extend, **wish)
 
@@ -243,7 +270,8 @@ async def answer_(
     referral_id: UUID, request: Request, actor: Handler, conn: Reading, body: AnswerBody
 ) -> Response:
     """反馈: what was found and done, in words that stay here, and as a code that travels."""
-    wish = {"outcome": body.outcome, "told": bool(body.feedback and body.feedback.strip())}
+    told = bool(body.feedback and body.feedback.strip())
+    wish = {"outcome": body.outcome, "told": told, "results": body.results}
     return await _carry_out(request, actor, conn, referral_id, body, verbs.Answer, **wish)
 
 
@@ -251,8 +279,34 @@ async def answer_(
 async def send(
     referral_id: UUID, request: Request, actor: Verifier, conn: Reading, body: CommandBody = NO_BODY
 ) -> Response:
-    """Send a draft, now that the consent or authorisation it waited for stands."""
-    return await _carry_out(request, actor, conn, referral_id, body, verbs.Send)
+    """Send a draft: `note` says on which paper the consent or authorisation stands that it waited for."""
+    stands = bool(body.note and body.note.strip())
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Send, stands=stands)
+
+
+@router.post("/v1/referrals/{referral_id}/send-on", response_model=Answered)
+async def send_on(
+    referral_id: UUID, request: Request, actor: Verifier, conn: Reading, body: SendOnBody
+) -> Response:
+    """转交: what was returned goes to another unit of its rule; the coordinating bureau decides among all."""
+    wish = {"to": body.to, "to_division": body.to_division}
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.SendOn, **wish)
+
+
+@router.post("/v1/referrals/{referral_id}/approve", response_model=Answered)
+async def approve(
+    referral_id: UUID, request: Request, actor: Verifier, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """同意延期: the sender grants the time that was asked for, before the present end."""
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Approve)
+
+
+@router.post("/v1/referrals/{referral_id}/decline", response_model=Answered)
+async def decline(
+    referral_id: UUID, request: Request, actor: Verifier, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """不同意延期: the end stays where it is."""
+    return await _carry_out(request, actor, conn, referral_id, body, verbs.Decline)
 
 
 @router.post("/v1/referrals/{referral_id}/verify", response_model=Answered)

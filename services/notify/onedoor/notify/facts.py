@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from onedoor.calendar import local
 from onedoor.contracts.events.intake import ApplicationReceived, ApplicationSupplemented, Subject
-from onedoor.contracts.referral_rules import RULES
+from onedoor.contracts.referral_rules import rule_on
 
 _IN_CUSTODY = ("detention", "prison", "forced_detox")
 
 
-def travelling(rule: str, event: ApplicationReceived | ApplicationSupplemented) -> dict[str, Any]:
+def facts_for(rule: str, event: ApplicationReceived | ApplicationSupplemented) -> dict[str, Any]:
     """The facts for the receiver: about the household, and per subject under `subjects`, by person id."""
-    allowed = RULES[rule].facts if rule in RULES else frozenset()
+    row = rule_on(rule, local(event.recorded_at).date())
+    allowed = row.facts if row is not None else frozenset()
     household = {
         "emergency": event.emergency.kind if event.emergency else None,
         "tier": event.household_tier,

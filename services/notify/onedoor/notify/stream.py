@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from onedoor.calendar import local
 from onedoor.contracts import services
 from onedoor.contracts.core import Command, Envelope, Event
 from onedoor.contracts.events.case import CaseDecided, ReferralRequested
@@ -27,6 +28,7 @@ from onedoor.contracts.events.notify import (
     ReferralSupplemented,
 )
 from onedoor.contracts.plan import PlannedReferral
+from onedoor.contracts.referral_rules import DISTRICT_RULE, ReferralRule, directory, rule_on, travelling
 from onedoor.notify import statutory
 from onedoor.notify.domain import duties, ledger, referral
 from onedoor.notify.domain.clock import (
@@ -47,10 +49,17 @@ from onedoor.notify.domain.ledger import (
     Withdraw,
     ledger_id,
 )
-from onedoor.notify.domain.referral import InformReferral, NoteDue, OpenReferral, Release, TakeOver, Wanted
+from onedoor.notify.domain.referral import (
+    InformReferral,
+    NoteDue,
+    NoteHandedOn,
+    OpenReferral,
+    Release,
+    TakeOver,
+    Wanted,
+)
 from onedoor.notify.domain.ring import DropRing, ExpectAcknowledgement, ring_id
-from onedoor.notify.facts import travelling
-from onedoor.triage.rules import DISTRICT_RULE
+from onedoor.notify.facts import facts_for
 
 Application = ApplicationReceived | ApplicationSupplemented
 
@@ -74,7 +83,7 @@ def _application(event: Application, _: datetime) -> Sequence[Command]:
                 **{"sent_at": at} | planned,
                 told_at=at,
                 subjects=subjects,
-                facts=travelling(planned["rule"], event),
+                facts=facts_for(planned["rule"], event),
                 late_entry=event.late_entry and planned.get("sent_at", at) == event.received_at,
                 **marks,
             ),
@@ -132,6 +141,7 @@ def _duties(event: Application, at: datetime, late: bool, marks: Mapping[str, bo
 
 
 def _requested(event: ReferralRequested, _: datetime) -> Sequence[Command]:
+    row = rule_on(event.rule, local(event.requested_at).date())
     wanted = Wanted(
         rule=event.rule,
         from_=services.BY_NAME[event.service].department,
@@ -143,10 +153,19 @@ def _requested(event: ReferralRequested, _: datetime) -> Sequence[Command]:
         case_id=event.case_id,
         service=event.service,
         subjects=event.subjects,
-        facts=event.facts,
+        facts=travelling(event.rule, event.facts, local(event.requested_at).date()),
+        ground=row.ground if row else "",
+        drafted=_missing_consent(row, event.facts),
         **_marks(event),
     )
     return (Admit(**_of(event), asked=(Asked(origin=event.request_id, wanted=wanted),)),)
+
+
+def _missing_consent(row: ReferralRule | None, facts: Mapping[str, Any]) -> str | None:
+    """Nothing goes to a charity, and no check begins, before its consent stands: a draft waits for it."""
+    if row is None or row.consent is None or facts.get(row.consent.fact) is True:
+        return None
+    return row.consent.drafted
 
 
 def _withdrawn(event: ApplicationWithdrawn, _: datetime) -> Sequence[Command]:
@@ -171,14 +190,22 @@ def _of(event: Any) -> dict[str, Any]:
 
 
 def _referral_admitted(event: ledger.ReferralAdmitted, _: datetime) -> Sequence[Command]:
-    return (
-        OpenReferral(
-            target=event.referral_id,
-            chain_id=event.chain_id,
-            application_id=event.application_id,
-            wanted=event.wanted,
-        ),
+    opened = OpenReferral(
+        target=event.referral_id,
+        chain_id=event.chain_id,
+        application_id=event.application_id,
+        wanted=event.wanted,
     )
+    replaced = event.wanted.replaces
+    return (opened,) if replaced is None else (opened, NoteHandedOn(target=replaced))
+
+
+def _came_back(event: referral.ReferralCameBack, at: datetime) -> Sequence[Command]:
+    return (NoteReturn(**_of(event), referral_id=event.referral_id, wanted=event.wanted, at=event.at),)
+
+
+def _sent_on(event: referral.ReferralSentOn, _: datetime) -> Sequence[Command]:
+    return (Admit(**_of(event), asked=(Asked(origin=event.referral_id, wanted=event.wanted),)),)
 
 
 def _referral_informed(event: ledger.ReferralInformed, _: datetime) -> Sequence[Command]:
@@ -237,7 +264,7 @@ def _sent(event: ReferralSent, _: datetime) -> Sequence[Command]:
         _start(event, duty, str(limit), event.sent_at, event.again or "urgency_raised")
         for duty, limit in limits.items()
     ]
-    if event.urgency != "critical" or event.late_entry:
+    if event.urgency != "critical" or event.late_entry or event.to in directory().inform_only:
         return clocks
     return (*clocks, ExpectAcknowledgement(**_ring_of(event), sent_at=event.sent_at))
 
@@ -301,7 +328,7 @@ def _returned(event: ReferralReturned, at: datetime) -> Sequence[Command]:
     """A critical one stays with its first receiver, clocks and all (首接负责)."""
     if event.urgency != "critical":
         return [*_meet(event, at, "ack"), *_cancel(event, at, "returned", "action", "finish")]
-    return (NoteReturn(**_of(event), referral_id=event.referral_id, at=at), *_heard(event, at))
+    return _heard(event, at)
 
 
 def _extended(event: ReferralExtended, _: datetime) -> Sequence[Command]:
@@ -344,6 +371,8 @@ _FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
         *_cancel(event, event.revoked_at or at, event.reason, *REFERRAL_DUTIES),
         *_heard(event, event.revoked_at or at),
     ],
+    referral.ReferralCameBack: _came_back,
+    referral.ReferralSentOn: _sent_on,
     referral.ReferralTookOver: lambda event, _: (TakeOver(target=event.relieved),),
     referral.ReferralTakenOver: lambda event, at: _cancel(event, at, "taken_over", *REFERRAL_DUTIES),
     ClockResumed: _resumed,

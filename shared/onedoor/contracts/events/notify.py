@@ -111,6 +111,21 @@ class ReferralReturned(ReferralEvent):
     on_behalf: bool = False
 
 
+class ReferralExtensionAsked(ReferralEvent):
+    """The receiver asks for a later end, for a coded reason; the sender decides. Never of a critical one."""
+
+    type = "referral.extension_asked"
+
+    reason: str
+    until: AwareDatetime
+
+
+class ReferralExtensionDeclined(ReferralEvent):
+    """The sender does not agree: the end stays where it is."""
+
+    type = "referral.extension_declined"
+
+
 class ReferralExtended(ReferralEvent):
     """延期: a later end, with the coded reason. Never of a critical referral."""
 
@@ -121,11 +136,14 @@ class ReferralExtended(ReferralEvent):
 
 
 class ReferralAnswered(ReferralEvent):
-    """`outcome` is a code; the words of the answer stay in notify and are read through its API."""
+    """`outcome` is a code, `results` are coded by the rule (contracts/data/referrals.yaml); the words of the
+    answer stay in notify and are read through its API.
+    """
 
     type = "referral.answered"
 
     outcome: str
+    results: dict[str, Any] = Field(default_factory=dict)
     on_behalf: bool = False
 
 
@@ -148,6 +166,7 @@ class ReferralReopened(ReferralEvent):
 
     reason: str
     due_finish: AwareDatetime
+    reopened_at: AwareDatetime | None = None
 
 
 class ReferralRevoked(ReferralEvent):
@@ -362,6 +381,8 @@ EVENTS: tuple[type[Event], ...] = (
     ReferralAcknowledged,
     ReferralActed,
     ReferralReturned,
+    ReferralExtensionAsked,
+    ReferralExtensionDeclined,
     ReferralExtended,
     ReferralAnswered,
     ReferralVerified,

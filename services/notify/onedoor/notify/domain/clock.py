@@ -42,6 +42,7 @@ from onedoor.contracts.events.notify import (
     ClockStarted,
     ClockWarned,
 )
+from onedoor.contracts.referral_rules import directory
 from onedoor.notify.domain import duties, ladder
 from onedoor.notify.domain.duties import Certainty, Source
 from onedoor.notify.domain.ladder import Rung
@@ -472,7 +473,8 @@ def _escalated(clock: Clock, step: int) -> AlertEscalated:
 def _ladder(clock: Clock) -> tuple[Rung, ...]:
     """The rungs of this clock: none where a late entry or a court is not chased."""
     assert clock.started_at is not None
-    if clock.late_entry or not duties.duty(clock.duty, clock.policy).chased:
+    court = clock.owner in directory().inform_only
+    if clock.late_entry or court or not duties.duty(clock.duty, clock.policy).chased:
         return ()
     return ladder.rungs(clock.urgency, clock.started_at)
 

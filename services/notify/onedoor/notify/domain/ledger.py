@@ -24,7 +24,7 @@ from onedoor.contracts.core import (
     derived_id,
 )
 from onedoor.contracts.events.notify import Kept
-from onedoor.contracts.referral_rules import PROTECTION, RANK
+from onedoor.contracts.referral_rules import DISTRICT_RULE, PROTECTION, RANK, directory
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.referral import Wanted
 
@@ -84,6 +84,7 @@ class Entry(BaseModel):
     sealed: bool = False
     service: str | None = None
     returned_at: datetime | None = None
+    returns: int = 0
     replaced: bool = False
 
 
@@ -165,9 +166,10 @@ class NoteDecision(OfApplication):
 
 
 class NoteReturn(OfApplication):
-    """A critical referral came back: the next one of its rule is to relieve its first receiver."""
+    """A referral came back, with all that it carries: the next one of its rule stands in its place."""
 
     referral_id: UUID
+    wanted: Wanted
     at: datetime
 
 
@@ -292,10 +294,7 @@ def decide(ledger: Ledger, command: Command, context: Context) -> Sequence[Event
         case NoteDecision():
             return _decided(ledger, command)
         case NoteReturn():
-            known = ledger.entries.get(command.referral_id)
-            if known is None or known.returned_at is not None:
-                return ()
-            return (ReturnNoted(**_of(command), referral_id=command.referral_id, at=command.at),)
+            return _came_back(ledger, command)
     raise TypeError(type(command).__name__)
 
 
@@ -337,6 +336,31 @@ def _admitted(ledger: Ledger, command: Admit, asked: Asked) -> Sequence[Event]:
     return (admitted, ReferralReleased(**_of(command), referral_id=asked.referral_id, at=gone.at))
 
 
+def _came_back(ledger: Ledger, command: NoteReturn) -> Sequence[Event]:
+    """The third return of one matter goes to the coordinating bureau, which decides whose it is."""
+    if command.referral_id not in ledger.entries:
+        return ()
+    noted = ReturnNoted(**_of(command), referral_id=command.referral_id, at=command.at)
+    after = evolve(ledger, noted)
+    matter = [entry for entry in after.entries.values() if entry.rule == command.wanted.rule]
+    known = directory()
+    if sum(entry.returns for entry in matter) < known.returns_to_bureau:
+        return (noted,)
+    bureau = command.wanted.model_copy(
+        update={
+            "to": known.bureau,
+            "to_division": None,
+            "sent_at": command.at,
+            "dated": False,
+            "ground": DISTRICT_RULE,
+            "replaces": command.referral_id,
+            "settled": True,
+        }
+    )
+    asked = Asked(origin=command.referral_id, wanted=bureau)
+    return (noted, ReferralAdmitted(**_of(command), referral_id=asked.referral_id, wanted=bureau))
+
+
 def _news(known: Entry | None, wanted: Wanted) -> bool:
     """Whether it is new, asked for anew, or may be sent now where it was a draft."""
     if known is None:
@@ -358,9 +382,9 @@ def _says_more(known: Entry, wanted: Wanted) -> bool:
 
 
 def _replaced(ledger: Ledger, asked: Asked) -> UUID | None:
-    """The returned critical referral of the same rule that this one, asked for after the return, relieves."""
-    if asked.referral_id in ledger.entries:
-        return None
+    """The returned referral of the same rule in whose place this one stands, asked for after the return."""
+    if asked.wanted.replaces is not None or asked.referral_id in ledger.entries:
+        return asked.wanted.replaces
     returned = (
         id_
         for id_, entry in ledger.entries.items()
@@ -466,8 +490,9 @@ def _changes(ledger: Ledger, event: LedgerEvent) -> Mapping[str, Any]:
         case Withdrawn():
             return {"withdrawals": (*ledger.withdrawals, event.withdrawal)}
         case ReturnNoted():
-            entry = ledger.entries[event.referral_id].model_copy(update={"returned_at": event.at})
-            return {"entries": ledger.entries | {event.referral_id: entry}}
+            known = ledger.entries[event.referral_id]
+            back = {"returned_at": event.at, "returns": known.returns + 1, "replaced": False}
+            return {"entries": ledger.entries | {event.referral_id: known.model_copy(update=back)}}
     return {}
 
 

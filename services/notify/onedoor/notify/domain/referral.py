@@ -1,11 +1,12 @@
 """A referral: what one department asks of another, and what may follow what.
 
 A critical referral is never extended; returned, it stays with its first receiver until the next one
-acknowledges (首接负责). Nobody closes a protection duty by revoking its referral.
+acknowledges (首接负责). Nobody closes a protection duty by revoking its referral. A wrong unit returns it
+within a working day; the third return of a matter goes to the coordinating bureau, whose decision stands.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from onedoor.contracts.events.notify import (
     ReferralClosed,
     ReferralDrafted,
     ReferralExtended,
+    ReferralExtensionAsked,
+    ReferralExtensionDeclined,
     ReferralReopened,
     ReferralReturned,
     ReferralRevoked,
@@ -28,7 +31,7 @@ from onedoor.contracts.events.notify import (
     ReferralSupplemented,
     ReferralVerified,
 )
-from onedoor.contracts.referral_rules import PROTECTION, RANK
+from onedoor.contracts.referral_rules import PROTECTION, RANK, RULES, check_feedback, directory
 from onedoor.notify.domain import duties
 
 State = Literal[
@@ -46,13 +49,16 @@ State = Literal[
 ]
 
 RETURN_REASONS = ("not_our_matter", "wrong_division", "duplicate", "person_not_found", "other")
+HANDED_ON = "handed_on"
+"""The reason of the return by which the coordinating bureau gives a matter to whom it has decided."""
 EXTENSION_REASONS = ("waiting_for_others", "person_unreachable", "more_facts_needed", "other")
 REOPENING_REASONS = ("need_remains", "answer_incomplete", "new_facts", "other")
 REVOCATION_REASONS = ("no_longer_needed", "sent_in_error", "other")
 OUTCOMES = ("helped", "partly_helped", "not_eligible", "declined", "not_found", "no_need", "other")
 """The codes that travel; the words that go with them stay in notify."""
 
-LONGEST_EXTENSION = Limit(5, Unit.WORKING_DAYS)
+LONGEST_EXTENSION = Limit.parse(directory().extension)
+RETURN_WITHIN = Limit.parse(directory().return_within)
 
 
 class Wanted(BaseModel):
@@ -61,7 +67,8 @@ class Wanted(BaseModel):
     sent_at: when it was asked for, from when its clocks run; dated: the plan says that moment itself, so that
     a later one asks anew; told_at: how new its facts are; drafted: the coded reason for which it may not be
     sent yet; service: whose case asks; facts: codes that may travel by its rule; child, sealed: how closely
-    it is kept; replaces: the returned critical referral that its acknowledgement relieves.
+    it is kept; replaces: the returned referral in whose place it stands; settled: the coordinating bureau
+    holds it or has decided whose it is, so that nobody returns it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,6 +91,7 @@ class Wanted(BaseModel):
     child: bool = False
     sealed: bool = False
     replaces: UUID | None = None
+    settled: bool = False
 
     def joined(self, other: "Wanted") -> "Wanted":
         """This one with what the other knows: the newer facts, kept as closely as either has to be.
@@ -96,11 +104,21 @@ class Wanted(BaseModel):
         return self.model_copy(update=known | marks | {"replaces": self.replaces or other.replaces})
 
 
+class AskedExtension(BaseModel):
+    """What the receiver asks for and the sender has not decided yet."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    until: datetime
+
+
 class Referral(BaseModel):
     """The folded state; `state` is None before it was opened.
 
-    acknowledged, acted, extended: whether that has happened since it was last sent; released: after a return
-    the next receiver has taken over.
+    since: when the receiver got it (last); acknowledged, acted, extended: whether that has happened since;
+    extension: asked for and not decided; handed_on: after a return another referral stands in its place;
+    released: that one's receiver has taken over.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -111,12 +129,15 @@ class Referral(BaseModel):
     wanted: Wanted | None = None
     state: State | None = None
     sent_at: datetime | None = None
+    since: datetime | None = None
     due_ack: datetime | None = None
     due_action: datetime | None = None
     due_finish: datetime | None = None
     acknowledged: bool = False
     acted: bool = False
     extended: bool = False
+    extension: AskedExtension | None = None
+    handed_on: bool = False
     released: bool = False
 
     @property
@@ -158,6 +179,10 @@ class TakeOver(Command):
     """The next receiver has acknowledged: a held referral leaves its first receiver."""
 
 
+class NoteHandedOn(Command):
+    """Another referral stands in place of this returned one."""
+
+
 class NoteDue(Command):
     """Its finish clock was set to another due moment by a pause."""
 
@@ -171,7 +196,9 @@ class ByPerson(Command):
 
 
 class Send(ByPerson):
-    """Send a draft, now that what it waited for stands."""
+    """Send a draft. `stands`: it was said on which paper the consent stands that it waited for."""
+
+    stands: bool = False
 
 
 class Acknowledge(ByPerson):
@@ -189,17 +216,39 @@ class Return(ByPerson):
 
 
 class Extend(ByPerson):
-    """延期: at most five working days, once, before it is due. Without `until`: the whole five."""
+    """申请延期: at most five working days, once, before it is due. Without `until`: the whole five.
+
+    The sender decides; asked for by the sender itself, it is granted at once.
+    """
 
     reason: str | None = None
     until: datetime | None = None
 
 
+class Approve(ByPerson):
+    """同意延期, by the sender."""
+
+
+class Decline(ByPerson):
+    """不同意延期, by the sender."""
+
+
+class SendOn(ByPerson):
+    """转交: what was returned goes to another unit of its rule; the coordinating bureau decides among all."""
+
+    to: str | None = None
+    to_division: str | None = None
+
+
 class Answer(ByPerson):
-    """反馈: `told` says whether words of feedback were given; they stay outside events and state."""
+    """反馈: `told` says whether words of feedback were given; they stay outside events and state.
+
+    results: the coded feedback that the rule expects, by name; owed by an answer that helped.
+    """
 
     outcome: str | None = None
     told: bool = False
+    results: dict[str, Any] = Field(default_factory=dict)
 
 
 class Verify(ByPerson):
@@ -223,12 +272,16 @@ COMMANDS: tuple[type[Command], ...] = (
     InformReferral,
     Release,
     TakeOver,
+    NoteHandedOn,
     NoteDue,
     Send,
     Acknowledge,
     Act,
     Return,
+    SendOn,
     Extend,
+    Approve,
+    Decline,
     Answer,
     Verify,
     Close,
@@ -241,7 +294,10 @@ FOLLOWS: Mapping[type[Command], frozenset[State]] = {
     Acknowledge: frozenset({"sent", "reopened"}),
     Act: frozenset({"acknowledged", "extended", "reopened"}),
     Return: frozenset({"sent", "acknowledged", "reopened"}),
+    SendOn: frozenset({"returned", "sent", "acknowledged", "acted", "reopened"}),
     Extend: frozenset({"acknowledged", "acted", "reopened"}),
+    Approve: frozenset({"acknowledged", "acted", "reopened"}),
+    Decline: frozenset({"acknowledged", "acted", "reopened"}),
     Answer: frozenset({"acknowledged", "acted", "extended", "reopened"}),
     Verify: frozenset({"answered"}),
     Close: frozenset({"verified", "returned"}),
@@ -257,7 +313,10 @@ VERBS: Mapping[type[Command], tuple[str, str]] = {
     Acknowledge: ("acknowledged", "签收"),
     Act: ("acted upon", "处置"),
     Return: ("returned", "退回"),
+    SendOn: ("sent on", "转交"),
     Extend: ("extended", "延期"),
+    Approve: ("given more time", "同意延期"),
+    Decline: ("refused more time", "不同意延期"),
     Answer: ("answered", "反馈"),
     Verify: ("verified", "核实"),
     Close: ("closed", "办结"),
@@ -300,6 +359,28 @@ class KeptHere(Kept):
     chain_id: UUID
 
 
+class ReferralCameBack(KeptHere):
+    """Its receiver has returned it, with all that it carries."""
+
+    type = "referral.came_back"
+
+    application_id: UUID
+    wanted: Wanted
+    at: datetime
+
+
+class ReferralSentOn(ReferralCameBack):
+    """It goes to another unit, as the sender or the coordinating bureau (`wanted.settled`) has decided."""
+
+    type = "referral.sent_on"
+
+
+class ReferralHandedOn(KeptHere):
+    """Another referral stands in its place."""
+
+    type = "referral.handed_on"
+
+
 class ReferralTookOver(KeptHere):
     """Acknowledged in place of another receiver, whose referral this relieves."""
 
@@ -324,6 +405,9 @@ class ReferralDueNoted(KeptHere):
 
 INTERNAL: tuple[type[Event], ...] = (
     ReferralOpened,
+    ReferralCameBack,
+    ReferralSentOn,
+    ReferralHandedOn,
     ReferralTookOver,
     ReferralTakenOver,
     ReferralDueNoted,
@@ -343,6 +427,8 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
             return _release(referral, command.at)
         case TakeOver():
             return (ReferralTakenOver(**_kept(referral)),) if referral.held else ()
+        case NoteHandedOn():
+            return () if referral.handed_on else (ReferralHandedOn(**_kept(referral)),)
         case NoteDue():
             return (ReferralDueNoted(**_kept(referral), due_finish=command.due_finish),)
         case ByPerson():
@@ -435,7 +521,7 @@ def _refused(referral: Referral, command: ByPerson, context: Context) -> Refusal
     if refusal := _wrong_side(referral, command, context):
         return refusal
     if referral.state in FOLLOWS[kind] or (referral.held and kind in HELD_TAKES):
-        return _not_yet(referral, command)
+        return _not_yet(referral, command, context)
     verb, verb_zh = VERBS[kind]
     return Refusal(
         "referral.state",
@@ -450,7 +536,7 @@ def _wrong_side(referral: Referral, command: ByPerson, context: Context) -> Refu
     assert wanted is not None
     if actor.role in ("system", "everything"):
         return None
-    mine = actor.department == wanted.to
+    mine = _is_receiver(referral, context)
     if type(command) in RECEIVERS:
         if mine or command.on_behalf:
             return None
@@ -459,6 +545,8 @@ def _wrong_side(referral: Referral, command: ByPerson, context: Context) -> Refu
             "It is addressed to another unit: record on whose behalf, or leave it to that unit.",
             "该转介发给其他单位：请登记代签收信息，或由该单位办理。",
         )
+    if isinstance(command, SendOn) and referral.wanted and referral.wanted.settled:
+        return None if mine else _NOT_THE_BUREAU
     if mine and actor.department != wanted.from_:
         return Refusal(
             "referral.own_answer",
@@ -468,8 +556,46 @@ def _wrong_side(referral: Referral, command: ByPerson, context: Context) -> Refu
     return None
 
 
-def _not_yet(referral: Referral, command: ByPerson) -> Refusal | None:
+_NOT_THE_BUREAU = Refusal(
+    "referral.bureau",
+    "The coordinating bureau decides whose it is.",
+    "该事项由统筹部门裁定承办单位。",
+)
+
+
+def _is_receiver(referral: Referral, context: Context) -> bool:
+    """Whether it is addressed to the actor's department, and to its division where it has one."""
+    actor, wanted = context.actor, referral.wanted
+    assert wanted is not None
+    here = actor.division in (None, wanted.to_division) or wanted.to_division is None
+    return actor.department == wanted.to and here
+
+
+def _is_sender(referral: Referral, context: Context) -> bool:
+    actor, wanted = context.actor, referral.wanted
+    assert wanted is not None
+    return actor.role in ("system", "everything") or actor.department == wanted.from_
+
+
+def _not_yet(referral: Referral, command: ByPerson, context: Context) -> Refusal | None:
     match command:
+        case Send() if not command.stands:
+            return Refusal(
+                "referral.stands",
+                "Say in the note on which paper the consent or authorisation stands, and of which day it is.",
+                "请在备注中写明书面同意（授权）的文书名称和日期。",
+                "note",
+            )
+        case Return() | SendOn() if refusal := _not_returnable(referral, command, context):
+            return refusal
+        case Approve() | Decline() if referral.extension is None:
+            return Refusal(
+                "referral.no_extension",
+                "Nobody has asked for more time, or it is decided already.",
+                "没有待审批的延期申请。",
+            )
+        case Reopen() if referral.state == "returned" and referral.handed_on:
+            return _HANDED_ON
         case Act() | Answer() if not referral.acknowledged:
             return Refusal(
                 "referral.not_acknowledged",
@@ -479,12 +605,6 @@ def _not_yet(referral: Referral, command: ByPerson) -> Refusal | None:
         case Act() if referral.acted:
             return Refusal(
                 "referral.acted", "The action is recorded already; answer it.", "已登记处置，请反馈结果。"
-            )
-        case Return() if referral.wanted and referral.wanted.rule == duties.MANUAL:
-            return Refusal(
-                "referral.manual",
-                "No rule names anybody else, so it stays yours: ask those who are to help, and answer.",
-                "没有规则指向其他单位，由本单位负责：请联系应办理的单位，并反馈结果。",
             )
         case Close() if referral.held:
             return Refusal(
@@ -501,6 +621,77 @@ def _not_yet(referral: Referral, command: ByPerson) -> Refusal | None:
     return None
 
 
+_HANDED_ON = Refusal(
+    "referral.handed_on",
+    "Another referral stands in its place: go on there.",
+    "该事项已转交其他单位，请在新的转介中办理。",
+)
+
+
+def _not_returnable(referral: Referral, command: Return | SendOn, context: Context) -> Refusal | None:
+    wanted = referral.wanted
+    assert wanted is not None
+    assert referral.since is not None
+    if isinstance(command, SendOn):
+        if referral.handed_on:
+            return _HANDED_ON
+        if referral.state != "returned" and not (wanted.settled and wanted.to == directory().bureau):
+            return Refusal(
+                "referral.not_returned",
+                "Its receiver has it: it is sent on once it was returned.",
+                "该转介尚在承办单位办理，退回后方可转交。",
+            )
+        return _no_such_receiver(wanted, command)
+    if wanted.rule == duties.MANUAL:
+        return Refusal(
+            "referral.manual",
+            "No rule names anybody else, so it stays yours: ask those who are to help, and answer.",
+            "没有规则指向其他单位，由本单位负责：请联系应办理的单位，并反馈结果。",
+        )
+    if wanted.settled:
+        return Refusal(
+            "referral.settled",
+            "The coordinating bureau has decided that it is yours; it is not returned: answer it.",
+            "该事项已由统筹部门裁定由本单位办理，不得退回，请办理并反馈。",
+        )
+    if context.now > duties.due_at(referral.since, RETURN_WITHIN):
+        return Refusal(
+            "referral.return_late",
+            "A wrong unit returns it within one working day; it is yours now: answer it, or ask the sender.",
+            "误转应在1个工作日内退回，现已逾期，由本单位负责：请办理并反馈，或与转出方协商。",
+        )
+    return None
+
+
+def _no_such_receiver(wanted: Wanted, command: SendOn) -> Refusal | None:
+    allowed = receivers(wanted)
+    if command.to not in allowed:
+        codes = ", ".join(sorted(allowed))
+        return Refusal("referral.to", f"to must be one of: {codes}.", f"to 应为下列之一：{codes}。", "to")
+    if (command.to, command.to_division) == (wanted.to, wanted.to_division):
+        return Refusal(
+            "referral.same_unit",
+            "That unit has returned it: name another department, or another division of it.",
+            "该单位已退回，请选择其他部门或其他区划的单位。",
+            "to_division",
+        )
+    return None
+
+
+def receivers(wanted: Wanted) -> frozenset[str]:
+    """To whom it may be sent on: those of its rule and the bureau; the bureau itself decides among all units.
+
+    A charity only gets what a consent lets it have.
+    """
+    known = directory()
+    row = RULES.get(wanted.rule)
+    own = row.to if row is not None else frozenset()
+    if wanted.settled and wanted.to == known.bureau:
+        everyone = frozenset(to for each in known.referrals for to in each.to)
+        return (everyone | own) - (known.charities - own)
+    return own | {known.bureau}
+
+
 def _by_person(referral: Referral, command: ByPerson, context: Context) -> Decided:
     base, behalf = identity(referral), {"on_behalf": command.on_behalf}
     match command:
@@ -511,9 +702,15 @@ def _by_person(referral: Referral, command: ByPerson, context: Context) -> Decid
         case Act():
             return (ReferralActed(**base, **behalf),)
         case Return():
-            return _return(referral, command)
+            return _return(referral, command, context)
+        case SendOn():
+            return _send_on(referral, command, context)
         case Extend():
             return _extend(referral, command, context)
+        case Approve():
+            return _approve(referral, context)
+        case Decline():
+            return (ReferralExtensionDeclined(**base),)
         case Answer():
             return _answer(referral, command)
         case Verify():
@@ -527,11 +724,33 @@ def _by_person(referral: Referral, command: ByPerson, context: Context) -> Decid
     raise TypeError(type(command).__name__)
 
 
-def _return(referral: Referral, command: Return) -> Decided:
+def _return(referral: Referral, command: Return, context: Context) -> Decided:
     reason = _coded(command.reason, RETURN_REASONS)
     if isinstance(reason, Refusal):
         return reason
-    return (ReferralReturned(**identity(referral), reason=reason, on_behalf=command.on_behalf),)
+    return (
+        ReferralReturned(**identity(referral), reason=reason, on_behalf=command.on_behalf),
+        ReferralCameBack(**_whole(referral), wanted=referral.wanted, at=context.now),
+    )
+
+
+def _send_on(referral: Referral, command: SendOn, context: Context) -> Decided:
+    """From the bureau it goes as decided; a critical one stays there until the next one acknowledges."""
+    wanted = referral.wanted
+    assert wanted is not None
+    back: tuple[Event, ...] = ()
+    if referral.state != "returned":
+        back = (ReferralReturned(**identity(referral), reason=HANDED_ON, on_behalf=command.on_behalf),)
+    onward = {
+        "to": command.to,
+        "to_division": command.to_division,
+        "sent_at": context.now.astimezone(UTC),
+        "replaces": referral.referral_id,
+        "dated": False,
+        "settled": wanted.settled or command.to == directory().bureau,
+    }
+    sent_on = ReferralSentOn(**_whole(referral), wanted=wanted.model_copy(update=onward), at=context.now)
+    return (*back, sent_on)
 
 
 def _revoke(referral: Referral, command: Revoke, context: Context) -> Decided:
@@ -565,7 +784,26 @@ def _extend(referral: Referral, command: Extend, context: Context) -> Decided:
     for outcome in (refusal, reason, until):
         if isinstance(outcome, Refusal):
             return outcome
-    return (ReferralExtended(**identity(referral), reason=reason, due_finish=until),)
+    if _is_sender(referral, context):
+        return (ReferralExtended(**identity(referral), reason=reason, due_finish=until),)
+    return (ReferralExtensionAsked(**identity(referral), reason=reason, until=until),)
+
+
+def _approve(referral: Referral, context: Context) -> Decided:
+    """Before it is due, like the asking: what is late by then stays late."""
+    asked = referral.extension
+    assert asked is not None
+    assert referral.due_finish is not None
+    if context.now >= referral.due_finish:
+        return _OVERDUE
+    return (ReferralExtended(**identity(referral), reason=asked.reason, due_finish=asked.until),)
+
+
+_OVERDUE = Refusal(
+    "referral.overdue",
+    "It is overdue; an extension is asked for and granted before the due day has ended.",
+    "已超期；延期须在时限届满前申请并批准。",
+)
 
 
 def _not_extendable(referral: Referral, now: datetime) -> Refusal | None:
@@ -582,13 +820,13 @@ def _not_extendable(referral: Referral, now: datetime) -> Refusal | None:
             "It was extended once; there is no second time.",
             "已延期一次，不能再次延期。",
         )
-    if now >= referral.due_finish:
+    if referral.extension is not None:
         return Refusal(
-            "referral.overdue",
-            "It is overdue; an extension is asked for before the due day has ended.",
-            "已超期；延期须在时限届满前提出。",
+            "referral.extension_asked",
+            "More time was asked for already; the sender has not decided yet.",
+            "已申请延期，等待转出方审批。",
         )
-    return None
+    return _OVERDUE if now >= referral.due_finish else None
 
 
 def _extended_until(referral: Referral, until: datetime | None) -> datetime | Refusal:
@@ -628,7 +866,14 @@ def _answer(referral: Referral, command: Answer) -> Decided:
         return Refusal(
             "referral.outcome", f"Give the outcome as one of: {codes}.", f"结果取值：{codes}。", "outcome"
         )
-    return (ReferralAnswered(**identity(referral), outcome=command.outcome, on_behalf=command.on_behalf),)
+    wanted = referral.wanted
+    assert wanted is not None
+    assert referral.sent_at is not None
+    day = local(referral.sent_at).date()
+    if refusal := check_feedback(wanted.rule, command.outcome, command.results, day):
+        return refusal
+    said = {"outcome": command.outcome, "results": command.results, "on_behalf": command.on_behalf}
+    return (ReferralAnswered(**identity(referral), **said),)
 
 
 def _reopen(referral: Referral, command: Reopen, context: Context) -> Decided:
@@ -638,7 +883,8 @@ def _reopen(referral: Referral, command: Reopen, context: Context) -> Decided:
     assert referral.wanted is not None
     limit = duties.limits(referral.wanted.urgency, referral.wanted.to)["finish"]
     finish = duties.due_at(context.now, limit)
-    return (ReferralReopened(**identity(referral), reason=reason, due_finish=finish),)
+    again = {"reason": reason, "due_finish": finish, "reopened_at": context.now}
+    return (ReferralReopened(**identity(referral), **again),)
 
 
 def identity(referral: Referral) -> dict[str, Any]:
@@ -659,6 +905,10 @@ def _kept(referral: Referral) -> dict[str, Any]:
     return {name: value for name, value in identity(referral).items() if name in names}
 
 
+def _whole(referral: Referral) -> dict[str, Any]:
+    return _kept(referral) | {"application_id": referral.application_id}
+
+
 def evolve(referral: Referral, event: Event) -> Referral:
     """The state after the event."""
     return referral.model_copy(update=dict(_changes(referral, event)))
@@ -673,7 +923,8 @@ def _changes(referral: Referral, event: Event) -> Mapping[str, Any]:
             return {"state": "drafted"}
         case ReferralSent():
             names = ("sent_at", "due_ack", "due_action", "due_finish")
-            fresh = {"acknowledged": False, "acted": False, "extended": False, "released": False}
+            flags = ("acknowledged", "acted", "extended", "handed_on", "released")
+            fresh: dict[str, Any] = dict.fromkeys(flags, False) | {"extension": None, "since": event.sent_at}
             return {name: getattr(event, name) for name in names} | fresh | {"state": "sent"}
         case ReferralAcknowledged():
             return {"state": "acknowledged", "acknowledged": True}
@@ -681,21 +932,30 @@ def _changes(referral: Referral, event: Event) -> Mapping[str, Any]:
             return {"state": "acted", "acted": True}
         case ReferralReturned():
             # A critical one that was acknowledged stays so: its first receiver goes on.
-            return {"state": "returned", "acknowledged": referral.acknowledged and referral.critical}
+            taken = referral.acknowledged and referral.critical
+            return {"state": "returned", "acknowledged": taken, "extension": None}
+        case ReferralHandedOn():
+            return {"handed_on": True}
+        case ReferralExtensionAsked():
+            return {"extension": AskedExtension(reason=event.reason, until=event.until)}
+        case ReferralExtensionDeclined():
+            return {"extension": None}
         case ReferralTakenOver():
             return {"released": True, "acknowledged": False}
         case ReferralExtended():
-            return {"state": "extended", "extended": True, "due_finish": event.due_finish}
+            longer = {"extended": True, "extension": None, "due_finish": event.due_finish}
+            return {"state": "extended"} | longer
         case ReferralDueNoted():
             return {"due_finish": event.due_finish}
         case ReferralAnswered():
-            return {"state": "answered"}
+            return {"state": "answered", "extension": None}
         case ReferralVerified():
             return {"state": "verified"}
         case ReferralClosed():
             return {"state": "closed"}
         case ReferralReopened():
-            return {"state": "reopened", "due_finish": event.due_finish, "acted": False, "released": False}
+            again = {"due_finish": event.due_finish, "acted": False, "released": False}
+            return {"state": "reopened", "since": event.reopened_at} | again
         case ReferralRevoked():
             return {"state": "revoked"}
     return {}
