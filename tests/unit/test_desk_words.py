@@ -12,21 +12,26 @@ import yaml
 from babel.messages.pofile import read_po
 
 from onedoor.assistance import domain as assistance
+from onedoor.assistance import forms
 from onedoor.assistance.domain import approval, proceeding, programmes
 from onedoor.calendar import SHANGHAI, Unit
 from onedoor.child_welfare import domain as child_welfare
 from onedoor.contracts import case
 from onedoor.contracts.core import Urgency
+from onedoor.contracts.events.assistance import Kind
 from onedoor.contracts.events.intake import PERSON
 from onedoor.contracts.referral_rules import RULES
 from onedoor.contracts.registry import EVENTS
 from onedoor.desk.pages import console
 from onedoor.desk.words import FOLDER, LOCALES, Words
 from onedoor.notify.domain import clock, duties, ladder, referral
+from onedoor.policy.decisions import OutcomeName, SelfCareName
 from onedoor.triage import application
 from onedoor.triage.rules import packaged_rules
 
 LANGUAGES = ("zh", "en")
+FIELDS = [field for rows in programmes.COMMANDS.values() for row in rows for field in forms.fields_of(row)]
+"""Everything that the steps of assistance's workflows ask for."""
 HAN = re.compile(r"[一-鿿]")
 TOLD = [event.type for event in EVENTS if PERSON not in event.topics]
 
@@ -69,6 +74,12 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "case": get_args(case.CaseState),
         "proceeding": proceeding.STATES,
         "step": programmes.COMMANDS,
+        "asked": {field.name for field in FIELDS},
+        "choice": {code for field in FIELDS if field.kind == "choice" for code in field.allowed or ()},
+        "paper": {code for field in FIELDS if field.kind == "choices" for code in field.allowed or ()},
+        "decision": get_args(Kind),
+        "rules": get_args(OutcomeName),
+        "care": get_args(SelfCareName),
         "event": TOLD,
         "danger": console.DANGERS,
         "need": console.NEEDS,

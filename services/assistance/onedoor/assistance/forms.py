@@ -8,7 +8,19 @@ from onedoor.assistance.domain import approval
 from onedoor.assistance.domain.table import Step
 
 Kind = Literal[
-    "text", "code", "choice", "choices", "number", "fen", "flag", "moment", "month", "people", "id"
+    "text",
+    "code",
+    "choice",
+    "reason",
+    "choices",
+    "number",
+    "fen",
+    "flag",
+    "moment",
+    "month",
+    "people",
+    "names",
+    "id",
 ]
 
 
@@ -45,7 +57,7 @@ def _plain(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 def _field(step: Step, name: str, part: dict[str, Any], required: bool) -> Field:
     if name == "reason" and step.decides in ("refuse", "stop", "recover"):
         allowed = sorted(approval.packaged().reasons_for(step.decides))
-        return Field(name=name, kind="choice", required=required, allowed=allowed)
+        return Field(name=name, kind="reason", required=required, allowed=allowed)
     if name in step.said.written:
         return Field(name=name, kind="text", required=required)
     if name.endswith("_fen"):
@@ -60,7 +72,7 @@ def _field(step: Step, name: str, part: dict[str, Any], required: bool) -> Field
                          most=part.get("maximum"))  # fmt: skip
         case "array", _:
             items = part.get("items", {})
-            kind: Kind = "choices" if "enum" in items else "people"
+            kind: Kind = "choices" if "enum" in items else "names" if items.get("type") else "people"
             return Field(name=name, kind=kind, required=required, allowed=items.get("enum"))
         case "string", "date-time":
             return Field(name=name, kind="moment", required=required)

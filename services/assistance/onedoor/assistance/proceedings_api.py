@@ -30,7 +30,7 @@ from onedoor.contracts.core import PERSONAL, Actor, Command, Context
 from onedoor.policy import HouseholdProblems
 from onedoor.runtime import casework
 from onedoor.runtime.access import may
-from onedoor.runtime.casework_api import Answered, Body, Name, allow_here
+from onedoor.runtime.casework_api import Answered, Body, Code, allow_here
 from onedoor.runtime.http import (
     Reading,
     answer,
@@ -47,7 +47,7 @@ from onedoor.runtime.unit import Transaction
 class OpenBody(Body):
     """`person_id` only for a person's programme (tekun): who of the case it is for."""
 
-    programme: Name
+    programme: Code
     person_id: UUID | None = None
 
 
@@ -55,7 +55,7 @@ class AuthorisationBody(Body):
     """`person_id` has signed the authorisation of the financial check; `document` says where it lies."""
 
     person_id: UUID
-    document: Annotated[str | None, PERSONAL] = Field(default=None, max_length=200)
+    document: Annotated[str | None, PERSONAL] = Field(default=None, max_length=200, pattern=r"^[^\x00]+$")
 
 
 class ProceedingAnswered(Answered):
@@ -165,7 +165,7 @@ class AssessmentView(BaseModel):
 class WordsView(BaseModel):
     """What was written with one step."""
 
-    proceeding_id: UUID
+    proceeding_id: UUID | None
     step: str
     words: Annotated[str, PERSONAL]
     person: str
@@ -269,7 +269,7 @@ def _add_household(router: APIRouter, roles: frozenset[str]) -> None:
         """A member has signed the authorisation; the last of the counted adults sends the drafted check."""
         await _case(conn, case_id)
         command = workflow.RecordAuthorisation(target=case_id, person_id=body.person_id)
-        return await _simply(request, actor, case_id, command)
+        return await _simply(request, actor, case_id, command, words=body.document)
 
     @router.post("/{case_id}/proceedings", response_model=Answered, status_code=201)
     async def apply(
@@ -290,10 +290,17 @@ _ANY_FILE = {
 
 
 async def _simply(
-    request: Request, actor: Actor, case_id: UUID, command: Command, status: int = 200
+    request: Request,
+    actor: Actor,
+    case_id: UUID,
+    command: Command,
+    status: int = 200,
+    words: str | None = None,
 ) -> Response:
     async def handler(tx: Transaction) -> Response:
         outcome = (await tx.execute(command, actor=actor, expected_version=expected_version(request)))[0]
+        if words and outcome.events:
+            await records.put_words(tx.conn, case_id, None, "authorise", words, actor.person, tx.now)
         facts = outcome.state.model_dump() | {"case_id": case_id, "version": outcome.version}
         body = Answered.model_validate(facts).model_dump(mode="json", exclude_none=True)
         return answer(outcome, status, body)
@@ -302,17 +309,22 @@ async def _simply(
 
 
 def _read(body: bytes, media_type: str) -> Any:
-    """The decoded file. Raises a 422 problem where it is neither JSON nor YAML."""
+    """The decoded file, as JSON can hold it. Raises a 422 problem where it is neither JSON nor YAML."""
     try:
         text = body.decode()
-        return yaml.safe_load(text) if "yaml" in media_type else json.loads(text)
-    except (UnicodeDecodeError, ValueError, yaml.YAMLError):
+        raw = json.loads(text) if "json" in media_type else yaml.safe_load(text)
+        plain = json.dumps(raw, default=str, allow_nan=False, ensure_ascii=False)
+        plain.encode()
+        if "\\u0000" in plain:
+            raise ValueError("a character that no text holds")
+        return json.loads(plain)
+    except (UnicodeError, ValueError, TypeError, RecursionError, yaml.YAMLError):
         wrong = FieldProblem(
             field="body",
             problem="cannot be read",
-            remedy="Send the file as JSON, or as YAML with the content type application/yaml.",
+            remedy="Send the file as YAML, or as JSON with the content type application/json.",
             problem_zh="无法读取",
-            remedy_zh="请以 JSON 提交，或以 YAML 提交并注明 application/yaml。",
+            remedy_zh="请以 YAML 提交，或以 JSON 提交并注明 application/json。",
         )
         raise _problem([wrong]) from None
 

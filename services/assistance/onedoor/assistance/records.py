@@ -96,9 +96,15 @@ async def evidence(conn: Connection, case_id: UUID, digests: Sequence[str]) -> d
 
 
 async def put_words(
-    conn: Connection, case_id: UUID, proceeding_id: UUID, step: str, words: str, person: str, now: datetime
+    conn: Connection,
+    case_id: UUID,
+    proceeding_id: UUID | None,
+    step: str,
+    words: str,
+    person: str,
+    now: datetime,
 ) -> None:
-    """What was written with a step."""
+    """What was written with a step of a proceeding, or of the case."""
     await conn.execute(_PUT_WORDS, case_id, proceeding_id, step, words, person, now)
 
 

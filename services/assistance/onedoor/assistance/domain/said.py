@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from onedoor.assistance.domain.proceeding import Ground, Investigator
 from onedoor.contracts.core import PERSONAL
 
-Words = Annotated[str, PERSONAL, Field(min_length=1, max_length=4000)]
+Words = Annotated[str, PERSONAL, Field(min_length=1, max_length=4000, pattern=r"^[^\x00]+$")]
 Fen = Annotated[int, Field(ge=0, le=10_000_000_000, description="whole fen")]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$", description="a code, never prose")]
 Staff = Annotated[str, Field(pattern=r"^[\w.@:-]{1,80}$", description="id of a member of staff")]

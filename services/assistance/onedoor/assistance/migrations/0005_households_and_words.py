@@ -33,7 +33,7 @@ create table evidence (
 create table words (
   id bigint generated always as identity primary key,
   case_id uuid not null,
-  proceeding_id uuid not null,
+  proceeding_id uuid,
   step text not null,
   words text not null,
   person text not null,

@@ -1,6 +1,7 @@
 """The desk's pages, one module each."""
 
 from onedoor.desk.pages import (
+    cases,
     chain,
     chains,
     common,
@@ -22,6 +23,7 @@ ROUTERS = (
     work.router,
     chains.router,
     chain.router,
+    cases.router,
     stream.router,
     figures.router,
     payments.router,
