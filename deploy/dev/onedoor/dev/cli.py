@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from onedoor.dev import policy, rules, simulate
+from onedoor.dev import notices, policy, rules, simulate
 from onedoor.dev.errors import CannotStart
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 clock = typer.Typer(no_args_is_help=True, help="Business time in development.")
 app.add_typer(clock, name="clock")
+app.add_typer(notices.app, name="calendar")
 rules.register(app)
 policy.register(app)
 simulate.register(app)
