@@ -15,7 +15,16 @@ from tests.desk import CHAIN, Desk, envelopes, running_desk
 from tests.servers import Servers
 
 SIGN_IN = "/signin"
-PAGES = ("/console", "/work", "/chains", f"/chains/{CHAIN}", "/stream")
+PAGES = (
+    "/console",
+    "/work",
+    "/chains",
+    f"/chains/{CHAIN}",
+    "/stream",
+    "/inbox",
+    "/duty",
+    "/duty/deliveries",
+)
 
 
 @pytest.fixture(scope="module")

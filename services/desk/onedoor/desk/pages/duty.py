@@ -31,13 +31,13 @@ async def _roster(desk: Desk, department: str = "", told: Reply | None = None) -
     reply = await desk.services.get(desk.session, "notify", "/v1/roster", **asked)
     manages = desk.may("admin.manage") is not None
     contacts = await desk.services.get(desk.session, "notify", "/v1/contacts") if manages else None
-    body: Mapping[str, Any] = reply.body if reply.ok else {"shifts": (), "gaps": (), "without": ()}
+    body: Mapping[str, Any] = reply.body if reply.ok else {"shifts": [], "gaps": [], "without": []}
     return {
         "reply": reply,
         "units": _by_unit(body["shifts"]),
         "gaps": body["gaps"],
         "without": body["without"],
-        "contacts": contacts.body if contacts is not None and contacts.ok else (),
+        "contacts": contacts.body if contacts is not None and contacts.ok else [],
         "manages": manages,
         "functions": FUNCTIONS,
         "department": department,
