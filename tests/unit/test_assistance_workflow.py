@@ -52,6 +52,7 @@ def test_the_straight_way_from_application_to_confirmation(programme: str) -> No
     pays = {"dibao": ("2026-04", None), "tekun": ("2026-04", None)}
     months = ("2026-03", "2026-03") if once else pays.get(programme, (None, None))
     assert (decision.first_month, decision.last_month) == months
+    assert (decision.review_by is None) == once
     assert walk.case.state == "decided"
     assert walk.folded() == walk.case
 
@@ -335,6 +336,17 @@ def test_a_change_reopens_the_decision_and_a_later_one_replaces_it() -> None:
     assert first.superseded_by == second.decision_id
     assert walk.proceeding.in_force == second
     assert (second.kind, second.amount_fen, second.first_month) == ("adjust", 20_000, "2026-05")
+
+
+@pytest.mark.parametrize(("stable", "review"), [(True, "2027-03-12"), (False, "2026-09-12")])
+def test_a_grant_is_reviewed_by_the_kind_of_its_household(stable: bool, review: str) -> None:
+    walk = Walk().to("reported")
+    found = assessed("dibao").model_copy(update={"stable": stable})
+    walk.step("confirm", DISTRICT, found)
+    decision = walk.proceeding.in_force
+    assert decision is not None
+    assert decision.review_by is not None
+    assert decision.review_by.isoformat()[:10] == review
 
 
 def test_taper_lasts_six_months_at_most_and_is_entered_by_a_person() -> None:

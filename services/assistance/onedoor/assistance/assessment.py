@@ -15,6 +15,7 @@ from onedoor.policy import (
     FieldProblem,
     Household,
     HouseholdProblems,
+    Member,
     as_file,
     packaged_parameters,
     parse_household,
@@ -22,7 +23,7 @@ from onedoor.policy import (
 from onedoor.policy.evidence import freeze, to_bytes
 from onedoor.policy.table import content_hash
 
-ADULT = 18
+ADULT, OLD, SEVERE = 18, 60, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,21 @@ def assess(file: Mapping[str, Any], proceeding: Proceeding, day: date) -> Assess
             rule_version=f"{version.version}/{version.rules}/{version.parameters}",
             household=digest(stored),
             evidence=content_hash(evidence.decode()),
+            stable=not any(_able_to_work(member, day) for member in household.members),
         ),
         decision=found,
         evidence=evidence,
+    )
+
+
+def _able_to_work(member: Member, day: date) -> bool:
+    """Of working age, at home, without severe disability or major illness."""
+    severe = member.disability is not None and member.disability.level <= SEVERE
+    return (
+        ADULT <= _age(member.birth, day) < OLD
+        and member.whereabouts.status == "home"
+        and not severe
+        and not member.major_illness
     )
 
 

@@ -138,7 +138,8 @@ class Determined(ProceedingEvent):
     """A decision on a programme; it replaces the one before, if there was one.
 
     amount_fen: per month or once, 0 where the programme pays nothing; months as `2026-06`, `last_month` None:
-    until further notice; rule_version: of the rules that computed it; reason: a code.
+    until further notice; rule_version: of the rules that computed it; reason: a code; review_by: when it is
+    looked at again (L8).
     """
 
     type = "case.determined"
@@ -153,6 +154,7 @@ class Determined(ProceedingEvent):
     rule_version: str
     manual: bool = False
     appeal_until: AwareDatetime | None = None
+    review_by: AwareDatetime | None = None
 
 
 class RefusalTold(ProceedingEvent):

@@ -44,6 +44,12 @@ class Reason(_Row):
     kinds: frozenset[str]
 
 
+class Review(_Row):
+    """Within how many months a grant is looked at again."""
+
+    months: int
+
+
 class Stacking(_Row):
     """Where `paid` is paid in a month, the excluded ones are not, to the same person or household."""
 
@@ -74,6 +80,7 @@ class Approval(BaseModel):
     ceilings: Mapping[str, Ceiling]
     payment_start: Mapping[str, PaymentStart]
     reasons: Mapping[str, Reason]
+    reviews: Mapping[Literal["stable", "unstable"], Review]
     stacking: tuple[Stacking, ...]
     budgets: tuple[Budget, ...]
     bank_columns: BankColumns

@@ -69,7 +69,8 @@ class Assessment(_Part):
     """What the rules say of one programme on one day, as policy computed it.
 
     outcome: eligible, not_eligible, taper or needs_check; amount_fen: None where none is due or none can be
-    known; household: digest of the file it was computed from; evidence: sha256 of the frozen evidence.
+    known; household: digest of the file it was computed from; evidence: sha256 of the frozen evidence;
+    stable: no counted member is able to work.
     """
 
     programme: str
@@ -79,6 +80,7 @@ class Assessment(_Part):
     rule_version: str
     household: str
     evidence: str
+    stable: bool = False
 
 
 class Investigator(_Part):
@@ -108,6 +110,7 @@ class Decision(_Part):
     decided_by: str
     decided_at: datetime
     appeal_until: datetime | None
+    review_by: datetime | None = None
     superseded_by: UUID | None = None
     appealed: str | None = None
 

@@ -373,7 +373,12 @@ def _determined(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
         return facts | {"per": "once", "amount_fen": said.amount_fen}
     if step.decides == "stop":
         return facts | {"first_month": said.first_month or next_month(local(asked.context.now).date())}
-    if not granting or workflow.per is None:
+    if not granting:
+        return facts
+    if workflow.per != "once":
+        kind = approval.packaged().reviews["stable" if found is not None and found.stable else "unstable"]
+        facts["review_by"] = due(asked.context.now, Limit(kind.months, Unit.MONTHS)).due_at
+    if workflow.per is None:
         return facts
     return facts | {"amount_fen": amount_of(asked)} | _months(workflow, step, said, asked.context.now)
 

@@ -1,0 +1,185 @@
+"""A caseworker carries a household through dibao in a real browser, the district confirms it with reasons."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import httpx
+import pytest
+import yaml
+from playwright.async_api import Page, expect
+
+from onedoor.runtime import clock
+from tests.harness import eventually
+from tests.system import System
+from tests.visitor import Visit, Visitor
+
+pytestmark = pytest.mark.timeout(300)
+
+HERE = "500112015"
+
+
+async def opened(system: System) -> tuple[str, str]:
+    """An application with one person in their forties, and assistance's case of it: case and person."""
+    body = {
+        "channel": "window",
+        "place": {"division": HERE},
+        "needs": ["income"],
+        "subjects": [{"id": "s1", "age": 40, "name": "文心兰"}],
+    }
+    async with system.client("intake") as intake, system.client("assistance") as assistance:
+        taken = await intake.post("/v1/applications", json=body)
+        assert taken.status_code == 201, taken.text
+        chain = taken.json()["chain_id"]
+        found: list[str] = []
+
+        async def case_is_there() -> bool:
+            items = (await assistance.get("/v1/cases", params={"limit": 200})).json()["items"]
+            found[:] = [item["case_id"] for item in items if item["chain_id"] == chain]
+            return bool(found)
+
+        await eventually(case_is_there, what="assistance opens its case")
+        head = (await assistance.get(f"/v1/cases/{found[0]}")).json()
+    return found[0], head["subjects"][0]["person_id"]
+
+
+def file_of(person: str, wages: float) -> str:
+    household = {
+        "as_of": "2026-01-05",
+        "region": "urban",
+        "registered_division": HERE,
+        "members": [
+            {
+                "id": "m1",
+                "relation": "head",
+                "birth": "1986-02-01",
+                "person": person,
+                "incomes": [{"kind": "wages", "amount": wages, "per": "month"}],
+            }
+        ],
+    }
+    return yaml.safe_dump(household, sort_keys=False)
+
+
+async def steps(visitor: Visitor, step: str, shot: str = "", **said: str) -> None:
+    """Take a step through its dialog; texts are filled, codes chosen, `name_N` the N-th of several."""
+    page = visitor.page
+    await page.get_by_role("button", name=step, exact=True).first.click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_be_visible()
+    if shot:
+        await visitor.looked(shot)
+    for name, words in said.items():
+        await filled(dialog.page, name, words)
+    await dialog.get_by_role("button", name=step, exact=True).click()
+    await expect(dialog).to_be_hidden()
+
+
+async def filled(page: Page, name: str, words: str) -> None:
+    field, _, place = name.partition("__")
+    control = (
+        page.get_by_role("dialog").locator(f"[name='{field.replace('_of_', '.')}']").nth(int(place or 0))
+    )
+    if await control.evaluate("element => element.tagName") == "SELECT":
+        await control.select_option(words)
+    else:
+        await control.fill(words)
+
+
+async def answered_check(system: System) -> None:
+    async with system.client("notify") as notify:
+        found: list[str] = []
+
+        async def sent() -> bool:
+            items = (await notify.get("/v1/referrals", params={"limit": 200})).json()["items"]
+            found[:] = [each["referral_id"] for each in items if each["rule"] == "R16"]
+            return bool(found)
+
+        await eventually(sent, what="the check is on the verification centre's list")
+        for verb, said in (
+            ("acknowledge", {}),
+            ("answer", {"outcome": "helped", "feedback": "核对相符", "results": {"report": "consistent"}}),
+        ):
+            answer = await notify.post(f"/v1/referrals/{found[0]}/{verb}", json=said)
+            assert answer.status_code == 200, answer.text
+
+
+async def test_a_household_comes_to_dibao_by_the_buttons_of_its_workflow(
+    visitors: Visit, system: System
+) -> None:
+    case, person = await opened(system)
+    worker = await visitors("caseworker-1")
+    await worker.goes("/cases")
+    await worker.looked("cases")
+    await worker.goes(f"/cases/{case}")
+    await worker.page.locator("select[name='programme']").select_option("dibao")
+    await worker.page.get_by_role("button", name="申请", exact=True).click()
+    main = worker.page.locator("main")
+    await expect(main).to_contain_text("已登记")
+
+    await steps(worker, "受理")
+    await steps(
+        worker,
+        "开始入户调查",
+        "case-investigation",
+        investigators_of_person="caseworker-1",
+        investigators_of_person__1="village-1",
+    )
+    await expect(main).to_contain_text("调查核对中")
+    await steps(worker, "登记调查结果", findings="as_stated", statement="与申报一致")
+
+    text = worker.page.locator("textarea[name='file']")
+    await text.fill(file_of(person, -1))
+    await worker.page.get_by_role("button", name="登记", exact=True).click()
+    await expect(worker.page.locator("#refused")).to_contain_text("incomes")
+    await worker.looked("case-household-refused")
+    await text.fill(file_of(person, 200))
+    await worker.page.get_by_role("button", name="登记", exact=True).click()
+    await expect(main).to_contain_text("按政策测算")
+    await worker.looked("case-assessed")
+
+    await steps(worker, "发起经济状况核对")
+    await expect(main).to_contain_text("自动发出")
+    await worker.page.locator("#h-auth ~ form button").click()
+    await expect(main).not_to_contain_text("自动发出")
+    await answered_check(system)
+    await eventually(lambda: offered(system, case, "record-check"), what="the answer came")
+    await worker.goes(f"/cases/{case}")
+    await steps(worker, "登记核对结果", result="met")
+    await steps(worker, "出具初审意见", recommendation="grant")
+    await steps(worker, "公示")
+    await expect(main).to_contain_text("文心兰 · 1 人 · 570.00 元")
+    await expect(worker.page.get_by_role("button", name="公示期满并上报")).to_be_disabled()
+    await worker.looked("case-notice")
+
+    await clock.advance(system.postgres, timedelta(days=8))
+    await eventually(lambda: offered(system, case, "end-notice"), what="the notice stood its time")
+    await worker.goes(f"/cases/{case}")
+    await steps(worker, "公示期满并上报")
+    await expect(main).to_contain_text("待确认")
+
+    district = await visitors("district-1")
+    await district.goes(f"/cases/{case}")
+    await steps(district, "确认批准", "case-confirm")
+    decided = district.page.locator("article.decision")
+    await expect(decided).to_contain_text("570.00")
+    await expect(decided).to_contain_text("逐条理由")
+    await district.looked("case-granted")
+    file = await district.page.request.get(
+        district.url + str(await decided.get_by_role("link", name="封存证据").get_attribute("href"))
+    )
+    assert (await file.json())["format"].startswith("onedoor.policy.evidence")
+    await district.page.get_by_role("button", name="English").click()
+    await district.goes(f"/cases/{case}")
+    await expect(decided).to_contain_text("Reasons, clause by clause")
+    await district.looked("case-granted-en")
+
+
+async def offered(system: System, case: str | UUID, command: str) -> bool:
+    """Whether assistance offers the step without anything standing against it."""
+    async with system.client("assistance") as assistance:
+        answer: httpx.Response = await assistance.get(f"/v1/cases/{case}/proceedings")
+        return any(
+            offer["command"] == command and "blocked" not in {k for k, v in offer.items() if v}
+            for one in answer.json()["items"]
+            for offer in one["offers"]
+        )
