@@ -194,14 +194,14 @@ async def test_a_proceeding_that_ends_owes_nothing_from_the_next_month(paying: P
 async def test_the_banks_file_is_for_those_who_pay_and_only_of_an_approved_list(paying: Paying) -> None:
     await paying.decide(await paying.case("bank"), fen=47_005)
     run = await paying.build()
-    path = f"/v1/payments/runs/{run['run_id']}/bank.csv"
+    path = f"/v1/payments/runs/{run['run_id']}/file"
     assert (await paying.ask("GET", path)).json()["code"] == "payment.not_approved"
     await paying.ask("POST", f"/v1/payments/runs/{run['run_id']}/approve", person="finance-2")
     assert (await paying.ask("GET", path, role="caseworker", division="500112015")).status_code == 403
     table = (await paying.ask("GET", path, role="finance")).content.decode("utf-8-sig").splitlines()
     assert table[0] == "sequence,name,account,amount_yuan,month,programme,reference"
     assert table[1].startswith("1,白小满,6200000000001234,470.05,2026-06,dibao,")
-    sheet = load_workbook(BytesIO((await paying.ask("GET", path[:-3] + "xlsx")).content)).active
+    sheet = load_workbook(BytesIO((await paying.ask("GET", f"{path}?format=xlsx")).content)).active
     assert sheet.cell(2, 3).value == "6200000000001234", "an account is no number"
     logged = await paying.app.writer.fetch(
         "select person, purpose from access_log where what = 'payment-list'"

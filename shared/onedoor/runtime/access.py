@@ -29,8 +29,10 @@ ACTIONS: tuple[str, ...] = (
     "case.work",
     "case.decide",
     "registry.read",
+    "registry.work",
     "registry.manage",
     "payment.read",
+    "payment.list",
     "payment.build",
     "payment.approve",
     "referral.read",
@@ -142,24 +144,27 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
         **_ADDRESSED,
     },
     "caseworker": _each(
-        f"{_ASSISTANCE} case.work registry.read payment.read referral.verify", _division(CASEWORK)
+        f"{_ASSISTANCE} case.work registry.read registry.work payment.read referral.verify",
+        _division(CASEWORK),
     ),
     "reviewer": _each(
-        f"{_ASSISTANCE} case.work case.decide registry.read payment.read referral.verify clock.pause",
+        f"{_ASSISTANCE} case.work case.decide registry.read registry.work payment.read referral.verify "
+        "clock.pause",
         _division(CASEWORK),
     ),
     "district": {
         **_each(
             f"{_ASSISTANCE} case.work case.decide referral.handle referral.behalf referral.verify "
-            "clock.pause figures.read registry.read registry.manage payment.read payment.build "
-            "payment.approve",
+            "clock.pause figures.read registry.read registry.work registry.manage payment.read payment.list "
+            "payment.build payment.approve",
             _anyone(CASEWORK),
         ),
         **_each("delivery.read", _anyone(OPEN)),
         **_notices(CASEWORK),
     },
     "finance": _each(
-        "case.read person.read clock.read payment.read payment.build payment.approve", _anyone(CASEWORK)
+        "case.read person.read clock.read payment.read payment.list payment.build payment.approve",
+        _anyone(CASEWORK),
     ),
     "department": _ADDRESSED,
     "unit-head": {**_ADDRESSED, "clock.pause": _unit(ALL)},

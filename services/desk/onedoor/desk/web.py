@@ -144,7 +144,7 @@ HOMES: Mapping[str, str] = {
     "referral.handle": "/work",
     "chain.read": "/chains",
     "stream.read": "/stream",
-    "payment.read": "/payments",
+    "payment.list": "/payments",
     "figures.read": "/figures",
     "delivery.read": "/duty",
     "notice.read": "/inbox",
@@ -158,7 +158,7 @@ def home(actor: Actor) -> str:
     if actor.role in FIRST:
         return FIRST[actor.role]
     pages = (HOMES[action] for action in ("referral.handle", "chain.read", "application.enter", "stream.read",
-                                          "payment.read", "figures.read", "delivery.read", "notice.read")
+                                          "payment.list", "figures.read", "delivery.read", "notice.read")
              if may(actor, action))  # fmt: skip
     return next(pages, "/nothing")
 

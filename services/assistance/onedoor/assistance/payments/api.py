@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from onedoor.assistance.api import ROLES
 from onedoor.assistance.domain.approval import Budget, packaged
 from onedoor.assistance.domain.workflow import StartPayment
 from onedoor.assistance.payments import queries, runs
@@ -20,6 +21,7 @@ from onedoor.assistance.payments.schedule import Span, month_number, month_text,
 from onedoor.calendar import local
 from onedoor.contracts.core import PERSONAL, Actor, Command, Refusal
 from onedoor.runtime import pages
+from onedoor.runtime.casework_api import allow_here
 from onedoor.runtime.exports import Format, download
 from onedoor.runtime.http import Reading, allow, idempotent, not_found, note_view, refused
 from onedoor.runtime.idempotency import Answer
@@ -29,11 +31,13 @@ from onedoor.runtime.unit import Transaction
 router = APIRouter(prefix="/v1", tags=["payments"])
 
 Reader = Annotated[Actor, Depends(allow("payment.read"))]
+Lister = Annotated[Actor, Depends(allow("payment.list"))]
 Builder = Annotated[Actor, Depends(allow("payment.build"))]
 Approver = Annotated[Actor, Depends(allow("payment.approve"))]
-Worker = Annotated[Actor, Depends(allow("case.work"))]
+Worker = Annotated[Actor, Depends(allow_here("case.work", ROLES))]
 
 Month = Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+AsFormat = Annotated[Format, Query(alias="format")]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 PAYS = frozenset(packaged().payment_start)
 """The programmes that pay money."""
@@ -170,14 +174,14 @@ async def build(request: Request, actor: Builder, body: NewRun) -> Response:
 
 @router.get("/payments/runs")
 async def lists(
-    actor: Reader, conn: Reading, programme: Annotated[str | None, Query(max_length=60)] = None
+    actor: Lister, conn: Reading, programme: Annotated[str | None, Query(max_length=60)] = None
 ) -> list[RunView]:
     """The lists, the newest month first."""
     return [_run_view(row) for row in await queries.runs(conn, None, programme)]
 
 
 @router.get("/payments/runs/{run_id}")
-async def one_list(run_id: UUID, actor: Reader, conn: Reading) -> RunView:
+async def one_list(run_id: UUID, actor: Lister, conn: Reading) -> RunView:
     """One list with its sums."""
     return await _run(conn, run_id)
 
@@ -185,7 +189,7 @@ async def one_list(run_id: UUID, actor: Reader, conn: Reading) -> RunView:
 @router.get("/payments/runs/{run_id}/lines")
 async def lines(
     run_id: UUID,
-    actor: Reader,
+    actor: Lister,
     conn: Reading,
     held: Annotated[str | None, Query(max_length=20, description="only lines held for this")] = None,
     after: pages.After = None,
@@ -193,6 +197,7 @@ async def lines(
 ) -> pages.Page[LineView]:
     """The lines of a list."""
     key = pages.after(after, UUID)
+    await _run(conn, run_id)
     rows = await queries.lines(conn, run_id, held, key[0] if key else None, limit + 1)
     return pages.page(
         rows, limit, lambda row: LineView.model_validate(dict(row)), lambda row: (row["proceeding_id"],)
@@ -242,8 +247,8 @@ async def returned(run_id: UUID, request: Request, actor: Builder, body: Returne
     return await idempotent(request, actor, handler)
 
 
-@router.get("/payments/runs/{run_id}/bank.{kind}")
-async def bank(run_id: UUID, kind: Format, actor: Approver, conn: Reading) -> Response:
+@router.get("/payments/runs/{run_id}/file")
+async def bank(run_id: UUID, actor: Approver, conn: Reading, format_: AsFormat = "csv") -> Response:
     """An approved list as the bank's file (CSV or XLSX); that it was taken, and by whom, is recorded."""
     run = await _run(conn, run_id)
     if run.state != "approved":
@@ -252,7 +257,7 @@ async def bank(run_id: UUID, kind: Format, actor: Approver, conn: Reading) -> Re
     columns = packaged().bank_columns.columns
     shared = {"month": run.month, "programme": run.programme}
     rows = [_bank_row(dict(row) | shared, columns) for row in await queries.bank(conn, run_id)]
-    return download(kind, f"{run.programme}-{run.month}-{run.number}", run.programme, columns, rows)
+    return download(format_, f"{run.programme}-{run.month}-{run.number}", run.programme, columns, rows)
 
 
 def _bank_row(facts: dict[str, Any], columns: tuple[str, ...]) -> list[object]:
@@ -341,7 +346,7 @@ async def set_payee(case_id: UUID, request: Request, actor: Worker, conn: Readin
 
 @router.get("/payments/budget")
 async def budget(
-    actor: Reader, conn: Reading, year: Annotated[int, Query(ge=2000, le=2100)]
+    actor: Lister, conn: Reading, year: Annotated[int, Query(ge=2000, le=2100)]
 ) -> list[BudgetView]:
     """What each fund has borne in a year, of all cases, with a warning before it is used up."""
     spent = await queries.spent(conn, month_number(f"{year}-01"), month_number(f"{year}-12"))

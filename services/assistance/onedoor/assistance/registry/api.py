@@ -23,6 +23,7 @@ from onedoor.runtime.unit import Transaction
 router = APIRouter(prefix="/v1/registry", tags=["registry"])
 
 Reader = Annotated[Actor, Depends(allow("registry.read"))]
+Worker = Annotated[Actor, Depends(allow("registry.work"))]
 Manager = Annotated[Actor, Depends(allow("registry.manage"))]
 Leader = Annotated[Actor, Depends(allow("figures.read"))]
 
@@ -191,7 +192,7 @@ async def differences(
 
 @router.post("/differences/{difference_id}/settle", response_model=DifferenceView)
 async def settle(
-    difference_id: UUID, request: Request, actor: Reader, conn: Reading, body: Settlement
+    difference_id: UUID, request: Request, actor: Worker, conn: Reading, body: Settlement
 ) -> Response:
     """Somebody looked: settle it with what came of it."""
     if await lists.difference(conn, difference_id) is None:

@@ -25,7 +25,7 @@ KINDS: Final = {"csv": CSV, "xlsx": XLSX}
 @router.get("/payments")
 async def page(desk: AtDesk) -> Response:
     """The lists, the form for another one, and what the funds have borne this year."""
-    desk.need("payment.read")
+    desk.need("payment.list")
     lists, budget = await asyncio.gather(
         _get(desk, RUNS), _get(desk, "/v1/payments/budget", year=str(local(desk.now).year))
     )
@@ -58,7 +58,7 @@ async def build(desk: AtDesk) -> Response:
 @router.get("/payments/{run}")
 async def one_list(desk: AtDesk, run: str, held: str = "", after: str = "") -> Response:
     """A list with its sums and its lines."""
-    desk.need("payment.read")
+    desk.need("payment.list")
     return await _list(desk, str(uuid_or_absent(run)), held, after)
 
 
@@ -96,7 +96,7 @@ async def bank(desk: AtDesk, run: str, kind: str) -> Response:
     if kind not in KINDS:
         raise Absent
     run_id = str(uuid_or_absent(run))
-    reply = await desk.services.file(desk.session, "assistance", f"{RUNS}/{run_id}/bank.{kind}")
+    reply = await desk.services.file(desk.session, "assistance", f"{RUNS}/{run_id}/file?format={kind}")
     if not reply.ok:
         raise Absent
     return attachment(reply.body, KINDS[kind], f"bank-{run_id}.{kind}")
