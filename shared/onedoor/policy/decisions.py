@@ -26,7 +26,7 @@ Unit = Literal["yuan/month", "yuan"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Threshold(_Part):

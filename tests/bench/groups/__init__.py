@@ -4,7 +4,7 @@ from importlib import import_module
 
 from tests.bench.frame import Group
 
-NAMES = ("pipeline", "latency", "rebalance", "intake", "deadlines", "way", "load", "start", "payments")
+NAMES = ("pipeline", "latency", "rebalance", "intake", "deadlines", "way", "load", "start", "payments", "policy")
 
 
 def groups() -> tuple[Group, ...]:

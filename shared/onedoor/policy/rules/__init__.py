@@ -4,8 +4,9 @@
 `openfisca test --country-package onedoor.policy.rules shared/onedoor/policy/tests`.
 """
 
+from copy import copy
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -26,14 +27,20 @@ BEFORE_ALL = "0001-01-01"
 
 
 class CountryTaxBenefitSystem(TaxBenefitSystem):
-    """All variables of the rules with one table of parameters, the packaged one if none is given."""
+    """All variables of the rules with the packaged table of parameters."""
 
-    def __init__(self, table: Parameters | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__(ENTITIES)
         for module in MODULES:
             for variable in _variables(module):
                 self.add_variable(variable)
-        self.parameters = ParameterNode("", data=_tree(table or packaged_parameters()))
+        self.parameters = ParameterNode("", data=_tree(packaged_parameters()))
+
+    def over(self, table: Parameters) -> "CountryTaxBenefitSystem":
+        """The same variables over another table."""
+        system = copy(self)
+        system.parameters = ParameterNode("", data=_tree(table))
+        return system
 
 
 def _variables(module: ModuleType) -> list[type[Variable]]:
@@ -73,4 +80,9 @@ def _number(value: int | Fraction | None) -> int | float:
 @lru_cache(maxsize=8)
 def system_of(table: Parameters) -> CountryTaxBenefitSystem:
     """The system over this very table, built once."""
-    return CountryTaxBenefitSystem(table)
+    return _packaged_system().over(table)
+
+
+@cache
+def _packaged_system() -> CountryTaxBenefitSystem:
+    return CountryTaxBenefitSystem()

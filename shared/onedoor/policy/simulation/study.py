@@ -47,6 +47,7 @@ class Study:
         """Computes the present answers of the whole register on the day."""
         self.day = day
         self.table = parameters or packaged_parameters()
+        self.register = register
         self.households = register.households
         self._present: list[_Present] = []
         done = 0
@@ -152,7 +153,7 @@ def readings(day: date) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     system = system_of(packaged_parameters())
     simulation = simulation_of(_one_person(system), system, day)
     simulation.trace = True
-    for name in _outputs():
+    for name in outputs():
         simulation.calculate(name, day_period(day))
     figures: dict[str, set[str]] = {}
     read: dict[str, set[str]] = {}
@@ -167,7 +168,8 @@ def _one_person(system: CountryTaxBenefitSystem) -> Arrays:
     return Arrays({}, {}, nobody, nobody, nobody, number=1, kinships=1)
 
 
-def _outputs() -> Iterable[str]:
+def outputs() -> Iterable[str]:
+    """The variables that hold the programmes' answers and amounts."""
     for programme in (*HOUSEHOLD_PROGRAMMES, *PERSON_PROGRAMMES):
         yield programme
         if variable := COMPUTATIONS[programme].variable:
