@@ -266,7 +266,7 @@ class ClockRescheduled(ClockEvent):
 class ClockRecomputed(ClockEvent):
     """Counted again because the calendar changed: a notice came out, or was amended. Both values stay.
 
-    `reason` is a code; `notice` says which one (title and number); `calendar` is its edition. Never of a clock
+    `reason` is a code; `notice` says which (title and number); `calendar` is its edition. Never of a clock
     that has ended or is overdue.
     """
 
