@@ -51,6 +51,7 @@ async def test_from_the_roster_to_a_named_person(visitors: Visit, system: System
         await admin.page.locator("input[type=file]").set_input_files(file)
         await admin.page.get_by_role("button", name="导入", exact=True).click()
         await expect(duty).to_contain_text("line 3, function", timeout=LIVE)
+        await expect(duty).to_contain_text("没有这个岗位")
         await admin.looked("duty-refused")
 
         hotline = await visitors("hotline-1")

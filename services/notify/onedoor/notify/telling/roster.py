@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 from onedoor.calendar import CalendarProblem, moment
 from onedoor.contracts.core import PERSONAL
 from onedoor.notify.telling.notices import BUREAU, HOTLINE, OPERATIONS
-from onedoor.runtime.problems import FieldProblem
+from onedoor.runtime.problems import FieldFault, FieldProblem, field_problem
 from onedoor.runtime.service import Connection
 from onedoor.triage.rules import packaged_rules
 
@@ -73,13 +73,23 @@ class Contact(BaseModel):
     @classmethod
     def _address(cls, url: str | None) -> str | None:
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
-            raise ValueError("give an http or https address")
+            raise FieldFault(
+                "is no address of a web server",
+                "Give an http or https address.",
+                "不是网络地址",
+                "请填写 http 或 https 地址。",
+            )
         return url
 
     @model_validator(mode="after")
     def _signed(self) -> "Contact":
         if (self.webhook is None) != (self.secret is None):
-            raise ValueError("a webhook needs its secret (whsec_…), and a secret its webhook")
+            raise FieldFault(
+                "has a webhook without its secret, or a secret without its webhook",
+                "Give both or neither.",
+                "系统推送地址与密钥须同时填写",
+                "请同时填写或同时留空。",
+            )
         if self.secret is not None:
             _key(self.secret)
         return self
@@ -97,7 +107,12 @@ def _key(secret: str) -> None:
     try:
         Webhook(secret)
     except Exception:
-        raise ValueError("the secret is whsec_ and at least 24 bytes in base64") from None
+        raise FieldFault(
+            "has a secret that is none",
+            "Give whsec_ and the key in base64.",
+            "密钥格式不正确",
+            "请填写 whsec_ 开头的 Base64 密钥。",
+        ) from None
 
 
 class Shift(BaseModel):
@@ -118,26 +133,48 @@ class Shift(BaseModel):
         try:
             return moment(value)
         except CalendarProblem as problem:
-            raise ValueError(f"is not a moment: {problem.remedy}") from None
+            raise FieldFault(
+                "is not a moment",
+                f"{problem.remedy.capitalize()}.",
+                "不是有效的日期或时间",
+                "请写作 2026-09-18 08:00。",
+            ) from None
 
     @field_validator("department")
     @classmethod
     def _known(cls, code: str) -> str:
         if code not in departments():
-            raise ValueError("is not a department's code")
+            raise FieldFault(
+                "is not a department's code",
+                "Use one of the codes.",
+                "没有这个部门代码",
+                "请使用规定的部门代码。",
+                sorted(departments()),
+            )
         return code
 
     @field_validator("function")
     @classmethod
     def _function(cls, code: str) -> str:
         if code not in FUNCTIONS:
-            raise ValueError(f"is none of {', '.join(FUNCTIONS)}")
+            raise FieldFault(
+                "is no function of a roster",
+                f"Use one of {', '.join(FUNCTIONS)}.",
+                "没有这个岗位",
+                f"请使用：{'、'.join(FUNCTIONS)}。",
+                FUNCTIONS,
+            )
         return code
 
     @model_validator(mode="after")
     def _forwards(self) -> "Shift":
         if not timedelta() < self.ends_at - self.starts_at <= LONGEST_SHIFT:
-            raise ValueError("a shift ends after it starts, and within a year")
+            raise FieldFault(
+                "ends before it starts, or more than a year later",
+                "Correct from and to.",
+                "结束早于开始，或时长超过一年",
+                "请更正起止时间。",
+            )
         return self
 
 
@@ -234,15 +271,8 @@ def _from_yaml(text: str) -> Rows:
 
 
 def _problem(where: str, error: Any) -> FieldProblem:
-    field = ".".join(map(str, error["loc"])) or "line"
-    reason = str(error.get("ctx", {}).get("error") or error["msg"])
-    return _said(
-        f"{where}, {field}",
-        reason,
-        "Correct it and import the whole file again.",
-        "有误",
-        "请更正后重新导入整个文件。",
-    )
+    said = field_problem(error)
+    return said.model_copy(update={"field": f"{where}, {said.field}" if said.field else where})
 
 
 def _said(field: str, problem: str, remedy: str, problem_zh: str, remedy_zh: str) -> FieldProblem:
