@@ -78,6 +78,11 @@ class Services:
         plain = {"content-type": "text/plain; charset=utf-8"}
         return await self._ask(session, "PUT", service, path, content=text.encode(), headers=plain)
 
+    async def post_text(self, session: Session, service: str, path: str, text: str) -> Reply:
+        """Give a service a text file's content."""
+        plain = {"content-type": "text/plain; charset=utf-8"}
+        return await self._ask(session, "POST", service, path, content=text.encode(), headers=plain)
+
     async def delete(self, session: Session, service: str, path: str) -> Reply:
         """Take away what lies at a path."""
         return await self._ask(session, "DELETE", service, path)

@@ -1,6 +1,7 @@
 """The desk's pages, one module each."""
 
 from onedoor.desk.pages import (
+    calendar,
     cases,
     chain,
     chains,
@@ -30,6 +31,7 @@ ROUTERS = (
     registry.router,
     inbox.router,
     duty.router,
+    calendar.router,
 )
 
 __all__ = ["ROUTERS"]
