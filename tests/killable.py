@@ -7,7 +7,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from onedoor.dev import kafka, postgres
 from onedoor.dev.program import Program

@@ -24,7 +24,7 @@ MINUTES = float(os.environ.get("ONEDOOR_CHAOS_MINUTES", "10"))
 PER_SECOND = 4
 SERVERS = ("kafka", "postgres", "disk")
 FIRST_ROUND = 2 * (len(MODULES) + len(SERVERS))
-"""The faults that a run must have seen however slow the machine: each process once, something between them."""
+"""What a run must have seen however slow the machine is: each process struck once, copies between."""
 DISK_MEBIBYTES = 1536
 """PostgreSQL's data of an hour, and its log of up to 512 MiB."""
 pytestmark = pytest.mark.timeout(MINUTES * 60 + 1200)
