@@ -16,7 +16,8 @@ from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
 from onedoor.dev import rules, simulate
-from onedoor.policy import Parameters, decide, packaged_parameters, parse_household
+from onedoor.policy import Household, Parameters, packaged_parameters, parse_household
+from onedoor.policy.answers import answers
 from onedoor.policy.simulation import Effect, RegisterProblem, Study, generated, read_register, register_of
 from onedoor.policy.simulation.effects import SMALLEST_GROUP, hidden
 from onedoor.policy.simulation.study import COSTED, touched_by
@@ -37,9 +38,12 @@ def raised(name: str, value: float) -> Parameters:
     return packaged_parameters().changed(name, DAY, value)
 
 
-def monthly(raw: dict[str, Any], table: Parameters) -> int:
-    decisions = decide(parse_household(raw), table).decisions
-    return sum(one.amount_fen or 0 for one in decisions if one.programme in COSTED)
+def monthly(households: list[Household], table: Parameters) -> list[int]:
+    """What each is paid by all programmes, fen, computed afresh."""
+    return [
+        sum(one.amount_fen or 0 for (programme, _), one in each.items() if programme in COSTED)
+        for each in answers(households, table)
+    ]
 
 
 CHANGES = [
@@ -66,14 +70,14 @@ PAYS_NOTHING_BY_ITSELF = {
 
 
 @pytest.mark.parametrize(("name", "value"), CHANGES)
-def test_an_effect_is_the_sum_of_single_decisions(name: str, value: float) -> None:
+def test_an_effect_is_the_sum_of_single_answers(name: str, value: float) -> None:
     """In chunks, and though only what the change touches is computed anew."""
     rng = Random(f"effect {name}")
-    raws = [household(rng, DAY) for _ in range(60)]
-    study = Study(register_of(map(parse_household, raws), chunk=25), DAY)
+    households = [parse_household(household(rng, DAY)) for _ in range(60)]
     table = raised(name, value)
-    effect = study.effect(table)
-    changes = [monthly(raw, table) - monthly(raw, packaged_parameters()) for raw in raws]
+    effect = Study(register_of(households, chunk=25), DAY).effect(table)
+    before, after = (monthly(households, each) for each in (packaged_parameters(), table))
+    changes = [then - now for now, then in zip(before, after, strict=True)]
     assert effect.cost_fen == sum(changes)
     assert any(changes) or name in PAYS_NOTHING_BY_ITSELF
     gaining, losing = sum(change > 0 for change in changes), sum(change < 0 for change in changes)

@@ -220,7 +220,7 @@ class Member(_Part):
     independent: Flag = True
     dependant: Flag = False
     lives_together: Flag = True
-    whereabouts: Whereabouts = Whereabouts(status="home")
+    whereabouts: Whereabouts = Whereabouts.model_construct(status="home")
     enrolments: tuple[PersonEnrolment, ...] = ()
     supporters: Annotated[tuple[Supporter, ...], Field(max_length=50)] | None = None
     failed_activities: Annotated[int, Field(strict=True, ge=0, le=6)] | None = None
