@@ -552,6 +552,11 @@ async def test_the_hotline_rings_after_five_minutes_and_records_who_was_reached(
         return await office.bench.ask("POST", path, "hotline", "hotline-12345", body=body)
 
     assert (await rings(outcome="no_answer")).json()["state"] == "asked"
+    (notice,) = await office.notices("hotline", "hotline-12345")
+    read = await office.bench.ask(
+        "POST", f"/v1/notices/{notice['notice_id']}/acknowledge", "hotline", "hotline-12345"
+    )
+    assert (read.status_code, read.json()["code"]) == (409, "notice.call")
     nameless = await rings(outcome="reached")
     assert nameless.status_code == 422
     assert nameless.json()["errors"][0]["field"] == "reached"
@@ -633,6 +638,7 @@ async def test_a_dead_letter_among_the_alarms_pages_operations(office: Office, b
     assert answer.json()["acknowledged_by"] == "ops-test"
     await office.passes(FRIDAY + 2 * HOUR)
     assert await office.sends() == []
+    assert (await office.notices("ops"))[0]["ended_at"] is not None
 
 
 async def test_other_services_letters_page_operations_too_and_once(office: Office, box: Mailbox) -> None:

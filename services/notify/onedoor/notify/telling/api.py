@@ -11,13 +11,13 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from onedoor.contracts.core import PERSONAL, Actor
+from onedoor.contracts.core import PERSONAL, Actor, Refusal
 from onedoor.notify.domain.clock import AcknowledgeAlert
 from onedoor.notify.telling import notices, roster
 from onedoor.notify.telling.teller import SEND_CHANNEL
 from onedoor.notify.telling.wake import wake
 from onedoor.runtime import pages
-from onedoor.runtime.http import Answer, Reading, allow, answer, idempotent, not_found
+from onedoor.runtime.http import Answer, Reading, allow, answer, idempotent, not_found, refused
 from onedoor.runtime.problems import FieldProblem, invalid
 from onedoor.runtime.unit import Transaction
 
@@ -150,9 +150,15 @@ async def seen(request: Request, actor: Responder, conn: Reading, body: Ids) -> 
 
 
 _ACKNOWLEDGE = """
-update notices set acknowledged_by = $2, acknowledged_at = $3, again_at = null
+update notices set acknowledged_by = $2, acknowledged_at = $3, ended_at = $3
 where id = $1 and acknowledged_at is null
 """
+"""A letter's notice is over when somebody sees to the letter: the letter itself stays until it is settled."""
+_CALL = Refusal(
+    "notice.call",
+    "Nobody sees to a call by reading of it: ring, and record who was reached.",
+    "电话任务须实际拨打：请拨打并登记联系到的人员。",
+)
 
 
 @router.post("/notices/{notice_id}/acknowledge", response_model=Acknowledged)
@@ -161,6 +167,8 @@ async def acknowledge(notice_id: UUID, request: Request, actor: Responder, conn:
     row = await notices.one(conn, notice_id)
     if row is None:
         not_found()
+    if row["kind"] == "ring":
+        return refused(_CALL).response()
 
     async def handler(tx: Transaction) -> Response:
         if row["kind"] in CLOCK_KINDS:
