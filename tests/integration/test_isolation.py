@@ -87,7 +87,7 @@ class Base:
 PLAIN = {
     "uuid": "gen_random_uuid()",
     "text": "gen_random_uuid()::text",
-    "integer": "1",
+    "integer": "(random() * 1e9)::integer",
     "smallint": "1",
     "bigint": "(random() * 1e15)::bigint",
     "boolean": "false",
