@@ -304,3 +304,24 @@ def test_in_taper_a_household_that_falls_below_the_standard_is_eligible_again() 
         "taper_first_month": "2026-01",
     }
     assert decided(household("900", enrolments=[enrolment])).of("dibao").amount_fen == 141000
+
+
+@pytest.mark.parametrize(
+    ("supporter", "asked"),
+    [
+        ({"birth": "1950-01-01", "property": "low_income", "income": 3400}, True),
+        ({"birth": "1950-01-01", "property": "above", "income": 100}, False),
+        ({"birth": "1950-01-01", "property": "low_income", "income": 100, "tekun": True}, False),
+        ({"birth": "1956-03-11", "property": "low_income", "income": 100}, False),
+        ({"birth": "1990-01-01", "property": "low_income", "status": "prison"}, False),
+        (
+            {"birth": "1990-01-01", "property": "low_income", "disability": {"type": "mental", "level": 3}},
+            True,
+        ),
+    ],
+)
+def test_the_average_income_enters_only_where_a_supporters_income_decides(
+    supporter: Raw, asked: bool
+) -> None:
+    decision = tekun(decided(elder(birth="1920-01-01", supporters=[{"relation": "son", **supporter}])))
+    assert ("last_year_disposable_income" in decision.assumed_parameters) == asked

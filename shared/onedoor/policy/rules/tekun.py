@@ -24,6 +24,8 @@ from onedoor.policy.rules.values import (
     any_of,
     compared,
     is_,
+    negated,
+    total,
     verdict,
 )
 
@@ -116,25 +118,64 @@ class without_means(Verdict):
         return compared(person("tekun_income", period) < 12 * standard, standard >= 0)
 
 
+class excused_from_support(Verdict):
+    entity = Person
+    label = "Cannot support, as a supporter, whatever the means: in special hardship, or old and on dibao"
+    reference = "TK art. 8"
+
+    def formula(person: Any, period: Any) -> Array:
+        old_on_dibao = (person("age", period) >= 60) & person("supporter_on_dibao", period)
+        return verdict(person("enrolled_tekun", period) | old_on_dibao)
+
+
+class absent_supporter(Verdict):
+    entity = Person
+    label = "As a supporter, without civil capacity, missing or in prison, and with low property"
+    reference = "TK art. 8"
+
+    def formula(person: Any, period: Any) -> Array:
+        away = is_(person("whereabouts", period), Whereabouts.prison, Whereabouts.declared_missing)
+        absent = person("no_civil_capacity", period) | away
+        return verdict(absent & person("supporter_property_low", period))
+
+
+class means_asked(Verdict):
+    entity = Person
+    label = "As a supporter, old or severely disabled with low property, so that the income decides"
+    reference = "TK art. 8"
+
+    def formula(person: Any, period: Any) -> Array:
+        weak = (person("age", period) >= 70) | person("severely_disabled", period)
+        return all_of(
+            verdict(weak & person("supporter_property_low", period)),
+            negated(person("excused_from_support", period)),
+            negated(person("absent_supporter", period)),
+        )
+
+
 class unable_to_support(Verdict):
     entity = Person
     label = "Cannot support, as a supporter"
     reference = "TK art. 8"
 
     def formula(person: Any, period: Any, parameters: Any) -> Array:
-        age = person("age", period)
-        low_property = verdict(person("supporter_property_low", period))
-        excused = verdict(
-            person("enrolled_tekun", period) | ((age >= 60) & person("supporter_on_dibao", period))
-        )
-        absent = verdict(
-            person("no_civil_capacity", period)
-            | is_(person("whereabouts", period), Whereabouts.prison, Whereabouts.declared_missing)
-        )
-        weak = verdict((age >= 70) | person("severely_disabled", period))
         income, average = person("supporter_income", period), parameters(period).last_year_disposable_income
         poor = compared(income < average, (income >= 0) & (average >= 0))
-        return any_of(excused, all_of(weak, poor, low_property), all_of(absent, low_property))
+        return any_of(
+            person("excused_from_support", period),
+            person("absent_supporter", period),
+            all_of(person("means_asked", period), poor),
+        )
+
+
+class average_income_asked(Verdict):
+    entity = Kinship
+    label = "The income of a supporter is compared with last year's average"
+    reference = "TK art. 8"
+
+    def formula(kinship: Any, period: Any) -> Array:
+        asked = kinship.members("means_asked", period) == YES
+        return verdict(total(kinship, asked, kinship.entity.SUPPORTER) > 0)
 
 
 class no_able_supporter(Verdict):
