@@ -63,7 +63,7 @@ def decisions_of(day: date, number: int) -> list[Decision]:
 
 
 CHINESE = re.compile("[\u4e00-\u9fff。；]")
-CONDITION_NOTES = {"amount", "amount_entered_by_officer", "assumed_figures"}
+CONDITION_NOTES = {"income", "amount", "amount_entered_by_officer", "assumed_figures"}
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)

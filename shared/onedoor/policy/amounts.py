@@ -92,6 +92,14 @@ def _orphan_unknown(case: Case) -> Words:
     return "尚未填写安置方式，不能确定标准", "the placement is not filled in, and with it the rate"
 
 
+def _small_aid_words(case: Case) -> Words:
+    zh, en = case.named("small_aid_ceiling")
+    return (
+        f"{zh}；金额由审核确认人员在上限内核定并说明理由",
+        f"{en}; the confirming officer enters the amount within it, with a reason",
+    )
+
+
 def _no_words(case: Case, amount: int) -> Words:
     raise AssertionError("a programme without an amount has none to explain")
 
@@ -152,11 +160,7 @@ COMPUTATIONS: Mapping[str, Computation] = {
         "XE",
         lambda case: (),
         _no_words,
-        lambda case: (
-            "一般不超过一个月低保标准；按人或按户计算尚未明确，金额由审核确认人员核定",
-            "generally at most one month's standard; whether per person or per household is not known, "
-            "so the confirming officer enters the amount",
-        ),
+        _small_aid_words,
     ),
     "temporary_expenditure": Computation(
         None,

@@ -8,7 +8,7 @@ from typing import cast
 
 from onedoor.policy.amounts import COMPUTATIONS, TAPER_AMOUNT, Computation
 from onedoor.policy.case import Case
-from onedoor.policy.conditions import Condition, conditions_of, taper_months
+from onedoor.policy.conditions import Condition, Words, conditions_of, taper_months
 from onedoor.policy.decisions import (
     Appeal,
     Decision,
@@ -19,8 +19,10 @@ from onedoor.policy.decisions import (
     RuleVersion,
     SelfCareName,
     TaperMonths,
+    Threshold,
 )
 from onedoor.policy.household import Household
+from onedoor.policy.income import CLAUSE, income_words
 from onedoor.policy.population import arrays_of, population_of, simulation_of
 from onedoor.policy.rules import system_of
 from onedoor.policy.rules.tekun import SelfCare
@@ -115,6 +117,8 @@ def _decision(programme: Programme, case: Case) -> Decision:
     conditions = conditions_of(programme, case)
     computation = COMPUTATIONS[programme]
     reasons = [_reason(condition, case) for condition in conditions]
+    if programme == "dibao":
+        reasons.append(_note("income", CLAUSE, income_words(case)))
     amount = _amount(computation, case, outcome)
     reasons += _amount_reasons(computation, case, outcome, amount)
     assumed = _assumed(case, _entered(programme, case))
@@ -174,16 +178,12 @@ def _assumption(case: Case, names: tuple[str, ...]) -> Reason:
     """The note that figures are assumed, by name."""
     named = [case.named(name) for name in names]
     thresholds = case.thresholds(names)
-    return Reason.model_construct(
-        code="assumed_figures",
-        clause="; ".join(dict.fromkeys(threshold.source for threshold in thresholds)),
-        text=f"所用数值尚待核实：{'；'.join(zh for zh, _ in named)}。",
-        text_en=f"Figures to be confirmed: {'; '.join(en for _, en in named)}.",
-        met=None,
-        thresholds=thresholds,
-        change=None,
-        change_en=None,
+    sources = "; ".join(dict.fromkeys(threshold.source for threshold in thresholds))
+    words = (
+        f"所用数值尚待核实：{'；'.join(zh for zh, _ in named)}",
+        f"Figures to be confirmed: {'; '.join(en for _, en in named)}",
     )
+    return _note("assumed_figures", sources, words, thresholds)
 
 
 def _amount(computation: Computation, case: Case, outcome: str) -> int | None:
@@ -207,17 +207,21 @@ def _amount_reasons(
     else:
         code, (zh, en) = "amount", computation.says(case, amount)
         names = computation.parameters(case)
-    return (
-        Reason.model_construct(
-            code=code,
-            clause=computation.clause,
-            text=f"{zh}。",
-            text_en=f"{en[0].upper()}{en[1:]}.",
-            met=None,
-            thresholds=case.thresholds(names),
-            change=None,
-            change_en=None,
-        ),
+    return (_note(code, computation.clause, (zh, en), case.thresholds(names)),)
+
+
+def _note(code: str, clause: str, words: Words, thresholds: tuple[Threshold, ...] = ()) -> Reason:
+    """A reason that is no condition: a computation or a remark."""
+    zh, en = words
+    return Reason.model_construct(
+        code=code,
+        clause=clause,
+        text=f"{zh}。",
+        text_en=f"{en[0].upper()}{en[1:]}.",
+        met=None,
+        thresholds=thresholds,
+        change=None,
+        change_en=None,
     )
 
 

@@ -42,6 +42,8 @@ NO_ONE_IN_TEKUN = Condition(
 )
 
 
+PROOF: Words = ("请补充近12个月收入和刚性支出凭证", "hand in proof of both sums")
+
 TWELVE_MONTHS = Condition(
     "twelve_months_known",
     "GX art. 4",
@@ -58,7 +60,7 @@ TWELVE_MONTHS = Condition(
             "income or rigid costs of the last 12 months are not filled in",
         )
     ),
-    fixed("请补充近12个月收入和刚性支出凭证", "hand in proof of both sums"),
+    fixed(*PROOF),
 )
 
 
@@ -67,9 +69,13 @@ BELOW_AVERAGE = Condition(
     "GX art. 4",
     "below_average_income",
     lambda case: _average_words(case),
-    fixed(
-        "近12个月人均收入须低于上年度当地人均可支配收入",
-        "income per head over 12 months would have to be below last year's local disposable income",
+    lambda case: (
+        (
+            "近12个月人均收入须低于上年度当地人均可支配收入",
+            "income per head over 12 months would have to be below last year's local disposable income",
+        )
+        if case["twelve_months_known"]
+        else PROOF
     ),
     lambda case: ("last_year_disposable_income",),
 )
@@ -77,10 +83,10 @@ BELOW_AVERAGE = Condition(
 
 def _average_words(case: Case) -> Words:
     zh, en = case.named("last_year_disposable_income")
-    members = case["counted_members"]
-    if members == 0 or case["income_12mo"] < 0:
-        return zh, en
-    head_zh, head_en = monthly(case["income_12mo"], members)
+    members, income = case["counted_members"], case.household.income_12mo
+    if members == 0 or income is None:
+        return f"近12个月人均收入未知；{zh}", f"income per head of the last 12 months is not known; {en}"
+    head_zh, head_en = monthly(income, members)
     return (
         f"近12个月月人均收入{head_zh}元；{zh}",
         f"{head_en} yuan per head a month over the last 12 months; {en}",
@@ -99,18 +105,20 @@ COSTS_ABOVE_RATIO = Condition(
 
 def _ratio_words(case: Case) -> Words:
     zh, en = case.named("rigid_ratio")
-    costs, income = (yuan(max(case[name], 0)) for name in ("rigid_costs_12mo", "income_12mo"))
+    costs, income = case.household.rigid_costs_12mo, case.household.income_12mo
+    if costs is None or income is None:
+        return f"近12个月收入或刚性支出未知；{zh}", f"income or rigid costs are not known; {en}"
     return (
-        f"刚性支出{costs}元，收入{income}元；{zh}",
-        f"rigid costs {costs} yuan, income {income} yuan; {en}",
+        f"刚性支出{yuan(costs)}元，收入{yuan(income)}元；{zh}",
+        f"rigid costs {yuan(costs)} yuan, income {yuan(income)} yuan; {en}",
     )
 
 
 def _ratio_change(case: Case) -> Words:
-    entry = case.figure("rigid_ratio")
-    if entry is None or entry.value is None:
-        return "需先确认当日比例", "the ratio in force on that day must be found first"
-    limit = yuan(int(entry.value * max(case["income_12mo"], 0)))
+    entry, income = case.figure("rigid_ratio"), case.household.income_12mo
+    if entry is None or entry.value is None or income is None:
+        return PROOF
+    limit = yuan(int(entry.value * income))
     return f"刚性支出须超过{limit}元", f"rigid costs would have to exceed {limit} yuan"
 
 

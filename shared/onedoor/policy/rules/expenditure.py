@@ -107,7 +107,8 @@ class below_average_income(Verdict):
     def formula(household: Any, period: Any, parameters: Any) -> Array:
         average = parameters(period).last_year_disposable_income
         limit = 12 * average * household("counted_members", period)
-        return compared(household("income_12mo", period) < limit, average >= 0)
+        income = household("income_12mo", period)
+        return compared(income < limit, (income >= 0) & (average >= 0))
 
 
 class costs_above_ratio(Verdict):
@@ -120,7 +121,8 @@ class costs_above_ratio(Verdict):
         if ratio is None:
             return np.full(household.count, UNKNOWN, dtype=np.int8)
         costs, income = household("rigid_costs_12mo", period), household("income_12mo", period)
-        return verdict(ratio.denominator * costs > ratio.numerator * income)
+        above = ratio.denominator * costs > ratio.numerator * income
+        return compared(above, (costs >= 0) & (income >= 0))
 
 
 class rigid_expenditure(Answer):

@@ -1,0 +1,81 @@
+"""How a household's income was put together, in words: who counts, what counts, what is taken off."""
+
+from onedoor.policy.case import Case, monthly, yuan
+from onedoor.policy.conditions import Words
+from onedoor.policy.household import Income
+
+CLAUSE = "57 arts. 7, 13"
+KINDS = {
+    "preferential_pension": "优待抚恤金",
+    "family_planning_reward": "计划生育奖励扶助金",
+    "scholarship": "奖学金",
+    "social_assistance": "社会救助款物",
+    "disability_allowance": "残疾人补贴",
+    "basic_pension_floor": "基础养老金",
+}
+
+
+def income_words(case: Case) -> Words:
+    """Each member with the income that counts, who does not count, what kinds do not, and the deductions."""
+    parts = [_counted(case), _uncounted(case), _excepted(case), _deducted(case)]
+    said = [part for part in parts if part is not None]
+    return "；".join(zh for zh, _ in said), "; ".join(en for _, en in said)
+
+
+def _counted(case: Case) -> Words:
+    said = [
+        (member.id, *monthly(case.of_member(index)["counted_income"]))
+        for index, member in enumerate(case.household.members)
+        if case.of_member(index)["counted"]
+    ]
+    if not said:
+        return "没有计入家庭的成员", "no member counts"
+    return (
+        f"计入家庭的成员及月收入：{'、'.join(f'{name} {zh}元' for name, zh, _ in said)}",
+        f"counted members and their income a month: {', '.join(f'{name} {en} yuan' for name, _, en in said)}",
+    )
+
+
+def _uncounted(case: Case) -> Words | None:
+    names = [
+        member.id
+        for index, member in enumerate(case.household.members)
+        if not case.of_member(index)["counted"]
+    ]
+    if not names:
+        return None
+    return f"不计入的成员：{'、'.join(names)}", f"not counted, with their income: {', '.join(names)}"
+
+
+def _excepted(case: Case) -> Words | None:
+    found = [
+        (member.id, income)
+        for index, member in enumerate(case.household.members)
+        for income in member.incomes
+        if case.of_member(index)["counted"] and _is_excepted(case, income)
+    ]
+    if not found:
+        return None
+    said = [(name, income, *monthly(income.fen_per_year)) for name, income in found]
+    return (
+        f"不计入的收入：{'、'.join(f'{name} {KINDS.get(income.kind, income.kind)}{zh}元' for name, income, zh, _ in said)}",
+        "income that does not count: "
+        + ", ".join(f"{name} {income.kind.replace('_', ' ')} {en} yuan" for name, income, _, en in said),
+    )
+
+
+def _is_excepted(case: Case, income: Income) -> bool:
+    name = f"not_counted.dibao.{income.kind}"
+    entry = case.figure(name) if name in case.table else None
+    return entry is not None and entry.value == 1
+
+
+def _deducted(case: Case) -> Words | None:
+    rigid = case.household.rigid_deduction
+    work = case["deductions"] // 12 - rigid
+    if work == rigid == 0:
+        return None
+    return (
+        f"扣减必要就业成本{yuan(work)}元、认可的刚性支出{yuan(rigid)}元",
+        f"less {yuan(work)} yuan of work costs and {yuan(rigid)} yuan of allowed rigid costs",
+    )
