@@ -39,7 +39,8 @@ class Manager:
 
     async def serve(self) -> None:
         """Start everything, then hold it until cancelled. Raises CannotStart."""
-        async with Supervisor(self._settings.root, self._spawned) as supervisor, AsyncExitStack() as stack:
+        supervising = Supervisor(self._settings.root, self._spawned, self._rests)
+        async with supervising as supervisor, AsyncExitStack() as stack:
             self._run.report("begin", "servers")
             servers = await stack.enter_async_context(resolve(self._settings, supervisor.watch))
             self._write(servers=servers)
@@ -103,6 +104,11 @@ class Manager:
             _log("warning", "a process ended by itself and was started again", service=name, pid=pid)
         self._pids[name] = pid
         self._write()
+
+    def _rests(self, name: str, seconds: float) -> None:
+        _log(
+            "warning", "a process ended soon after its start and is left alone", service=name, seconds=seconds
+        )
 
     def _write(self, servers: Servers | None = None) -> None:
         services = {

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from circus.arbiter import Arbiter
 from tornado.ioloop import IOLoop
 
+from onedoor.dev.backoff import Backoff
 from onedoor.dev.program import MANAGED, Alive, Program
 
 # How soon a crashed process is noticed and started again.
@@ -25,14 +27,21 @@ _CHECK_SECONDS = 0.5
 _LOG_BYTES = 20 * 1024**2
 
 Changed = Callable[[str, int], None]
+Resting = Callable[[str, float], None]
 
 
 class Supervisor:
-    """One circus arbiter in the running event loop. `changed(name, pid)` is told each (re)start."""
+    """One circus arbiter in the running event loop.
 
-    def __init__(self, home: Path, changed: Changed) -> None:
+    `changed(name, pid)` is told each (re)start, `resting(name, seconds)` that a program which ends soon after
+    its start is left alone for a while.
+    """
+
+    def __init__(self, home: Path, changed: Changed, resting: Resting) -> None:
         self._home = home
         self._changed = changed
+        self._resting = resting
+        self._started: dict[str, float] = {}
         self._folder = Path(tempfile.mkdtemp(prefix="onedoor-"))  # short enough for a socket's path
         self._arbiter: Any = None
 
@@ -56,7 +65,17 @@ class Supervisor:
     @asynccontextmanager
     async def watch(self, program: Program) -> AsyncIterator[Alive]:
         """Keep it running while the context is open; gives whether the first process still lives."""
-        watcher = self._add(program, respawn=True)
+        loop, backoff = asyncio.get_running_loop(), Backoff()
+
+        def ended(watcher: Any, **_: object) -> bool:
+            seconds = backoff.rest(time.monotonic() - self._started[program.name])
+            if seconds and not watcher.is_stopping():
+                watcher.numprocesses = 0
+                loop.call_later(seconds, setattr, watcher, "numprocesses", 1)
+                self._resting(program.name, seconds)
+            return True
+
+        watcher = self._add(program, respawn=True, after_reap=ended)
         try:
             await watcher._start()
             first = next(iter(watcher.processes.values()), None)
@@ -82,6 +101,7 @@ class Supervisor:
 
     def _add(self, program: Program, respawn: bool, **hooks: Callable[..., bool]) -> Any:
         def spawned(pid: int, **_: object) -> bool:
+            self._started[program.name] = time.monotonic()
             self._changed(program.name, pid)
             return True
 
