@@ -44,7 +44,8 @@ def test_a_condition_states_value_figure_day_source_and_certainty() -> None:
     )
     assert said.text_en == (
         "Household income 900.00 yuan a month, 3 counted, 300.00 yuan per head; "
-        "minimum-living standard, urban, 770 yuan a person a month (from 2026-01-01, Yumingui 2025 no. 6, assumed, to be confirmed): met."
+        "minimum-living standard, urban, 770 yuan a person a month "
+        "(from 2026-01-01, Yumingui 2025 no. 6, assumed, to be confirmed): met."
     )
     threshold = said.thresholds[0]
     assert (threshold.parameter, threshold.value, threshold.source) == ("dibao_standard.urban", "770", "S25")
