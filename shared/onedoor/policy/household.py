@@ -97,6 +97,16 @@ ParentStatus = Literal[
     "guardianship_revoked",
     "deported",
 ]
+EmergencyKind = Literal[
+    "fire",
+    "traffic",
+    "sudden_illness",
+    "flood",
+    "earthquake",
+    "landslide",
+    "storm",
+    "other_sudden",
+]
 Relation = Literal["head", "spouse", "child", "parent", "grandparent", "grandchild", "sibling", "other"]
 Student = Literal[
     "none",
@@ -188,7 +198,7 @@ class HouseholdEnrolment(_Part):
 class Emergency(_Part):
     """What struck the household, where and when."""
 
-    kind: Literal["fire", "traffic", "sudden_illness", "other_sudden"]
+    kind: EmergencyKind
     at: DayOfMoment
     place_division: Division
     basic_life_in_difficulty: Flag = False
@@ -215,7 +225,7 @@ class Member(_Part):
     work_costs: Fen = 0
     disability: Disability | None = None
     major_illness: Flag = False
-    work: str | None = None
+    work: object = None
     student: Student = "none"
     independent: Flag = True
     dependant: Flag = False
