@@ -225,7 +225,7 @@ class Member(_Part):
     work_costs: Fen = 0
     disability: Disability | None = None
     major_illness: Flag = False
-    work: object = None
+    work: str | int | None = None
     student: Student = "none"
     independent: Flag = True
     dependant: Flag = False

@@ -56,12 +56,12 @@ def _excepted(case: Case) -> Words | None:
     ]
     if not found:
         return None
-    said = [(name, income, *monthly(income.fen_per_year)) for name, income in found]
-    return (
-        f"不计入的收入：{'、'.join(f'{name} {KINDS.get(income.kind, income.kind)}{zh}元' for name, income, zh, _ in said)}",
-        "income that does not count: "
-        + ", ".join(f"{name} {income.kind.replace('_', ' ')} {en} yuan" for name, income, _, en in said),
-    )
+    zh, en = [], []
+    for name, income in found:
+        sum_zh, sum_en = monthly(income.fen_per_year)
+        zh.append(f"{name} {KINDS.get(income.kind, income.kind)}{sum_zh}元")
+        en.append(f"{name} {income.kind.replace('_', ' ')} {sum_en} yuan")
+    return f"不计入的收入：{'、'.join(zh)}", f"income that does not count: {', '.join(en)}"
 
 
 def _is_excepted(case: Case, income: Income) -> bool:
