@@ -4,7 +4,10 @@ from importlib import import_module
 
 from tests.bench.frame import Group
 
-NAMES = ("pipeline", "latency", "rebalance", "intake", "deadlines", "way", "load", "start", "payments", "policy")
+NAMES = (
+    "pipeline", "latency", "rebalance", "intake", "deadlines", "calendar", "way", "load", "start", "payments",
+    "policy",
+)  # fmt: skip
 
 
 def groups() -> tuple[Group, ...]:
