@@ -267,7 +267,16 @@ async def pay(app: App, client: httpx.AsyncClient, case: UUID) -> dict[str, obje
     listed = {"source": "agriculture", "month": "2026-03", "rows": [{"name": "x"}]}
     await ask("POST", "/v1/registry/lists", listed)
     (difference,) = (await ask("GET", "/v1/registry/differences"))["items"]
-    return {"run": run, "account": decision.proceeding_id, "difference": difference["id"]}
+    await app.writer.execute(LEAD, lead := uuid4(), case, NOW)
+    return {
+        "run": run, "account": decision.proceeding_id, "difference": difference["id"], "lead": lead,
+    }  # fmt: skip
+
+
+LEAD = """
+insert into leads (id, case_id, programme, kind, state, found_at, seen_at, division, classification)
+select $1, id, 'dibao', 'no_longer', 'open', $3, $3, division, classification from cases where id = $2
+"""
 
 
 @pytest.fixture(params=SERVICES)

@@ -1,9 +1,11 @@
 """The registry on a real database: tiers follow decisions on any day, differences become tasks."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -109,6 +111,68 @@ async def test_a_task_is_settled_once_and_asked_again_if_it_still_differs_later(
     assert await open_tasks(service) == {}
     await service.ask("POST", "/v1/registry/lists", listed(("杜若", BORN), month="2026-07"))
     assert await open_tasks(service) == {"杜若": "missing_here"}
+
+
+async def on_file(service: Assistance, name: str, wages: int = 0, **more: Any) -> UUID:
+    """A household of one with that monthly income, entered in its case's file."""
+    person = await service.person(name, BORN)
+    case = await service.case(name, (person,))
+    head = {"id": "m1", "person": str(person), "relation": "head", "birth": "1956-03-01"}
+    incomes = [{"kind": "wages", "amount": wages, "per": "month"}] if wages else []
+    file = {
+        "as_of": "2026-06-01",
+        "region": "urban",
+        "registered_division": "500112015",
+        "members": [head | {"incomes": incomes}],
+    } | more
+    await service.app.writer.execute(
+        "insert into households (case_id, digest, file, changed_at, classification)"
+        " values ($1, 'x', $2, $3, 'internal')",
+        case,
+        json.dumps(file),
+        JUNE,
+    )
+    return case
+
+
+async def reviewed(service: Assistance, limit: int = 200) -> set[tuple[str, str, str]]:
+    """All pages of the review, then the open leads: case, programme, kind."""
+    after = ""
+    while True:
+        page = await service.ask("POST", f"/v1/registry/leads?limit={limit}{after}")
+        assert page.status_code == 200, page.text
+        if page.json()["next"] is None:
+            break
+        after = f"&after={page.json()['next']}"
+    items = (await service.ask("GET", "/v1/registry/leads?limit=200")).json()["items"]
+    return {(item["case_id"], item["programme"], item["kind"]) for item in items}
+
+
+async def test_who_looks_eligible_or_no_longer_fits_is_a_lead_until_it_is_not_so(service: Assistance) -> None:
+    poor, rich, fits = [
+        await on_file(service, name, wages)
+        for name, wages in (("柳春晓", 0), ("石青山", 9_000), ("贺知秋", 0))
+    ]
+    await service.determined(rich)
+    await service.determined(fits)
+    expected = {(str(poor), "dibao", "not_enrolled"), (str(rich), "dibao", "no_longer")}
+    assert await reviewed(service) == expected
+    service.clock.at = JUNE + timedelta(days=30)
+    assert await reviewed(service, limit=1) == expected, "page by page, and nothing twice"
+    await service.determined(poor)
+    assert await reviewed(service) == {(str(rich), "dibao", "no_longer")}
+    (lead,) = (await service.ask("GET", "/v1/registry/leads")).json()["items"]
+    path = f"/v1/registry/leads/{lead['id']}/settle"
+    assert (await service.ask("POST", path, {"result": "reviewed"})).json()["result"] == "reviewed"
+    assert (await service.ask("POST", path, {"result": "reviewed"})).json()["code"] == "registry.settled"
+
+
+async def test_a_file_that_the_rules_cannot_read_is_named_and_holds_up_no_other(service: Assistance) -> None:
+    broken = await on_file(service, "杜若", region="lunar")
+    fine = await on_file(service, "柳春晓")
+    page = (await service.ask("POST", "/v1/registry/leads")).json()
+    assert page["broken"] == [str(broken)]
+    assert (await reviewed(service)) == {(str(fine), "dibao", "not_enrolled")}
 
 
 @pytest.mark.parametrize(

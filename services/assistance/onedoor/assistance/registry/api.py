@@ -1,5 +1,6 @@
 """The low-income registry over HTTP: who stands in it, how many, and what other offices' lists say."""
 
+import asyncio
 from collections import Counter
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from onedoor.assistance.registry import enrolments, lists
+from onedoor.assistance.registry import enrolments, leads, lists
 from onedoor.assistance.registry.tiers import OutsideList, packaged
 from onedoor.calendar import local
 from onedoor.contracts.case import RequestReferral
@@ -101,6 +102,39 @@ class DifferenceView(BaseModel):
     result: str | None
     found_at: datetime
     settled_at: datetime | None
+
+
+class LeadSettlement(_Body):
+    result: Literal["applied", "not_in_need", "reviewed", "facts_wrong"]
+
+
+class LeadView(BaseModel):
+    """A lead to look at. amount_fen: what would be due by the rules, where a figure is known."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: UUID
+    case_id: UUID
+    programme: str
+    person_id: UUID | None
+    kind: leads.Kind
+    amount_fen: int | None
+    state: str
+    result: str | None
+    found_at: datetime
+    seen_at: datetime
+    division: str | None
+
+
+class ReviewView(BaseModel):
+    """One page of the review: how many cases were asked about, how many leads they gave, whose file the rules
+    cannot read, and where to go on.
+    """
+
+    cases: int
+    leads: int
+    broken: list[UUID]
+    next: UUID | None
 
 
 @router.get("")
@@ -200,6 +234,65 @@ async def settle(
 
     async def handler(tx: Transaction) -> Answer:
         return await _settled(tx, difference_id, body.result, actor)
+
+    return await idempotent(request, actor, handler)
+
+
+@router.post("/leads", response_model=ReviewView)
+async def review(
+    request: Request,
+    actor: Manager,
+    after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="how many households at most")] = 200,
+) -> Response:
+    """Ask the rules about a page of households' files as of today; call it again until `next` is null.
+
+    Asked twice on one day, nothing is found twice. What is not so any more is settled by itself.
+    """
+    today = _today(request)
+
+    async def handler(tx: Transaction) -> Answer:
+        rows = await leads.files(tx.conn, after, limit)
+        cases = [row["case_id"] for row in rows]
+        standing = await leads.enrolled(tx.conn, cases)
+        found, broken = await asyncio.to_thread(leads.judged, rows, standing, packaged(), today)
+        await leads.keep(tx.conn, [case for case in cases if case not in broken], found, tx.now)
+        following = cases[-1] if len(cases) == limit else None
+        view = ReviewView(cases=len(cases), leads=len(found), broken=broken, next=following)
+        return Answer(200, view)
+
+    return await idempotent(request, actor, handler)
+
+
+@router.get("/leads")
+async def found(
+    actor: Reader,
+    conn: Reading,
+    kind: leads.Kind | None = None,
+    state: Literal["open", "settled"] = "open",
+    after: pages.After = None,
+    limit: pages.Limit = 50,
+) -> pages.Page[LeadView]:
+    """The leads, the oldest first."""
+    rows = await leads.listed(conn, state, kind, pages.after(after, datetime, UUID), limit + 1)
+    return pages.page(
+        rows, limit, lambda row: LeadView.model_validate(dict(row)), lambda row: (row["found_at"], row["id"])
+    )
+
+
+@router.post("/leads/{lead_id}/settle", response_model=LeadView)
+async def settle_lead(
+    lead_id: UUID, request: Request, actor: Worker, conn: Reading, body: LeadSettlement
+) -> Response:
+    """Somebody looked: settle it with what came of it."""
+    if await leads.one(conn, lead_id) is None:
+        not_found()
+
+    async def handler(tx: Transaction) -> Answer:
+        if not await leads.settle(tx.conn, lead_id, body.result, tx.now, str(actor)):
+            raise refused(_SETTLED)
+        row: Any = await leads.one(tx.conn, lead_id)
+        return Answer(200, LeadView.model_validate(dict(row)))
 
     return await idempotent(request, actor, handler)
 

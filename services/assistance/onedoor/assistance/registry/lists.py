@@ -15,8 +15,6 @@ Kind = Literal["missing_here", "missing_there", "doubtful"]
 """On their list and in no tier here; in a tier here and not on their list; the same name, but a birth is
 missing, so that a person has to look."""
 
-RESULTS = ("same_person", "different_person", "visited", "applied", "not_in_need", "told_them")
-
 
 class Listed(NamedTuple):
     """A person on another office's list."""
