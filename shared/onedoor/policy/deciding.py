@@ -95,10 +95,13 @@ def rule_version(table: Parameters) -> RuleVersion:
 
 @cache
 def _rules_hash() -> str:
-    folder = files("onedoor.policy") / "rules"
-    sources = sorted(
-        (item for item in folder.iterdir() if item.name.endswith(".py")), key=lambda item: item.name
-    )
+    """Of everything beside the figures that a result's bytes depend on: rules, conditions, words."""
+    package = files("onedoor.policy")
+    sources = [package / "parameters" / "sources.yaml"]
+    for folder in (package, package / "rules", package / "conditions"):
+        sources += sorted(
+            (item for item in folder.iterdir() if item.name.endswith(".py")), key=lambda item: item.name
+        )
     text = b"\0".join(item.name.encode() + b"\0" + item.read_bytes() for item in sources)
     return f"sha256:{sha256(text).hexdigest()}"
 

@@ -1,6 +1,6 @@
 """A register of households as arrays in chunks, built once and read by every variant."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -43,22 +43,15 @@ class Register:
 
 
 def register_of(households: Iterable[Household], progress: Progress = silent, chunk: int = CHUNK) -> Register:
-    """The register of some households, whose street is the division of their registration."""
-    found: list[Chunk] = []
-    done = 0
-    for batch in _batches(households, chunk):
-        found.append(_chunk(batch))
-        done += len(batch)
+    """The register of some households, whose street is the division of their registration.
+
+    They are read one by one: no more than their facts of one chunk are held beside the arrays.
+    """
+    rest, done = iter(households), 0
+    chunks: list[Chunk] = []
+    while (population := population_of(islice(rest, chunk))).households:
+        arrays = arrays_of(population, system_of(packaged_parameters()))
+        chunks.append(Chunk(arrays, np.asarray(arrays.households["registered_division"])))
+        done += arrays.number
         progress("read", done)
-    return Register(tuple(found))
-
-
-def _batches(households: Iterable[Household], size: int) -> Iterator[list[Household]]:
-    rest = iter(households)
-    while batch := list(islice(rest, size)):
-        yield batch
-
-
-def _chunk(households: list[Household]) -> Chunk:
-    arrays = arrays_of(population_of(households), system_of(packaged_parameters()))
-    return Chunk(arrays, np.asarray(arrays.households["registered_division"]))
+    return Register(tuple(chunks))
