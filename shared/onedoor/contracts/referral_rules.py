@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from onedoor.contracts import codes
 from onedoor.contracts.core import Refusal, Urgency
 
 RANK: Mapping[Urgency, int] = {"ordinary": 0, "urgent": 1, "critical": 2}
@@ -34,21 +35,19 @@ _SHAPES: Mapping[str, Any] = {
     "unseen": bool,
     "written_authorisation": bool,
     "consent_charity": bool,
-    "companion": Literal["verified", "unverified"],
-    "school": Literal["dropped_out", "not_enrolled", "attendance_at_risk"],
+    "companion": codes.Companion,
+    "school": codes.SchoolProblem,
     "last_school_day": date,
-    "parent_status": Literal["present", "dead", "detention", "prison", "forced_detox", "lost_contact"],
+    "parent_status": codes.ParentStatus,
     "custody_since": date,
     "police_report_on": date,
-    "tier": Literal["none", "dibao", "tekun", "edge", "rigid"],
-    "disability_type": Literal["visual", "hearing", "speech", "physical", "intellectual", "mental"],
+    "tier": codes.Tier,
+    "disability_type": codes.DisabilityType,
     "disability_level": Annotated[int, Field(ge=1, le=4)],
-    "emergency": Literal[
-        "fire", "traffic", "sudden_illness", "flood", "earthquake", "landslide", "storm", "other_sudden"
-    ],
+    "emergency": codes.EmergencyKind,
     "household_size": Annotated[int, Field(ge=1, le=50)],
     "gap_fen": Annotated[int, Field(ge=0)],
-    "id_problem": Literal["check_digit", "photo_differs"],
+    "id_problem": codes.IdProblem,
     "last_seen_on": date,
 }
 

@@ -11,6 +11,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from onedoor.calendar import moment
+from onedoor.contracts.codes import (
+    Companion,
+    DisabilityType,
+    EmergencyKind,
+    IdProblem,
+    ParentStatus,
+    SchoolProblem,
+    Tier,
+)
 from onedoor.contracts.core import PERSONAL
 
 Channel = Literal["hotline", "window", "web", "grid", "order-12345"]
@@ -28,10 +37,6 @@ CallerRole = Literal[
     "anonymous",
     "other",
 ]
-EmergencyKind = Literal[
-    "fire", "traffic", "sudden_illness", "flood", "earthquake", "landslide", "storm", "other_sudden"
-]
-Tier = Literal["none", "dibao", "tekun", "edge", "rigid"]
 Need = Literal[
     "care",
     "cash",
@@ -46,9 +51,6 @@ Need = Literal[
     "rehabilitation",
     "remaining_gap",
 ]
-SchoolProblem = Literal["dropped_out", "not_enrolled", "attendance_at_risk"]
-ParentStatus = Literal["present", "dead", "detention", "prison", "forced_detox", "lost_contact"]
-DisabilityType = Literal["visual", "hearing", "speech", "physical", "intellectual", "mental"]
 StageKind = Literal[
     "received",
     "accepted",
@@ -202,7 +204,7 @@ class Facts(Part):
     street: bool = Field(False, description="no home or food, living or about to live on the street")
     at_station: bool = Field(False, description="at the relief station")
     unidentified: bool = False
-    companion: Literal["verified", "unverified"] | None = Field(
+    companion: Companion | None = Field(
         None, description="an adult is with the minor; whether the relation is proved"
     )
     cannot_speak: bool = False
@@ -218,7 +220,7 @@ class Facts(Part):
     failed_activities: Annotated[int, BeforeValidator(_number), Field(ge=0, le=6)] | None = Field(
         None, description="how many of eating, dressing, getting up, toilet, walking, bathing fail"
     )
-    id_problem: Literal["check_digit", "photo_differs"] | None = None
+    id_problem: IdProblem | None = None
     unseen: bool = Field(False, description="a due visit to an elderly person was missed, nobody saw them")
 
 

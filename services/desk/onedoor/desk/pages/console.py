@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
+from onedoor.contracts import codes
 from onedoor.desk.divisions import DIVISIONS
 from onedoor.desk.remote import Reply
 from onedoor.desk.web import AtDesk, Desk, badge
@@ -34,9 +35,9 @@ LISTS: Mapping[str, Any] = {
     "choices": application.CHOICES,
     "callers": get_args(application.CallerRole),
     "parents": PARENTS,
-    "statuses": get_args(application.ParentStatus),
-    "emergencies": get_args(application.EmergencyKind),
-    "disabilities": get_args(application.DisabilityType),
+    "statuses": get_args(codes.ParentStatus),
+    "emergencies": get_args(codes.EmergencyKind),
+    "disabilities": get_args(codes.DisabilityType),
     "divisions": DIVISIONS,
     "channels": get_args(application.Channel),
 }
