@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 import yaml
 from openfisca_core.simulations import SimulationBuilder
 
+from onedoor.policy.conditions import CONDITIONS, DIBAO, TAPER
 from onedoor.policy.rules import CountryTaxBenefitSystem, system_of
 from onedoor.policy.rules.values import Money
+from onedoor.policy.simulation.study import readings
 from onedoor.policy.table import packaged_parameters
 
 TABLES = Path(__file__).resolve().parents[1] / "policy"
@@ -73,3 +76,19 @@ def test_every_variable_with_a_formula_names_its_clause(system: CountryTaxBenefi
     plain = {"age", "member", "parents_named"}
     silent = [name for name, one in system.variables.items() if one.formulas and not one.reference]
     assert set(silent) == plain
+
+
+def read_by(name: str) -> set[str]:
+    """What a variable's formula reads, by OpenFisca's trace."""
+    return set(readings(date(2026, 3, 10))[name][1])
+
+
+@pytest.mark.parametrize("programme", sorted(CONDITIONS))
+def test_a_programmes_conditions_are_what_its_formula_reads(programme: str) -> None:
+    """So that no reason is missing and none is invented."""
+    assert {condition.variable for condition in CONDITIONS[programme]} == read_by(programme)
+
+
+def test_dibaos_conditions_are_those_of_granting_or_those_of_the_taper() -> None:
+    assert {condition.variable for condition in DIBAO} == read_by("dibao") - {"tapers"}
+    assert {condition.variable for condition in TAPER} == read_by("tapers") - {"on_dibao"}

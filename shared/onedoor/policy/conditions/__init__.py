@@ -11,7 +11,7 @@ from onedoor.policy.conditions import children, dibao, disability, expenditure, 
 from onedoor.policy.conditions.condition import Condition, Words
 from onedoor.policy.conditions.dibao import taper_months
 
-__all__ = ["CONDITIONS", "Condition", "Words", "conditions_of", "taper_months"]
+__all__ = ["CONDITIONS", "DIBAO", "TAPER", "Condition", "Words", "conditions_of", "taper_months"]
 
 DIBAO = (dibao.REGISTERED, dibao.PROPERTY, dibao.BELOW_STANDARD)
 TAPER = (
