@@ -210,18 +210,26 @@ class Unit:
         async with self.pool.acquire() as conn, conn.transaction():
             yield Transaction(self, conn, self.clock.now().astimezone(UTC))
 
-    async def run(self, conn: Connection, directives: Sequence[Directive]) -> list[list[Outcome]]:
+    async def run(
+        self,
+        conn: Connection,
+        directives: Sequence[Directive],
+        known: Mapping[tuple[str, UUID], tuple[Any, int]] | None = None,
+    ) -> list[list[Outcome]]:
         """Do all directives in order inside the caller's transaction: a list of outcomes for each.
 
+        known: state and version of aggregates, by decider and id, that this transaction has locked already.
         Raises StaleVersion; asyncpg.UniqueViolationError where another wrote the same version meanwhile
         (transient: take the whole again).
         """
         directives = [_traced(directive) for directive in directives]
-        loaded: dict[tuple[str, UUID], tuple[Any, int]] = {}
+        loaded = dict(known or {})
         missing: dict[str, set[UUID]] = defaultdict(set)
         for directive in directives:
             for command in directive.commands:
-                missing[self.decider_of(command).name].add(command.target)
+                name = self.decider_of(command).name
+                if (name, command.target) not in loaded:
+                    missing[name].add(command.target)
         steps: _Steps = {}
         while True:
             await self._load(conn, missing, loaded)

@@ -62,9 +62,9 @@ async def lateness(app: apps.App, conn: asyncpg.Connection, count: int) -> dict[
     done = asyncio.Event()
     original_claim, original_sweep = views.claim, sweeping.sweep
 
-    async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, ClockState]:
+    async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, tuple[ClockState, int]]:
         found = await original_claim(conn, now, limit)
-        claimed.extend(clock.next_at for clock in found.values() if clock.next_at is not None)
+        claimed.extend(clock.next_at for clock, _ in found.values() if clock.next_at is not None)
         return found
 
     async def sweep(unit: Unit, now: datetime, batch: int = sweeping.BATCH) -> int:

@@ -18,7 +18,7 @@ import asyncpg
 
 from onedoor.contracts.core import SYSTEM, Context
 from onedoor.notify import views
-from onedoor.notify.domain.clock import Clock, Strike, strikes
+from onedoor.notify.domain.clock import CLOCK, Clock, Strike, strikes
 from onedoor.runtime import database
 from onedoor.runtime.app import App
 from onedoor.runtime.consumer import describe
@@ -55,11 +55,13 @@ async def sweep(unit: Unit, now: datetime, batch: int = BATCH) -> int:
     return await _clock_by_clock(unit, now, batch)
 
 
-async def _take(unit: Unit, conn: Connection, claimed: Mapping[UUID, Clock], now: datetime) -> None:
-    steps = sorted((at, id_) for id_, clock in claimed.items() for at in strikes(clock, now))
+async def _take(
+    unit: Unit, conn: Connection, claimed: Mapping[UUID, tuple[Clock, int]], now: datetime
+) -> None:
+    steps = sorted((at, id_) for id_, (clock, _) in claimed.items() for at in strikes(clock, now))
     directives = [Directive((Strike(target=id_),), Context(SYSTEM, at)) for at, id_ in steps]
     if directives:
-        await unit.run(conn, directives)
+        await unit.run(conn, directives, {(CLOCK.name, id_): held for id_, held in claimed.items()})
 
 
 def _passes(error: Exception) -> bool:
@@ -80,7 +82,7 @@ async def _alone(unit: Unit, id_: UUID, version: int, now: datetime) -> Taken:
             clock = await views.claim_one(tx.conn, id_, version, now)
             if clock is None:
                 return "left"
-            await _take(unit, tx.conn, {id_: clock}, now)
+            await _take(unit, tx.conn, {id_: (clock, version)}, now)
             await views.unstick(tx.conn, id_)
             return "taken"
     except Exception as error:

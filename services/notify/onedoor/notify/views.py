@@ -139,9 +139,12 @@ class ClockStore:
 CLOCKS = ClockStore()
 
 
-async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, Clock]:
-    """Clocks with a step due at `now`, the longest due first, locked; those that others hold are skipped."""
-    return {row["id"]: clock_of(row) for row in await conn.fetch(_CLAIM, now, limit)}
+async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, tuple[Clock, int]]:
+    """Clocks with a step due at `now` and their versions, the longest due first, locked.
+
+    Those that others hold are skipped.
+    """
+    return {row["id"]: (clock_of(row), row["version"]) for row in await conn.fetch(_CLAIM, now, limit)}
 
 
 async def due(conn: Connection, now: datetime, limit: int) -> Sequence[tuple[UUID, int]]:
