@@ -1,4 +1,4 @@
-"""P1 to P7: how many events a second the default consumer, the per-event path and the relay work off."""
+"""P1 to P8: how many events a second consumer, per-event path, relay and the desk's projection work off."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from onedoor.assistance.app import SERVICE
+from onedoor.desk.app import SERVICE as DESK
 from onedoor.dev.topics import ensure_topics
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
@@ -18,7 +19,8 @@ OUT = f"assistance.case{SUFFIX}"
 
 EMPTY = """
 truncate anchor.inbox, anchor.cases, anchor.outbox,
-         assistance.inbox, assistance.events, assistance.pending, assistance.aggregates, assistance.cases
+         assistance.inbox, assistance.events, assistance.pending, assistance.aggregates, assistance.cases,
+         desk.inbox, desk.chains, desk.applications, desk.timeline
 """
 FILL_ANCHOR = """
 insert into anchor.outbox (id, type, key, payload)
@@ -54,7 +56,8 @@ def events(bench: Bench) -> int:
 async def prepared(bench: Bench) -> AsyncIterator[None]:
     """The topic full of applications, and empty tables for both sides."""
     await ensure_topics(bench.servers.kafka, SUFFIX)
-    await migrate(SERVICE, Settings(environment="test", postgres=bench.servers.postgres))
+    for service in (SERVICE, DESK):
+        await migrate(service, Settings(environment="test", postgres=bench.servers.postgres))
     await _execute(bench, TABLES)
     await bench.generator("preload", topic=TOPIC, count=batches(bench) + 5_000)
     yield
@@ -87,12 +90,20 @@ async def _drained(bench: Bench, kind: str, program: str, count: int, into: str,
     return figures
 
 
+async def _consumed(bench: Bench, count: int, into: str, service: str, batch: int) -> Figures:
+    return await _drained(bench, "product", "consumer", count, into, service=service, batch=batch)
+
+
 async def default_consumer(bench: Bench) -> Figures:
-    return await _drained(bench, "product", "consumer", batches(bench), "assistance.events", batch=200)
+    return await _consumed(bench, batches(bench), "assistance.events", "assistance", 200)
 
 
 async def per_event(bench: Bench) -> Figures:
-    return await _drained(bench, "product", "consumer", events(bench), "assistance.events", batch=1)
+    return await _consumed(bench, events(bench), "assistance.events", "assistance", 1)
+
+
+async def projection(bench: Bench) -> Figures:
+    return await _consumed(bench, batches(bench), "desk.timeline", "desk", 500)
 
 
 async def aiokafka_sets(bench: Bench) -> Figures:
@@ -149,6 +160,7 @@ GROUP = Group(
             dbos_each,
             relay,
             relay_loop,
+            projection,
         )
     },
     bars=(
@@ -166,6 +178,8 @@ GROUP = Group(
         Bar("P6b", "relay ÷ default consumer", "relay.rate", "default_consumer.rate", 3),
         Bar("P7", "default consumer ÷ DBOS kafka_consumer",
             "default_consumer.rate", "dbos_each.rate", 40, 55),
+        Bar("P8", "projection of the desk ÷ aiokafka sets of 500",
+            "projection.rate", "aiokafka_sets.rate", 0.6),
     ),
     beliefs=(
         Belief("aiokafka sets ÷ Faust that only decodes (asyncio)",

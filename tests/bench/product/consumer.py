@@ -1,22 +1,24 @@
-"""The default consumer of a real service, assistance: Faust, collector, inbox, decider, outbox, work list.
+"""The consumer of a real service on a full topic.
 
+assistance: Faust, collector, inbox, decider, outbox, work list. desk: the bulk reader and the projection.
 Beside it runs nothing: relay and HTTP are measured apart. The loop and the settings are those of `run`.
 """
 
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from uuid import uuid4
 
 import uvloop
 
-from onedoor.assistance.app import SERVICE
-from onedoor.runtime import app, database, logs
+from onedoor.runtime import app, database, logs, tracing
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.consumer import Consumer
 from onedoor.runtime.letters import Record
 from onedoor.runtime.metrics import Metrics
+from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings
-from onedoor.runtime.stream import FaustReader
+from onedoor.runtime.stream import BareReader, FaustReader
 from onedoor.runtime.unit import Unit
 from tests.bench.meter import Meter, answer, asked
 
@@ -40,19 +42,22 @@ async def main() -> None:
         postgres=question["postgres"],
         batch_size=question["batch"],
     )
-    logs.configure(SERVICE.name, settings)
-    writer = await database.pool(SERVICE, settings, "writer")
+    service: Service = import_module(f"onedoor.{question['service']}.app").SERVICE
+    logs.configure(service.name, settings)
+    tracing.configure(service.name, settings.instance)
+    writer = await database.pool(service, settings, "writer")
     consumer = Measured(
-        SERVICE,
-        Unit(SERVICE, writer, Clock(settings.environment)),
+        service,
+        Unit(service, writer, Clock(settings.environment)),
         f"bench-{uuid4().hex}",
-        partial(database.connect, SERVICE, settings),
+        partial(database.connect, service, settings),
         Metrics(),
         settings.letters_in_a_row,
     )
     consumer.meter = Meter(question["count"])
     app._spare_the_collector()
-    await FaustReader(consumer, [question["topic"]], settings).run()
+    kind = BareReader if service.bulk else FaustReader
+    await kind(consumer, [question["topic"]], settings).run()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import asyncpg
 import uvloop
 
 from onedoor.assistance.app import SERVICE
-from onedoor.runtime import app, database, logs
+from onedoor.runtime import app, database, logs, tracing
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.relay import Relay, kafka_producer
 from onedoor.runtime.settings import Settings
@@ -29,6 +29,7 @@ async def main() -> None:
     question = asked()
     settings = Settings(environment="test", kafka=question["kafka"], postgres=question["postgres"])
     logs.configure(SERVICE.name, settings)
+    tracing.configure(SERVICE.name, settings.instance)
     connect = partial(database.connect, SERVICE, settings)
     relay = Measured(SERVICE, connect, partial(kafka_producer, settings.kafka), Metrics(), question["suffix"])
     relay.meter = Meter(question["count"])
