@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from onedoor.calendar import local
+from onedoor.contracts.codes import Tier
 from onedoor.contracts.plan import Plan, PlannedDuty, PlannedReferral
 from onedoor.contracts.referral_rules import PROTECTION
 from onedoor.triage import Application as TriageApplication
@@ -24,7 +25,6 @@ from onedoor.triage.application import (
     Place,
     Stage,
     Subject,
-    Tier,
 )
 
 PROTECTION_STAGE = "protection_order_requested"
