@@ -18,6 +18,7 @@ from onedoor.assistance.domain.workflow import Act, OpenProceeding, RecordAuthor
 from onedoor.contracts.case import OpenCase
 from onedoor.contracts.core import Actor, Command, Context, Event, Refusal, derived_id
 from onedoor.contracts.work import NoteReferral, case_id
+from onedoor.triage.duties import Trigger, packaged_duties
 from tests.casework import ADULT, APPLICATION, CHAIN, CHILD
 
 TOWNSHIP = "500112015"
@@ -42,6 +43,12 @@ def assessed(programme: str, outcome: str = "eligible", amount: int | None = 47_
         rule_version="rules-1",
         household=HOUSEHOLD.digest,
         evidence="evidence-1",
+    )
+
+
+def _fits(event: Event, triggers: Sequence[Trigger]) -> bool:
+    return event.topic() is not None and any(
+        each.name == event.type and each.fits(event) for each in triggers
     )
 
 
@@ -180,6 +187,19 @@ class Walk:
         known = WORKFLOWS[self.programme].per == "month"
         found = assessed(self.programme, amount=47_000 if known else None)
         assert self.says("confirm", DISTRICT, found, **said) == "granted"
+
+    def owed(self) -> set[str]:
+        """The duties of the walk's proceeding that still run, by the duties' file and what was published."""
+        duties, running = packaged_duties(), set[str]()
+        for event in self.events:
+            if getattr(event, "proceeding_id", self.proceeding_id) != self.proceeding_id:
+                continue
+            if any(each.name == event.type and each.fits(event) for each in duties.endings):
+                running.clear()
+            rows = [row for row in duties.rows if row.concerns(self.programme)]
+            running -= {row.id for row in rows if _fits(event, (*row.met, *row.cancelled))}
+            running |= {row.id for row in rows if _fits(event, row.start)}
+        return running
 
     def folded(self) -> AssistanceCase:
         """The state folded from the archive alone."""

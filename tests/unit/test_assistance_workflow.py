@@ -19,6 +19,7 @@ from onedoor.contracts.events import assistance as events
 from onedoor.contracts.events.case import CaseDecided, ReferralRequested
 from onedoor.contracts.registry import BY_VERSION
 from onedoor.runtime.access import may
+from onedoor.triage.duties import packaged_duties
 from tests.casework import ADULT, APPLICATION, CHAIN, CHILD
 from tests.proceedings import CASEWORKER, DISTRICT, HOUSEHOLD, INVESTIGATORS, REVIEWER, Walk, assessed
 
@@ -541,3 +542,17 @@ def test_the_documents_diagrams_are_those_of_the_tables() -> None:
     assert committed.read_text("utf-8") == workflows_page(), (
         "write it anew: python -m onedoor.assistance.documents"
     )
+
+
+@pytest.mark.parametrize("programme", WORKFLOWS)
+def test_the_clocks_of_the_tables_are_those_of_the_duties_file(programme: str) -> None:
+    """What a row of the table starts, the file starts by the row's event."""
+    rows = [row for row in packaged_duties().rows if row.concerns(programme)]
+    for step in WORKFLOWS[programme].steps:
+        for clock in step.starts:
+            found = [row for row in rows if clock in (row.id, row.id.partition("-")[0])]
+            assert found, f"{step.command}: the file knows no {clock}"
+            events_of = {trigger.name for row in found for trigger in row.start}
+            assert {"case.determined" if step.decides else step.event.type, step.event.type} & events_of, (
+                f"{step.command}: {clock} starts by {events_of}"
+            )

@@ -59,6 +59,11 @@ def digest(household: Household) -> str:
     return content_hash(as_file(household))
 
 
+def written(file: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored file with its keys in the order in which people write them."""
+    return as_file(parse_household(file))
+
+
 def facts_of(household: Household) -> HouseholdFacts:
     """What a case remembers of the file: who counts, whose authorisation is needed, who is the head."""
     from onedoor.policy.deciding import counted_members
@@ -160,4 +165,5 @@ __all__ = [
     "decided",
     "digest",
     "facts_of",
+    "written",
 ]

@@ -392,7 +392,7 @@ def _add_queries(router: APIRouter, roles: frozenset[str]) -> None:
             return HouseholdView()
         return HouseholdView(
             digest=row["digest"],
-            file=json.loads(row["file"]) if row["file"] else None,
+            file=assessment.written(json.loads(row["file"])) if row["file"] else None,
             draft=json.loads(row["draft"]) if row["draft"] else None,
             changed_at=row["changed_at"],
         )

@@ -441,11 +441,10 @@ def within_appeal_time(case: AssistanceCase, proceeding: Proceeding, asked: Aske
     )
 
 
-@about_what_is_said
 def appealed(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
     open_ = {each.decision_id for each in proceeding.decisions if each.appealed == "open"}
     return _unless(
-        asked.said.decision_id in open_,
+        bool(open_) if asked.said is None else asked.said.decision_id in open_,
         "appeal.none",
         "No appeal against this decision is open.",
         "该决定没有正在办理的申诉或复议。",

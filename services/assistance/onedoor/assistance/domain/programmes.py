@@ -4,8 +4,7 @@ Sources: 57 = 民发〔2021〕57号 (dibao), 43 = 民发〔2021〕43号 (特困)
 国发〔2014〕47号 and its detailing notices; limits Ln by the master table of limits.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Literal
 
 from onedoor.assistance.domain import guards, kept, said
@@ -84,23 +83,26 @@ def _opining(meets: tuple[str, ...] = ()) -> tuple[Step, ...]:
     )  # fmt: skip
 
 
-def _publicity(clock: str) -> tuple[Step, ...]:
+def _publicity(clocks: tuple[str, ...], objection: tuple[str, ...]) -> tuple[Step, ...]:
     """公示: only name, household size and amount (57 art. 19, 43 art. 15)."""
     return (
         Step("post-notice", _in("opinion"), "notice", TOWNSHIP, said.Nothing, events.NoticePosted,
-             (guards.notice_is_due,), starts=(clock,)),
+             (guards.notice_is_due,), starts=clocks),
         Step("take-down-notice", _in("notice", "objection"), "opinion", ALL, said.Withhold,
-             events.NoticeEnded, (guards.ground_is_true,), cancels=(clock,)),
+             events.NoticeEnded, (guards.ground_is_true,), cancels=(*clocks, *objection)),
         Step("object", _in("notice"), "objection", ALL, said.Stated, events.ObjectionRaised,
-             cancels=(clock,)),
+             starts=objection, cancels=clocks),
         Step("settle-objection", _in("objection"), Branch("result", {"upheld": "investigating",
-             "rejected": "opinion"}), ALL, said.SettleObjection, events.ObjectionSettled),
+             "rejected": "opinion"}), ALL, said.SettleObjection, events.ObjectionSettled,
+             meets=objection),
         Step("end-notice", _in("notice"), "reported", TOWNSHIP, said.Nothing, events.NoticeEnded,
-             (guards.notice_over,), meets=(clock,)),
+             (guards.notice_over,), meets=clocks),
     )  # fmt: skip
 
 
-def _deciding(starts: tuple[str, ...], whole: tuple[str, ...], told: tuple[str, ...]) -> tuple[Step, ...]:
+def _deciding(
+    starts: tuple[str, ...], whole: tuple[str, ...], told: tuple[str, ...], running: tuple[str, ...]
+) -> tuple[Step, ...]:
     """Confirmation by others than the investigators, by tiers of the amount (57 art. 20)."""
     return (
         Step("report", _in("opinion"), "reported", TOWNSHIP, said.Nothing, events.CaseReported,
@@ -111,7 +113,7 @@ def _deciding(starts: tuple[str, ...], whole: tuple[str, ...], told: tuple[str, 
              (guards.recommended, guards.notice_served_if_due, guards.not_the_investigator,
               guards.not_a_relative, guards.of_the_present_file, guards.assessed_as_eligible,
               guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
-             decides="grant", assessed=True, meets=(*starts, *whole)),
+             decides="grant", assessed=True, starts=running, meets=(*starts, *whole)),
         Step("refuse", _in("reported"), "refused", CONFIRMING, said.Refuse, events.Determined,
              (guards.not_the_investigator, guards.not_a_relative, guards.coded_reason,
               guards.of_the_present_file, guards.refused_as_the_rules_say),
@@ -167,28 +169,34 @@ def _suspicion(runs: frozenset[State], told: tuple[str, ...]) -> tuple[Step, ...
     )  # fmt: skip
 
 
-def _reviewing(ending: bool = False, taper: bool = False) -> tuple[Step, ...]:
-    """Review by household kind (L8), and changes that re-open the decision."""
+def _reviewing(
+    again: tuple[str, ...] = (), death: tuple[str, ...] = (), ending: bool = False, taper: bool = False
+) -> tuple[Step, ...]:
+    """Review by household kind, and changes that re-open the decision.
+
+    The clocks: again, of the next review; death, of the check after one.
+    """
     announced = (guards.ending_announced,) if ending else ()
+    objection = ("L12-objection",) if ending else ()
     steps = [
         Step("report-change", _in("granted"), "review", ALL, said.ReportChange, events.ChangeReported,
-             (guards.not_in_the_future,), starts=("L9",), meets=("L8",)),
+             (guards.not_in_the_future,), starts=death),
         Step("start-review", _in("granted"), "review", ALL, said.StartReview, events.ReviewStarted,
-             meets=("L8",)),
+             meets=again),
         Step("adjust", _in("review"), "granted", DISTRICT, said.Amount, events.Determined,
              (guards.not_a_relative, guards.of_the_present_file, guards.assessed_as_eligible,
               guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
-             decides="adjust", assessed=True, starts=("L8",), meets=("L9",)),
+             decides="adjust", assessed=True, starts=again, meets=(*death, *objection)),
         Step("stop", _in("review", "suspended"), "ended", DISTRICT, said.Stop, events.Determined,
              (guards.something_in_force, guards.not_a_relative, guards.coded_reason,
               guards.of_the_present_file, guards.refused_as_the_rules_say, *announced),
-             decides="stop", assessed=True, meets=("L9",), cancels=EVERY),
+             decides="stop", assessed=True, meets=(*death, *objection), cancels=EVERY),
     ]  # fmt: skip
     if taper:
         steps += [
             Step("taper", _in("review"), "granted", DISTRICT, said.Taper, events.Determined,
                  (guards.not_a_relative, guards.of_the_present_file, guards.assessed_as_taper),
-                 decides="taper", assessed=True, starts=("L8",), meets=("L9",)),
+                 decides="taper", assessed=True, starts=("L10",), meets=(*again, *death)),
         ]  # fmt: skip
     if ending:
         steps += [
@@ -197,16 +205,9 @@ def _reviewing(ending: bool = False, taper: bool = False) -> tuple[Step, ...]:
             Step("end-ending-notice", _in("ending_notice"), "review", TOWNSHIP, said.Nothing,
                  events.NoticeEnded, (guards.notice_over,), meets=("L15",)),
             Step("object-to-ending", _in("ending_notice"), "review", ALL, said.Stated,
-                 events.ObjectionRaised, cancels=("L15",)),
+                 events.ObjectionRaised, starts=objection, cancels=("L15",)),
         ]  # fmt: skip
     return tuple(steps)
-
-
-def _granting(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """A grant that runs starts its review clock."""
-    return tuple(
-        replace(step, starts=(*step.starts, "L8")) if step.decides == "grant" else step for step in steps
-    )
 
 
 CARE = (
@@ -219,19 +220,21 @@ CARE = (
 
 def _whole(
     accept: tuple[str, ...],
-    notice: str,
     *own: Step,
     investigate: tuple[str, ...] = (),
     opinion: tuple[str, ...] = (),
+    notice: tuple[str, ...] = (),
+    objection: tuple[str, ...] = (),
     decide: tuple[str, ...] = (),
     told: tuple[str, ...] = (),
+    running: tuple[str, ...] = (),
     monthly: bool = True,
 ) -> tuple[Step, ...]:
-    """From application to appeal, as all programmes have it that are checked and posted; `own` steps besides.
+    """From application to decision, as all programmes have it that are checked and posted, and `own` steps.
 
     The clocks: accept, those that acceptance starts; of them investigate and opinion meet theirs and the
-    decision the others; decide, those of the district's decision; told, that of telling a refusal.
-    monthly: what is granted runs on and is reviewed.
+    decision the others; decide, those of the district's decision; told, that of telling a refusal; running,
+    those that a grant starts. monthly: what is granted runs on and is reviewed.
     """
     runs = _in("granted", "review") if monthly else _in("granted")
     whole = tuple(clock for clock in accept if clock not in (*investigate, *opinion))
@@ -241,8 +244,8 @@ def _whole(
         *_investigating(investigate),
         *CHECKING,
         *_opining(opinion),
-        *_publicity(notice),
-        *_deciding(decide, whole, told),
+        *_publicity(notice, objection),
+        *_deciding(decide, whole, told, running),
         *own,
         *_suspicion(runs, told),
         *_leaving(runs),
@@ -252,8 +255,15 @@ def _whole(
 DIBAO = Workflow(
     "dibao",
     (
-        *_granting(_whole(("L1", "L5"), "L3", investigate=("L1",), decide=("L4",), told=("L6",))),
-        *_reviewing(taper=True),
+        *_whole(
+            ("L1", "L5"),
+            investigate=("L1",),
+            notice=("L3",),
+            decide=("L4",),
+            told=("L6",),
+            running=("L7", "L8"),
+        ),
+        *_reviewing(again=("L8",), death=("L9",), taper=True),
         *_appealing("review", ("L6",)),
     ),
     notice_days=(7, 3),
@@ -262,11 +272,7 @@ DIBAO = Workflow(
 
 DIBAO_EDGE = Workflow(
     "dibao_edge",
-    (
-        *_granting(_whole(("L1", "L5"), "L3", investigate=("L1",), decide=("L4",), told=("L6",))),
-        *_reviewing(),
-        *_appealing("review", ("L6",)),
-    ),
+    (*_whole(("L16",), told=("L6",)), *_reviewing(), *_appealing("review", ("L6",))),
     per=None,
     notice_days=(7, 3),
 )
@@ -274,7 +280,15 @@ DIBAO_EDGE = Workflow(
 TEKUN = Workflow(
     "tekun",
     (
-        *_granting(_whole(("L11",), "L12", *CARE, opinion=("L11",), decide=("L13",), told=("L6",))),
+        *_whole(
+            ("L11",),
+            *CARE,
+            opinion=("L11",),
+            notice=("L12",),
+            objection=("L12-objection",),
+            decide=("L13",),
+            told=("L6",),
+        ),
         *_reviewing(ending=True),
         *_appealing("review", ("L6",)),
     ),
@@ -284,14 +298,14 @@ TEKUN = Workflow(
 
 RIGID = Workflow(
     "rigid_expenditure",
-    (*_granting(_whole(("L16",), "L3")), *_reviewing(), *_appealing("review", ())),
+    (*_whole(("L16",)), *_reviewing(), *_appealing("review", ())),
     per=None,
     notice_days=(7, 3),
 )
 
 EXPENDITURE_AID = Workflow(
     "temporary_expenditure",
-    (*_whole((), "L3", monthly=False), *_appealing("stay", ())),
+    (*_whole((), monthly=False), *_appealing("stay", ())),
     per="once",
     notice_days=(7, 3),
 )
@@ -300,7 +314,7 @@ SMALL_AID = Workflow(
     "temporary_small",
     (
         Step("confirm-urgency", _in("received"), "urgent", TOWNSHIP | DISTRICT, said.Stated,
-             events.UrgencyConfirmed, starts=("L17",)),
+             events.UrgencyConfirmed),
         Step("discuss", _in("urgent"), "stay", ALL, said.Discuss, kept.DiscussionRecorded),
         Step("pay-first", _in("urgent"), "papers", CONFIRMING, said.PayFirst, events.AidPaidFirst,
              (guards.not_a_relative, guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
@@ -328,7 +342,7 @@ SMALL_AID = Workflow(
         Step("settle-appeal", _in("granted", "papers"), "stay", DISTRICT, said.SettleAppeal,
              events.AppealSettled, (guards.appealed,)),
         Step("withdraw", _in("received", "urgent"), "withdrawn", ALL, said.Stated, events.ProceedingEnded,
-             cancels=("L17",)),
+             cancels=EVERY),
         Step("hand-over", _in("received", "urgent"), "stay", ALL, said.HandOver,
              events.JurisdictionChanged, (guards.another_division,)),
     ),
