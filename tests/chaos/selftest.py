@@ -14,7 +14,7 @@ from tests.chaos.storm import Moment, seed_of_today, storm, told
 from tests.load import under_load
 
 KILLED = ("tally", "notify")
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1200)
 
 
 async def problems_with(mutation: str, folder: Path) -> list[str]:

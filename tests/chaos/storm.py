@@ -125,13 +125,13 @@ class Storm:
         await self.servers.kafka_ready()
         await self.servers.postgres_ready()
         async with self._connected() as conn, self._connected() as watching:
-            await _until_handled(watching, service, 60)
+            await _until_handled(watching, service, 60, pause=0.1)
             await self._hold(conn, service)
             open_, relays = await self._work_waits(watching, service)
             ends = await ends_of(self.servers.kafka, service)
             if moment == "after":
                 open_, relays = 0, 0
-                await _until_handled(watching, service, 20, conn.terminate)
+                await _until_handled(watching, service, 20, pause=0.002, first=conn.terminate)
             else:
                 await asyncio.sleep(HELD_SECONDS)
             process.send(SIGKILL)
@@ -380,7 +380,7 @@ def _tables(service: Service) -> list[str]:
 
 
 async def _until_handled(
-    conn: Conn, service: Service, seconds: float, first: Callable[[], None] = lambda: None
+    conn: Conn, service: Service, seconds: float, pause: float, first: Callable[[], None] = lambda: None
 ) -> None:
     """Do something first; wait until the service has then handled an event, but no longer than that."""
     count = f"select count(*) from {service.schema}.inbox"
@@ -389,7 +389,7 @@ async def _until_handled(
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while await conn.fetchval(count) == before:
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(pause)
 
 
 async def up(process: Process, timeout: float = 180) -> None:

@@ -12,7 +12,7 @@ from tests.chaos.storm import MODULES, Moment, Storm, seed_of_today, storm, told
 from tests.load import under_load
 
 PER_SECOND = 4
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 async def kill_each(weather: Storm, rng: random.Random) -> None:
