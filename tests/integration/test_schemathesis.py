@@ -49,7 +49,7 @@ SEED = int(os.environ.get("ONEDOOR_SEED", "20260303"))
 EXAMPLES = 100 if LONG else 3
 """Requests by the description for each operation, and as many against it; each is sent with each role."""
 
-pytestmark = pytest.mark.timeout(3600 if LONG else 180)
+pytestmark = pytest.mark.timeout(3600 if LONG else 600)
 
 PROBLEM = "application/problem+json"
 HEADERS: tuple[dict[str, str], ...] = (

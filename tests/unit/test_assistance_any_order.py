@@ -1,15 +1,19 @@
 """Whatever is asked for in whatever order: what must hold of every proceeding of every programme."""
 
+from datetime import UTC
 from typing import Any
 
-from hypothesis import settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import ValidationError
 
+from onedoor.assistance import forms
 from onedoor.assistance.domain import DECIDER, workflow
 from onedoor.assistance.domain.proceeding import OVER, HouseholdFacts, Proceeding
 from onedoor.assistance.domain.programmes import COMMANDS, WORKFLOWS
+from onedoor.assistance.domain.table import Step
 from onedoor.contracts.case import WithdrawCase
 from onedoor.contracts.core import Actor, Context, Refusal, derived_id
 from onedoor.contracts.events import assistance as events
@@ -288,3 +292,54 @@ def test_the_machine_fills_in_every_command() -> None:
                 )
             except ValidationError:
                 assert name in ("appeal", "settle-appeal")
+
+
+def answers(field: forms.Field) -> st.SearchStrategy[Any]:
+    """What a form of this field could carry, and a little beyond."""
+    codes = st.sampled_from(field.allowed or ["x", "500112017", "cw-1"])
+    people = {"person": codes | st.just("cw-1"), "unit": st.sampled_from(("township", "district"))}
+    kinds: dict[str, st.SearchStrategy[Any]] = {
+        "text": st.text(max_size=20),
+        "code": codes | st.text(max_size=5),
+        "choice": codes,
+        "reason": codes,
+        "choices": st.lists(codes, max_size=4),
+        "number": st.integers(-1, 9),
+        "fen": st.integers(-1, 10_000_000_001),
+        "flag": st.booleans(),
+        "moment": st.datetimes(timezones=st.just(UTC)),
+        "month": st.sampled_from(("2000-01", "2026-04", "2099-12", "2026-13", "")),
+        "people": st.lists(st.fixed_dictionaries(people), max_size=4),
+        "names": st.lists(codes, max_size=5),
+        "id": st.uuids(),
+    }
+    return kinds[field.kind]
+
+
+def bodies(row: Step) -> st.SearchStrategy[dict[str, Any]]:
+    """Bodies of a step: all that it needs, and some of the rest."""
+    fields = forms.fields_of(row)
+    return st.fixed_dictionaries(
+        {field.name: answers(field) for field in fields if field.required},
+        optional={field.name: answers(field) for field in fields if not field.required},
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_whatever_is_said_is_done_or_refused(name: str, data: st.DataObject) -> None:
+    """Any body that a request can carry, at any place of the way: events or a refusal, never an error."""
+    row = COMMANDS[name][0]
+    body = data.draw(bodies(row))
+    try:
+        said = row.said.model_validate(body)
+    except ValidationError:
+        return
+    programmes = [each for each, table in WORKFLOWS.items() if name in table.by_command]
+    walk = Walk(data.draw(st.sampled_from(programmes)))
+    if walk.programme != "temporary_small":
+        walk.to(data.draw(st.sampled_from(("received", "opinion", "notice", "reported", "granted"))))
+    for actor in ACTORS:
+        walk.step(name, actor, assessed(walk.programme), **said.model_dump())
+    assert walk.folded() == walk.case
