@@ -296,6 +296,29 @@ async def test_what_is_dealt_with_meanwhile_is_not_told(office: Office, box: Mai
     assert box.mails == []
 
 
+async def test_what_stands_still_is_not_told_and_what_moves_is_told_as_it_is_then(
+    office: Office, box: Mailbox
+) -> None:
+    await office.imports(roster())
+    await office.receives(planned())
+    await office.bench.ask("POST", f"/v1/referrals/{R4}/acknowledge")
+    (clock,) = await office.bench.rows("select * from clocks where duty = 'finish'")
+    evening = moment("2026-09-30T19:00")
+    await office.passes(evening)
+    (notice,) = await office.bench.rows("select * from notices where ended_at is null")
+    assert (notice["kind"], notice["due_at"]) == ("warned", clock["due_at"])
+    path = f"/v1/clocks/{clock['id']}"
+    paused = await office.bench.ask("POST", f"{path}/pause", body={"reason": "waiting_for_applicant"})
+    assert paused.status_code == 200, paused.text
+    assert await office.sends(at=moment("2026-10-08T08:30")) == ["needless"]
+    office.bench.clock.at = moment("2026-10-12T10:00")
+    resumed = await office.bench.ask("POST", f"{path}/resume")
+    assert resumed.status_code == 200, resumed.text
+    (moved,) = await office.bench.rows("select due_at from notices where ended_at is null")
+    assert moved["due_at"] == datetime.fromisoformat(resumed.json()["due_at"]) > clock["due_at"]
+    assert box.mails == []
+
+
 async def test_late_entries_and_courts_tell_nobody(office: Office) -> None:
     await office.imports(roster())
     await office.receives(

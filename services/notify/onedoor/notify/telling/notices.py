@@ -20,7 +20,9 @@ from onedoor.contracts.events.notify import (
     ClockCorrected,
     ClockEvent,
     ClockMet,
+    ClockRecomputed,
     ClockRescheduled,
+    ClockResumed,
     ClockWarned,
     RingAsked,
     RingRecorded,
@@ -76,6 +78,11 @@ update notices set ended_at = ended.at
 from unnest($1::uuid[], $2::timestamptz[]) as ended (subject, at)
 where notices.subject = ended.subject and notices.ended_at is null
 """
+_MOVE = """
+update notices set due_at = moved.due_at
+from unnest($1::uuid[], $2::timestamptz[]) as moved (subject, due_at)
+where notices.subject = moved.subject and notices.ended_at is null
+"""
 _ACKNOWLEDGE = """
 update notices set acknowledged_by = heard.person, acknowledged_at = heard.at
 from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as heard (subject, person, at)
@@ -95,15 +102,18 @@ async def note(conn: Connection, events: Sequence[Envelope]) -> None:
     noted: dict[UUID, Noted] = {}
     ended: dict[UUID, datetime] = {}
     heard: dict[UUID, tuple[str, datetime]] = {}
+    moved: dict[UUID, datetime] = {}
     rings: list[Envelope] = []
     for event in events:
         data = event.data
         if isinstance(data, ClockEvent):
             if (notice := _noted(event, data)) is not None:
                 noted[data.clock_id] = notice
-            elif isinstance(data, _ENDINGS):
+            elif isinstance(data, _ENDINGS) or _warns_anew(data):
                 noted.pop(data.clock_id, None)
                 ended[data.clock_id] = event.time
+            elif isinstance(data, ClockResumed | ClockRecomputed):
+                moved[data.clock_id] = data.due_at
             elif isinstance(data, AlertAcknowledged):
                 heard[data.clock_id] = (data.person, data.acknowledged_at)
         elif isinstance(data, RingAsked):
@@ -111,8 +121,15 @@ async def note(conn: Connection, events: Sequence[Envelope]) -> None:
         elif isinstance(data, RingDropped) or (isinstance(data, RingRecorded) and data.outcome == "reached"):
             ended[ring_id(data.referral_id)] = event.time
     await _write(conn, noted, ended, heard)
+    if moved:
+        await conn.execute(_MOVE, list(moved), list(moved.values()))
     for event in rings:
         await _note_ring(conn, event)
+
+
+def _warns_anew(data: ClockEvent) -> bool:
+    """Recomputed to a later day whose warning is still to come."""
+    return isinstance(data, ClockRecomputed) and data.warn_at > data.recomputed_at
 
 
 def _noted(event: Envelope, data: ClockEvent) -> Noted | None:

@@ -77,15 +77,18 @@ async def send_one(
 
 
 async def compose(conn: Connection, notice_ids: list[UUID], now: datetime, desk_url: str) -> Message | None:
-    """The message of these notices as things stand now; None where all of them have been dealt with."""
+    """The message of these notices as things stand now; None where all are dealt with or stand still."""
     found = await conn.fetch(_NOTICES, notice_ids)
     if not found:
         return None
     rows = await conn.fetch(_CLOCKS, [notice["subject"] for notice in found])
     clocks: Mapping[UUID, Clock] = {row["id"]: views.clock_of(row) for row in rows}
-    return message_of(
-        [line_of(dict(notice), clocks.get(notice["subject"]), now, desk_url) for notice in found]
-    )
+    lines = [
+        line_of(dict(notice), clock, now, desk_url)
+        for notice in found
+        if (clock := clocks.get(notice["subject"])) is None or clock.state != "paused"
+    ]
+    return message_of(lines) if lines else None
 
 
 async def _settle(conn: Connection, row: asyncpg.Record, error: NotDelivered | None, system: datetime) -> str:
