@@ -9,10 +9,10 @@ from itertools import permutations
 import pytest
 
 from onedoor.contracts.core import Envelope, derived_id
-from onedoor.contracts.events import intake
+from onedoor.contracts.events import intake, notify
 from onedoor.contracts.plan import Plan, PlannedService
 from onedoor.desk.app import SERVICE
-from tests.desk import CHAIN, HERE, STORY, THERE, Desk, application, at, envelopes, running_desk
+from tests.desk import CHAIN, HERE, STORY, THERE, Desk, application, at, clock, envelopes, running_desk
 from tests.servers import Servers
 
 
@@ -153,3 +153,16 @@ async def test_no_name_reaches_the_read_model(desk: Desk) -> None:
     await desk.absorb(envelopes())
     text = json.dumps(await desk.read_model())
     assert "hotline-1" not in text.replace("hotline-12345", "")
+
+
+async def test_a_referrals_limits_are_those_of_its_clocks_whatever_moved_them(desk: Desk) -> None:
+    """A pause or an imported notice moves a clock; the lists order by where it stands then."""
+    await desk.clear()
+    notice = {"notice": "通知", "calendar": 1, "recomputed_at": at(90), "previously_provisional": True}
+    times = {"previous_due_at": at(60), "due_at": at(4000), "warn_at": at(3000), "provisional": False}
+    *story, moved = envelopes((*STORY, clock(90, "finish", notify.ClockRecomputed, **notice, **times)))
+    for order in ((story, [moved]), ([moved], story)):
+        await desk.clear()
+        await desk.absorb(*order)
+        (sent,) = (await desk.get(f"/v1/chains/{CHAIN}")).json()["referrals"]
+        assert datetime.fromisoformat(sent["due_finish"]) == at(4000)

@@ -48,7 +48,17 @@ async def absorb(conn: Connection, envelopes: Sequence[Envelope]) -> None:
         return
     for table, rows in projected(known).items():
         await views.write(conn, table, list(rows.values()))
+    await views.follow_clocks(conn, _timed(known))
     await views.announce(conn, {envelope.data.chain_id for envelope in known})  # type: ignore[attr-defined]
+
+
+def _timed(envelopes: Sequence[Envelope]) -> set[UUID]:
+    """The referrals whose limits these events set: by being sent, or by a clock that was counted."""
+    return {
+        event.referral_id
+        for event in (envelope.data for envelope in envelopes)
+        if isinstance(event, (notify.ReferralSent, *_COUNTED)) and event.referral_id is not None
+    }
 
 
 def projected(envelopes: Sequence[Envelope]) -> dict[str, Rows]:

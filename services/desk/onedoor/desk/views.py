@@ -151,6 +151,23 @@ async def write(conn: Connection, table: str, rows: Sequence[Mapping[str, Any]])
         await conn.execute(_UPSERTS[table], to_json(rows).decode())
 
 
+_FOLLOW_CLOCKS = """
+update referrals r set due_ack = coalesce(c.ack, r.due_ack), due_action = coalesce(c.action, r.due_action),
+  due_finish = coalesce(c.finish, r.due_finish)
+from (
+  select referral_id, max(due_at) filter (where duty = 'ack') as ack,
+    max(due_at) filter (where duty = 'action') as action, max(due_at) filter (where duty = 'finish') as finish
+  from clocks where referral_id = any($1::uuid[]) group by referral_id) as c
+where r.referral_id = c.referral_id
+"""
+
+
+async def follow_clocks(conn: Connection, referrals: Collection[UUID]) -> None:
+    """Let the limits of these referrals be those of their clocks, which pauses and notices move."""
+    if referrals:
+        await conn.execute(_FOLLOW_CLOCKS, list(referrals))
+
+
 async def announce(conn: Connection, chains: Collection[UUID]) -> None:
     """Tell the open pages, once the transaction is committed, which chains have changed (`*`: many)."""
     told = "*" if len(chains) > MOST_TOLD else ",".join(sorted(map(str, chains)))
