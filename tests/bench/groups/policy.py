@@ -36,7 +36,7 @@ async def many(bench: Bench) -> Figures:
 
 
 async def variants(bench: Bench) -> Figures:
-    return await bench.product("policy", mode="variants", count=bench.size(1_000_000, 100_000))
+    return await bench.product("policy", mode="variants", count=bench.size(1_000_000, 500_000))
 
 
 async def register(bench: Bench) -> Figures:
