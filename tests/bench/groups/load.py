@@ -85,7 +85,7 @@ async def breaking(bench: Bench) -> Figures:
 
 GROUP = Group(
     name="load",
-    prepare=way.prepared,
+    prepare=way.whole_system,
     rounds=1,
     runs={"idle": idle, "idle_tenfold": idle_tenfold, "breaking": breaking},
     bars=(

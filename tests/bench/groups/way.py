@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import uuid4
 
 from onedoor.dev.topics import ensure_topics
 from tests.bench.bare import hops
@@ -9,7 +10,6 @@ from tests.bench.frame import Bar, Bench, Figures, Group
 from tests.servers import migrated_template
 from tests.system import System, running_system
 
-SUFFIX = ".way"
 RATES = (20, 50, 100)
 
 
@@ -25,15 +25,21 @@ WHOLE = Whole()
 
 
 @asynccontextmanager
+async def whole_system(bench: Bench) -> AsyncIterator[None]:
+    """Every service, on topics and a database of this call."""
+    suffix = f".{uuid4().hex[:8]}"
+    await ensure_topics(bench.servers.kafka, suffix)
+    async with migrated_template(bench.servers, bench.folder / "dev.key") as dsn:
+        WHOLE.postgres = dsn
+        async with running_system(bench.servers.kafka, dsn, suffix, bench.folder) as WHOLE.system:
+            yield
+
+
+@asynccontextmanager
 async def prepared(bench: Bench) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        await ensure_topics(bench.servers.kafka, SUFFIX)
-        dsn = await stack.enter_async_context(migrated_template(bench.servers, bench.folder / "dev.key"))
-        WHOLE.postgres = dsn
         WHOLE.topics = await hops(bench, stack, "way", 3)
-        WHOLE.system = await stack.enter_async_context(
-            running_system(bench.servers.kafka, dsn, SUFFIX, bench.folder)
-        )
+        await stack.enter_async_context(whole_system(bench))
         yield
 
 
