@@ -167,6 +167,23 @@ async def test_who_looks_eligible_or_no_longer_fits_is_a_lead_until_it_is_not_so
     assert (await service.ask("POST", path, {"result": "reviewed"})).json()["code"] == "registry.settled"
 
 
+async def test_other_figures_are_tried_on_the_households_on_file(service: Assistance) -> None:
+    """Six poor people would each get 43 yuan more; a file that nobody can read is counted apart."""
+    for n in range(6):
+        await on_file(service, f"poor {n}")
+    await on_file(service, "unreadable", region="lunar")
+    body = {"on": "2026-09-01", "changes": {"dibao_standard.urban": 800}}
+    told = (await service.ask("POST", "/v1/registry/simulations", body, role="leader")).json()
+    assert (told["households"], told["unread"]) == (6, 1)
+    (dibao,) = [row for row in told["programmes"] if row["programme"] == "dibao"]
+    assert dibao["after_fen"] == 6 * 80_000
+    assert dibao["after_fen"] > dibao["before_fen"] > 0
+    wrong = await service.ask("POST", "/v1/registry/simulations", body | {"changes": {"moon": 1}})
+    assert wrong.status_code == 422
+    assert "dibao_standard.urban" in wrong.json()["errors"][0]["allowed"]
+    assert (await service.ask("POST", "/v1/registry/simulations", body, role="caseworker")).status_code == 403
+
+
 async def test_a_file_that_the_rules_cannot_read_is_named_and_holds_up_no_other(service: Assistance) -> None:
     broken = await on_file(service, "杜若", region="lunar")
     fine = await on_file(service, "柳春晓")

@@ -11,14 +11,17 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from onedoor.assistance.registry import enrolments, leads, lists
+from onedoor.assistance.registry import enrolments, leads, lists, simulation
 from onedoor.assistance.registry.tiers import OutsideList, packaged
 from onedoor.calendar import local
 from onedoor.contracts.case import RequestReferral
 from onedoor.contracts.core import PERSONAL, Actor, Refusal
+from onedoor.policy import TableProblem, packaged_parameters
 from onedoor.runtime import pages
+from onedoor.runtime.app import App
 from onedoor.runtime.http import Reading, allow, idempotent, not_found, refused
 from onedoor.runtime.idempotency import Answer
+from onedoor.runtime.problems import FieldProblem, invalid
 from onedoor.runtime.unit import Transaction
 
 router = APIRouter(prefix="/v1/registry", tags=["registry"])
@@ -102,6 +105,13 @@ class DifferenceView(BaseModel):
     result: str | None
     found_at: datetime
     settled_at: datetime | None
+
+
+class Simulation(_Body):
+    """Figures as they would be from a day on: id of the table's figure, and its value in its own unit."""
+
+    on: date
+    changes: Annotated[dict[Annotated[str, Field(max_length=80)], float], Field(min_length=1, max_length=20)]
 
 
 class LeadSettlement(_Body):
@@ -236,6 +246,32 @@ async def settle(
         return await _settled(tx, difference_id, body.result, actor)
 
     return await idempotent(request, actor, handler)
+
+
+@router.post("/simulations")
+async def simulate(request: Request, actor: Leader, body: Simulation) -> dict[str, Any]:
+    """Who of the households on file gains or loses by other figures, and the monthly cost; nothing is kept.
+
+    By programme, street and tier; groups under five, and what would give them away, are hidden.
+    """
+    app: App = request.app.state.onedoor
+    async with simulation.everybody(app) as conn:
+        stored = await simulation.files(conn)
+    try:
+        return await asyncio.to_thread(simulation.effect, stored, body.on, body.changes)
+    except TableProblem as problem:
+        raise invalid([_no_figure(str(problem))]) from None
+
+
+def _no_figure(said: str) -> FieldProblem:
+    return FieldProblem(
+        field="changes",
+        problem=said,
+        remedy="name figures of the table, as dibao_standard.urban, with a number in their own unit",
+        problem_zh="参数名称或数值不正确",
+        remedy_zh="请填写参数表中的参数（如 dibao_standard.urban）及其单位下的数值",
+        allowed=sorted(parameter.id for parameter in packaged_parameters()),
+    )
 
 
 @router.post("/leads", response_model=ReviewView)
