@@ -729,6 +729,19 @@ async def test_a_faulty_roster_names_the_line_and_changes_nothing(
     assert await office.bench.rows("select * from contacts") == []
 
 
+async def test_a_department_sees_its_own_roster_alone(office: Office) -> None:
+    await office.imports(roster())
+    own = (
+        await office.bench.ask("GET", "/v1/roster?department=education", "unit-head", "public-security")
+    ).json()
+    assert {shift["department"] for shift in own["shifts"]} == {"public-security"}
+    assert own["without"] == []
+    assert {gap["department"] for gap in own["gaps"]} <= {"public-security"}
+    everybody = (await office.bench.ask("GET", "/v1/roster", "ops")).json()
+    assert len({shift["department"] for shift in everybody["shifts"]}) == 5
+    assert (await office.bench.ask("GET", "/v1/roster", "leader")).status_code == 403
+
+
 async def test_only_admin_touches_rosters_and_no_address_is_shown(office: Office) -> None:
     await office.imports(roster("http://127.0.0.1:1/hook"))
     for role in ("department", "leader", "ops", "district"):

@@ -45,6 +45,7 @@ ACTIONS: tuple[str, ...] = (
     "notice.read",
     "notice.handle",
     "delivery.read",
+    "roster.read",
     "ring.handle",
     "chain.read",
     "figures.read",
@@ -116,7 +117,7 @@ def _notices(classes: frozenset[Classification]) -> dict[str, Grant]:
 
 
 _ADDRESSED = {
-    **_each("referral.read referral.identity referral.handle clock.read", _unit(ALL)),
+    **_each("referral.read referral.identity referral.handle clock.read roster.read", _unit(ALL)),
     **_notices(ALL),
 }
 _ASSISTANCE = "application.read person.read case.read referral.read clock.read chain.read"
@@ -159,7 +160,7 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
             "payment.build payment.approve",
             _anyone(CASEWORK),
         ),
-        **_each("delivery.read", _anyone(OPEN)),
+        **_each("delivery.read roster.read", _anyone(OPEN)),
         **_notices(CASEWORK),
     },
     "finance": _each(
@@ -199,13 +200,13 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
     },
     "leader": {**_each("figures.read", _anyone(OPEN)), **_notices(OPEN)},
     "ops": {
-        **_each("delivery.read", _anyone(OPEN)),
+        **_each("delivery.read roster.read", _anyone(OPEN)),
         **_notices(OPEN),
         **_each("stream.read", _anyone(OPEN)),
         **_each("letters.read letters.handle", _anyone(ALL)),
     },
     "auditor": _each("audit.read", _anyone(OPEN)),
-    "admin": {**_each("admin.manage", NOTHING), **_each("delivery.read", _anyone(OPEN))},
+    "admin": {**_each("admin.manage", NOTHING), **_each("delivery.read roster.read", _anyone(OPEN))},
     "everything": dict.fromkeys(ACTIONS, _anyone(ALL)),
     "system": dict.fromkeys(ACTIONS, _anyone(ALL)),
 }

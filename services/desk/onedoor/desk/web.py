@@ -146,7 +146,7 @@ HOMES: Mapping[str, str] = {
     "stream.read": "/stream",
     "payment.list": "/payments",
     "figures.read": "/figures",
-    "delivery.read": "/duty",
+    "roster.read": "/duty",
     "notice.read": "/inbox",
 }
 FIRST: Mapping[str, str] = {"hotline": "/console", "window": "/console", "everything": "/console",
@@ -158,7 +158,7 @@ def home(actor: Actor) -> str:
     if actor.role in FIRST:
         return FIRST[actor.role]
     pages = (HOMES[action] for action in ("referral.handle", "chain.read", "application.enter", "stream.read",
-                                          "payment.list", "figures.read", "delivery.read", "notice.read")
+                                          "payment.list", "figures.read", "roster.read", "notice.read")
              if may(actor, action))  # fmt: skip
     return next(pages, "/nothing")
 

@@ -21,7 +21,7 @@ LARGEST = 1_000_000
 @router.get("/duty")
 async def page(desk: AtDesk, department: str = "") -> Response:
     """The next fortnight's roster."""
-    desk.need("delivery.read")
+    desk.need("roster.read")
     roster = await _roster(desk, department)
     return desk.page("duty.html", section="duty", waiting=await badge(desk), **roster)
 
@@ -39,6 +39,7 @@ async def _roster(desk: Desk, department: str = "", told: Reply | None = None) -
         "without": body["without"],
         "contacts": contacts.body if contacts is not None and contacts.ok else [],
         "manages": manages,
+        "oversees": desk.may("delivery.read") is not None,
         "functions": FUNCTIONS,
         "department": department,
         "told": told,

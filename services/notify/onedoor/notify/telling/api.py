@@ -17,7 +17,7 @@ from onedoor.notify.telling import notices, roster
 from onedoor.notify.telling.teller import SEND_CHANNEL
 from onedoor.notify.telling.wake import wake
 from onedoor.runtime import pages
-from onedoor.runtime.http import Answer, Reading, allow, answer, idempotent, not_found, refused
+from onedoor.runtime.http import Answer, Reading, allow, answer, granted, idempotent, not_found, refused
 from onedoor.runtime.problems import FieldProblem, invalid
 from onedoor.runtime.unit import Transaction
 
@@ -25,6 +25,7 @@ router = APIRouter(prefix="/v1", tags=["notices"])
 
 Reader = Annotated[Actor, Depends(allow("notice.read"))]
 Responder = Annotated[Actor, Depends(allow("notice.handle"))]
+Rostered = Annotated[Actor, Depends(allow("roster.read"))]
 Overseer = Annotated[Actor, Depends(allow("delivery.read"))]
 Handler = Annotated[Actor, Depends(allow("letters.handle"))]
 Admin = Annotated[Actor, Depends(allow("admin.manage"))]
@@ -288,12 +289,14 @@ class ShiftBody(roster.Shift):
 @router.get("/roster")
 async def show_roster(
     request: Request,
-    actor: Overseer,
+    actor: Rostered,
     department: Annotated[str | None, Query(max_length=60)] = None,
     from_: Annotated[datetime | None, Query(alias="from")] = None,
     to: datetime | None = None,
 ) -> RosterView:
-    """Who is on duty, the next fortnight by default, and where nobody is."""
+    """Who is on duty, the next fortnight by default, and where nobody is; of my own department, or of all."""
+    if granted(request, actor).own_department:
+        department = actor.department or ""
     now = request.app.state.onedoor.clock.now()
     start, end = _aware(from_ or now), _aware(to or _aware(from_ or now) + AHEAD)
     if not timedelta() < end - start <= LONGEST_VIEW:
@@ -313,7 +316,7 @@ async def show_roster(
         everybody = {
             row["department"] for row in await tx.conn.fetch("select distinct department from shifts")
         }
-    wanted = {department} if department else None
+    wanted = None if department is None else {department}
     gaps = [
         gap
         for gap in roster.gaps([dict(row) for row in rows], start, end)
