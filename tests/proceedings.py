@@ -16,8 +16,8 @@ from onedoor.assistance.domain.proceeding import (
 from onedoor.assistance.domain.programmes import EVERY, WORKFLOWS
 from onedoor.assistance.domain.workflow import Act, OpenProceeding, RecordAuthorisation, RecordHousehold
 from onedoor.contracts.case import OpenCase
-from onedoor.contracts.core import Actor, Command, Context, Event, Refusal, derived_id
-from onedoor.contracts.work import NoteReferral, case_id
+from onedoor.contracts.core import Actor, Command, Context, Event, Refusal
+from onedoor.contracts.work import NoteReferral, case_id, referral_id
 from onedoor.triage.duties import Trigger, packaged_duties
 from tests.casework import ADULT, APPLICATION, CHAIN, CHILD
 
@@ -137,7 +137,7 @@ class Walk:
                 target=self.id,
                 application_id=APPLICATION,
                 chain_id=CHAIN,
-                referral_id=derived_id("r16"),
+                referral_id=referral_id(self.proceeding.check or self.id, "R16", "verification-centre"),
                 rule="R16",
                 to="verification-centre",
                 urgency="ordinary",

@@ -137,6 +137,9 @@ def test_the_check_is_drafted_until_every_counted_adult_has_signed() -> None:
     assert walk.says("give-opinion", assessment=found, recommendation="grant") == "check.missing"
     assert walk.says("request-check") == "investigating"
     assert [each for each in walk.types() if each == "referral.requested"] == ["referral.requested"] * 2
+    assert walk.says("record-check", result="met") == "check.unanswered"
+    walk.answer_check()
+    assert walk.says("record-check", result="met") == "investigating"
     stranger = walk.authorise(CHILD)
     assert isinstance(stranger, Refusal)
     assert stranger.field == "person_id"

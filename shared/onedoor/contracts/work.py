@@ -37,6 +37,11 @@ def case_id(application_id: UUID, service: str) -> UUID:
     return derived_id("case", application_id, service)
 
 
+def referral_id(origin: UUID, rule: str, to: str) -> UUID:
+    """The one referral that an application or a request leads to, by this rule, to this receiver."""
+    return derived_id("referral", origin, rule, to)
+
+
 class Part(BaseModel):
     """What a case remembers of one referral that it asked for or that came to its service."""
 

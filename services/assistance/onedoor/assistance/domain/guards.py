@@ -11,8 +11,11 @@ from onedoor.assistance.domain.proceeding import AssistanceCase, Investigator, P
 from onedoor.assistance.domain.table import Asked, Guard
 from onedoor.calendar import local
 from onedoor.contracts.core import Refusal
+from onedoor.contracts.work import referral_id
 
 APPEAL_DAYS = 60
+CHECK_RULE, CHECK_BY = "R16", "verification-centre"
+"""核对: the referral of the financial check, and who does it."""
 
 
 def about_what_is_said(guard: Guard) -> Guard:
@@ -120,13 +123,12 @@ def check_not_running(case: AssistanceCase, proceeding: Proceeding, asked: Asked
 
 
 def check_answered(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
-    """The referral R16 that was asked for has its answer."""
-    answered = any(
-        part.rule == "R16" and part.state in ("answered", "verified", "closed")
-        for part in case.referrals.values()
-    )
+    """The referral that was asked for has its answer."""
+    asked_for = proceeding.check and referral_id(proceeding.check, CHECK_RULE, CHECK_BY)
+    part = case.referrals.get(asked_for) if asked_for else None
+    answered = part is not None and part.state in ("answered", "verified", "closed")
     return _unless(
-        proceeding.check is not None and proceeding.check_result is None and answered,
+        proceeding.check_result is None and answered,
         "check.unanswered",
         "There is no answer of the financial check to record yet.",
         "核对尚无答复，无法登记结果。",

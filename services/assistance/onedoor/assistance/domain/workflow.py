@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from onedoor.assistance.domain import approval, kept
-from onedoor.assistance.domain.guards import APPEAL_DAYS, amount_of
+from onedoor.assistance.domain.guards import APPEAL_DAYS, CHECK_BY, CHECK_RULE, amount_of
 from onedoor.assistance.domain.proceeding import (
     HELPED,
     Assessment,
@@ -35,7 +35,6 @@ from onedoor.contracts.events.case import (
 )
 from onedoor.contracts.work import identity_of
 
-CHECK_RULE, CHECK_BY = "R16", "verification-centre"
 ACTIVITIES = ("able", "partial", "partial", "partial", "total_loss", "total_loss", "total_loss")
 """自理能力 by the number of failed activities of six (43 art. 22)."""
 

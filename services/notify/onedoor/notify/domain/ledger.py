@@ -25,6 +25,7 @@ from onedoor.contracts.core import (
 )
 from onedoor.contracts.events.notify import Kept
 from onedoor.contracts.referral_rules import DISTRICT_RULE, PROTECTION, RANK, directory
+from onedoor.contracts.work import referral_id as referral_id
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.referral import Wanted
 
@@ -32,12 +33,6 @@ from onedoor.notify.domain.referral import Wanted
 def ledger_id(application_id: UUID) -> UUID:
     """The one ledger of an application."""
     return derived_id("ledger", application_id)
-
-
-@lru_cache(maxsize=4096)
-def referral_id(origin: UUID, rule: str, to: str) -> UUID:
-    """The one referral that an application or a request leads to, by this rule, to this receiver."""
-    return derived_id("referral", origin, rule, to)
 
 
 class Asked(BaseModel):
