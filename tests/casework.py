@@ -68,8 +68,10 @@ def application(
     return model.model_validate(facts | more)
 
 
-def withdrawal(application_id: UUID = APPLICATION, chain_id: UUID = CHAIN) -> ApplicationWithdrawn:
-    return ApplicationWithdrawn(application_id=application_id, chain_id=chain_id, withdrawn_at=NOW)
+def withdrawal(
+    application_id: UUID = APPLICATION, chain_id: UUID = CHAIN, at: datetime = NOW
+) -> ApplicationWithdrawn:
+    return ApplicationWithdrawn(application_id=application_id, chain_id=chain_id, withdrawn_at=at)
 
 
 def referral(

@@ -158,7 +158,7 @@ async def test_with_intake_away_the_form_keeps_what_was_said_until_it_is_back(
 async def test_the_duty_desk_records_what_the_police_told_it_by_telephone(visitors: Visit) -> None:
     duty = await visitors("child-duty-1")
     chain = await enter_child_alone(duty)
-    await duty.goes("/work?everyone=true")
+    await duty.goes("/work?tab=all")
     row = duty.page.locator("tr[id^='r-']").filter(has_text="公安").first
     await expect(row).to_be_visible(timeout=LIVE)
     await row.get_by_role("button", name="签收：").click()

@@ -85,7 +85,8 @@ async def test_an_application_opens_exactly_one(cases: Cases, service: str, hand
     """Delivered twice, and again as a supplement."""
     received = envelope(handled())
     await cases.send_envelopes(received, received)
-    await cases.send(handled(supplement=True, recorded_at=NOW + timedelta(hours=1)), withdrawal())
+    later, gone = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+    await cases.send(handled(supplement=True, recorded_at=later), withdrawal(at=gone))
     await cases.becomes(f"select count(*) from {service}.inbox where topic like 'intake.%'", 3)
     await cases.becomes(f"select count(*) from {service}.pending", 0)
     kinds = [event.type for event in await cases.published(service)]

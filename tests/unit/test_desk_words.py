@@ -22,7 +22,7 @@ from onedoor.contracts.events.assistance import Kind
 from onedoor.contracts.events.intake import PERSON
 from onedoor.contracts.referral_rules import RULES
 from onedoor.contracts.registry import EVENTS
-from onedoor.desk.pages import console
+from onedoor.desk.pages import console, work
 from onedoor.desk.words import FOLDER, LOCALES, Words
 from onedoor.notify.domain import clock, duties, ladder, referral
 from onedoor.policy.decisions import OutcomeName, SelfCareName
@@ -58,6 +58,13 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "caller": get_args(application.CallerRole),
         "programme": get_args(application.Programme),
         "rule": RULES,
+        "result": sorted(
+            {name for row in RULES.values() for each in row.feedback for name in (each.name, *each.codes)}
+        ),
+        "waits": [row.consent.drafted for row in RULES.values() if row.consent],
+        "verb": referral.NAMES.values(),
+        "done": referral.NAMES.values(),
+        "tab": work.TABS,
         "duty": (
             "ack",
             "action",

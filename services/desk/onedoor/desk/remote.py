@@ -63,10 +63,18 @@ class Services:
         return await self._ask(session, "GET", service, path, params=params)
 
     async def post(
-        self, session: Session, service: str, path: str, body: Any = None, key: str | None = None
+        self,
+        session: Session,
+        service: str,
+        path: str,
+        body: Any = None,
+        key: str | None = None,
+        version: str | None = None,
     ) -> Reply:
-        """Tell a service; with a key the same wish twice is one wish."""
+        """Tell a service; with a key the same wish twice is one, with a version only what was seen moves."""
         headers = {"Idempotency-Key": key} if key else {}
+        if version:
+            headers["If-Match"] = f'"{version}"'
         return await self._ask(session, "POST", service, path, json=body or {}, headers=headers)
 
     async def put(self, session: Session, service: str, path: str, body: Any) -> Reply:

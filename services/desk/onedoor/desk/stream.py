@@ -193,12 +193,19 @@ def _referral(rows: Rows, envelope: Envelope, event: notify.ReferralEvent) -> No
         classification=envelope.classification,
         **{"from": event.from_},
     )
+    match event:
+        case notify.ReferralExtensionAsked():
+            _put(rows, event.referral_id, extension_until=event.until, extension_asked_at=envelope.time)
+        case notify.ReferralSupplemented():
+            pass
+        case _:
+            _put(rows, event.referral_id, extension_decided_at=envelope.time)
     if state in get_args(ReferralState):
         _put(rows, event.referral_id, state=state, state_at=envelope.time, state_event=envelope.id)
     match event:
         case notify.ReferralSent():
             _put(rows, event.referral_id, sent_at=event.sent_at, due_ack=event.due_ack)
-            _put(rows, event.referral_id, due_action=event.due_action)
+            _put(rows, event.referral_id, due_action=event.due_action, replaces=event.replaces)
         case notify.ReferralAcknowledged():
             _put(rows, event.referral_id, acknowledged_at=envelope.time)
         case notify.ReferralActed():

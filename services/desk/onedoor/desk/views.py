@@ -121,13 +121,16 @@ TABLES: Mapping[str, Table] = {
                  state_event="uuid", sent_at="timestamptz", due_ack="timestamptz", due_action="timestamptz",
                  due_finish="timestamptz", due_event="uuid", acknowledged_at="timestamptz",
                  acted_at="timestamptz", answered_at="timestamptz", ended_at="timestamptz", outcome="text",
-                 reason="text", child="boolean", classification="text"),
+                 reason="text", replaces="uuid", extension_until="timestamptz",
+                 extension_asked_at="timestamptz", extension_decided_at="timestamptz", child="boolean",
+                 classification="text"),
         stamped={
             **_by("state_event", "from", "to", "to_division", "urgency", "state", "state_at", "outcome",
                   "reason"),
             **_by("due_event", "due_finish"),
         },
-        latest=frozenset({"acknowledged_at", "acted_at", "answered_at", "ended_at"}),
+        latest=frozenset({"acknowledged_at", "acted_at", "answered_at", "ended_at", "extension_asked_at",
+                          "extension_decided_at"}),
     ),
     "clocks": Table(
         "clock_id",
@@ -194,8 +197,12 @@ case when r.state = 'sent' and r.due_ack is not null then r.due_ack
 
 OVERDUE = f"({OPEN} and (({DUE}) < $1 or r.due_finish < $1))"
 
+ASKS = "coalesce(r.extension_asked_at > coalesce(r.extension_decided_at, '-infinity'), false)"
+"""Its receiver has asked for more time and its sender has not decided yet."""
+
 _REFERRAL = f"""
-select r.*, ({DUE}) as due, coalesce({OVERDUE}, false) as overdue, {HELD} as held,
+select r.*, ({DUE}) as due, coalesce({OVERDUE}, false) as overdue, {HELD} as held, {ASKS} as asks_for_time,
+       exists (select from referrals next where next.replaces = r.referral_id) as handed_on,
        c.receipt, c.sealed, c.opened_at as chain_opened_at
 from referrals r left join chains c using (chain_id)
 """  # noqa: S608 -- no input in it
@@ -223,6 +230,18 @@ async def answered(conn: Connection, department: str | None, limit: int = 10) ->
         where r.state in ('answered', 'returned', 'verified', 'closed') and ($1::text is null or r."to" = $1)
         order by r.state_at desc limit $2""",
         department, limit,
+    )  # fmt: skip
+
+
+async def sent(conn: Connection, now: datetime, department: str | None, limit: int = 200) -> list[Record]:
+    """What a department has sent (None: any) and is not closed: what waits for it first, then by the end."""
+    return await conn.fetch(
+        f"""select * from ({_REFERRAL}) as r
+        where ($2::text is null or r."from" = $2) and r.state not in ('closed', 'revoked')
+        and not (r.state = 'returned' and r.handed_on)
+        order by (r.asks_for_time or r.state in ('answered', 'returned', 'verified', 'drafted')) desc,
+                 r.due_finish, r.referral_id limit $3""",
+        now, department, limit,
     )  # fmt: skip
 
 

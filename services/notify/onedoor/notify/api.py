@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from onedoor.calendar import local
-from onedoor.contracts.core import PERSONAL, Actor, Command, Urgency
+from onedoor.contracts.core import PERSONAL, Actor, Command, Context, Urgency
 from onedoor.contracts.referral_rules import rule_on
 from onedoor.notify import almanac, views
 from onedoor.notify.domain import referral as verbs
@@ -134,7 +134,9 @@ class ReferralView(ReferralItem):
     """One referral, with the coded facts that travel by its rule, its clocks and the words kept with it.
 
     since: when the receiver got it last; extension: asked for, not decided; handed_on: another stands in its
-    place; settled: the coordinating bureau has decided whose it is.
+    place; settled: the coordinating bureau has decided whose it is; verbs: what the reader may do about it
+    now, the next step first; on_behalf: what they may record for the receiver; receivers: to whom it may be
+    sent on.
     """
 
     ground: str
@@ -146,6 +148,9 @@ class ReferralView(ReferralItem):
     replaces: UUID | None
     handed_on: bool
     settled: bool
+    verbs: list[str]
+    on_behalf: list[str]
+    receivers: list[str]
     subjects: tuple[UUID, ...]
     facts: Mapping[str, Any]
     clocks: list[ClockItem]
@@ -218,7 +223,9 @@ async def referrals(
 
 
 @router.get("/v1/referrals/{referral_id}")
-async def one_referral(referral_id: UUID, actor: Reader, conn: Reading, response: Response) -> ReferralView:
+async def one_referral(
+    request: Request, referral_id: UUID, actor: Reader, conn: Reading, response: Response
+) -> ReferralView:
     """One referral; that it was read, and by whom, is recorded."""
     row = await views.referral(conn, referral_id)
     if row is None:
@@ -227,8 +234,31 @@ async def one_referral(referral_id: UUID, actor: Reader, conn: Reading, response
     response.headers.update(etag(row["version"]))
     clocks = [_clock_facts(clock) for clock in await views.clocks_of(conn, referral_id)]
     notes = [dict(note) for note in await views.notes(conn, referral_id)]
-    facts = _facts(Referral.model_validate_json(row["body"]), row["version"], row["overdue"])
-    return ReferralView.model_validate(facts | {"clocks": clocks, "notes": notes})
+    state = Referral.model_validate_json(row["body"])
+    assert state.wanted is not None
+    facts = _facts(state, row["version"], row["overdue"])
+    given = _verbs(actor, state, request.app.state.onedoor.clock.now())
+    said = {"clocks": clocks, "notes": notes, "receivers": sorted(verbs.receivers(state.wanted))}
+    return ReferralView.model_validate(facts | said | given)
+
+
+def _verbs(actor: Actor, state: Referral, now: datetime) -> dict[str, list[str]]:
+    """What the domain and the actor's grants allow."""
+    context = Context(actor, now)
+    handles, verifies, records = (
+        may(actor, f"referral.{action}") is not None for action in ("handle", "verify", "behalf")
+    )
+    own = [
+        verbs.NAMES[kind]
+        for kind in verbs.possible(state, context)
+        if (handles if kind in verbs.RECEIVERS else verifies)
+    ]
+    others = [
+        verbs.NAMES[kind]
+        for kind in verbs.possible(state, context, on_behalf=True)
+        if records and kind in verbs.RECEIVERS
+    ]
+    return {"verbs": own, "on_behalf": others}
 
 
 @router.post("/v1/referrals/{referral_id}/acknowledge", response_model=Answered)

@@ -61,7 +61,8 @@ class ReferralDrafted(ReferralEvent):
 
 class ReferralSent(ReferralEvent):
     """It stands on the receiver's list. Sent a second time where a supplement raised its urgency, or where
-    danger was told after a withdrawal had revoked it; `again` says which.
+    danger was told after a withdrawal had revoked it; `again` says which. `replaces`: the returned referral
+    in whose place it stands; `settled`: by a decision of the coordinating bureau.
     """
 
     type = "referral.sent"
@@ -75,6 +76,8 @@ class ReferralSent(ReferralEvent):
     facts: dict[str, Any] = Field(default_factory=dict)
     late_entry: bool = False
     again: Literal["urgency_raised", "told_again"] | None = None
+    replaces: UUID | None = None
+    settled: bool = False
 
 
 class ReferralSupplemented(ReferralEvent):

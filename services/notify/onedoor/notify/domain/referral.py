@@ -308,6 +308,22 @@ FOLLOWS: Mapping[type[Command], frozenset[State]] = {
 
 HELD_TAKES: frozenset[type[Command]] = frozenset({Acknowledge, Act, Answer})
 RECEIVERS: frozenset[type[Command]] = frozenset({Acknowledge, Act, Return, Extend, Answer})
+NAMES: Mapping[type[ByPerson], str] = {
+    Send: "send",
+    Acknowledge: "acknowledge",
+    Act: "act",
+    Answer: "answer",
+    Extend: "extend",
+    Return: "return",
+    Approve: "approve",
+    Decline: "decline",
+    SendOn: "send_on",
+    Verify: "verify",
+    Close: "close",
+    Reopen: "reopen",
+    Revoke: "revoke",
+}
+"""The verbs as pages name them, the next step first."""
 VERBS: Mapping[type[Command], tuple[str, str]] = {
     Send: ("sent", "发送"),
     Acknowledge: ("acknowledged", "签收"),
@@ -376,9 +392,11 @@ class ReferralSentOn(ReferralCameBack):
 
 
 class ReferralHandedOn(KeptHere):
-    """Another referral stands in its place."""
+    """Another one stands in its place. `held`: it stays with its first receiver until that is acknowledged."""
 
     type = "referral.handed_on"
+
+    held: bool
 
 
 class ReferralTookOver(KeptHere):
@@ -428,7 +446,9 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
         case TakeOver():
             return (ReferralTakenOver(**_kept(referral)),) if referral.held else ()
         case NoteHandedOn():
-            return () if referral.handed_on else (ReferralHandedOn(**_kept(referral)),)
+            if referral.handed_on:
+                return ()
+            return (ReferralHandedOn(**_kept(referral), held=referral.held),)
         case NoteDue():
             return (ReferralDueNoted(**_kept(referral), due_finish=command.due_finish),)
         case ByPerson():
@@ -505,6 +525,8 @@ def _sent(referral: Referral, at: datetime, again: Again | None = None) -> Refer
         facts=wanted.facts,
         late_entry=wanted.late_entry,
         again=again,
+        replaces=wanted.replaces,
+        settled=wanted.settled,
     )
 
 
@@ -676,6 +698,21 @@ def _no_such_receiver(wanted: Wanted, command: SendOn) -> Refusal | None:
             "to_division",
         )
     return None
+
+
+def possible(referral: Referral, context: Context, on_behalf: bool = False) -> list[type[ByPerson]]:
+    """The verbs that would not be refused now, if all that they ask for is given; the next step first."""
+    found = []
+    for kind in NAMES:
+        whole: dict[str, Any] = {"stands": True} if kind is Send else {}
+        if kind is SendOn and referral.wanted is not None:
+            whole = {"to": min(receivers(referral.wanted)), "to_division": "-"}
+        refusal = _refused(referral, kind(target=referral.referral_id, on_behalf=on_behalf, **whole), context)
+        if refusal is None and kind is Extend:
+            refusal = _not_extendable(referral, context.now)
+        if refusal is None:
+            found.append(kind)
+    return found
 
 
 def receivers(wanted: Wanted) -> frozenset[str]:

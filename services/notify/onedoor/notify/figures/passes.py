@@ -23,6 +23,7 @@ from onedoor.contracts.events.notify import (
 )
 from onedoor.contracts.registry import EVENTS
 from onedoor.notify.domain import duties
+from onedoor.notify.domain.referral import ReferralHandedOn, ReferralTakenOver
 from onedoor.runtime.service import Connection
 
 TAKES = frozenset(
@@ -69,6 +70,8 @@ async def record(conn: Connection, events: Sequence[Envelope]) -> None:
 def pass_of(event: Envelope) -> Pass | None:
     """The pass that an event is; None where nothing changes hands."""
     match event.data:
+        case ReferralTakenOver() | ReferralHandedOn(held=False) as over:
+            return _pass(event, over.referral_id, "referral", None, None, event.time)
         case ReferralEvent() as referral:
             return _of_referral(event, referral)
         case CaseEvent() as case:
