@@ -1,4 +1,4 @@
-"""A referral at the desk, by those who hold it: more time, a return, an answer, and two who answer at once."""
+"""A referral at the desk, by those who hold it: more time, a return, an answer, two who answer at once."""
 
 import re
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""One matter, whoever tries whatever: handed over, returned, sent on, extended, answered, reopened, withdrawn.
+"""One matter, whoever tries what: handed over, returned, sent on, extended, answered, reopened, withdrawn.
 
 At any time one office at most is responsible, every open referral has its clocks, none breaches twice for one
 end, nobody answers what was not acknowledged, and the time that each office held it adds up to the whole.
@@ -6,6 +6,7 @@ end, nobody answers what was not acknowledged, and the time that each office hel
 
 from collections import Counter
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -158,7 +159,7 @@ class Matter(RuleBasedStateMachine):
             mine = [each for each in found if each.subject == id_]
             whole = (mine[-1].until or self.now) - mine[0].since
             assert sum(((each.until or self.now) - each.since for each in mine), timedelta()) == whole
-            assert all(one.until == two.since for one, two in zip(mine, mine[1:], strict=False))
+            assert all(one.until == two.since for one, two in pairwise(mine))
 
     def passes(self) -> list[Pass]:
         envelopes = [

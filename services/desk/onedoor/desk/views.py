@@ -233,16 +233,18 @@ async def answered(conn: Connection, department: str | None, limit: int = 10) ->
     )  # fmt: skip
 
 
+_SENT = f"""
+select * from ({_REFERRAL}) as r
+where ($2::text is null or r."from" = $2) and r.state not in ('closed', 'revoked')
+and not (r.state = 'returned' and r.handed_on)
+order by (r.asks_for_time or r.state in ('answered', 'returned', 'verified', 'drafted')) desc,
+         r.due_finish, r.referral_id limit $3
+"""  # noqa: S608 -- no input in it
+
+
 async def sent(conn: Connection, now: datetime, department: str | None, limit: int = 200) -> list[Record]:
     """What a department has sent (None: any) and is not closed: what waits for it first, then by the end."""
-    return await conn.fetch(
-        f"""select * from ({_REFERRAL}) as r
-        where ($2::text is null or r."from" = $2) and r.state not in ('closed', 'revoked')
-        and not (r.state = 'returned' and r.handed_on)
-        order by (r.asks_for_time or r.state in ('answered', 'returned', 'verified', 'drafted')) desc,
-                 r.due_finish, r.referral_id limit $3""",
-        now, department, limit,
-    )  # fmt: skip
+    return await conn.fetch(_SENT, now, department, limit)
 
 
 async def referral(conn: Connection, referral_id: UUID, now: datetime) -> Record | None:

@@ -392,7 +392,7 @@ class ReferralSentOn(ReferralCameBack):
 
 
 class ReferralHandedOn(KeptHere):
-    """Another one stands in its place. `held`: it stays with its first receiver until that is acknowledged."""
+    """Another one stands in its place. `held`: it stays with its first receiver until that one is taken."""
 
     type = "referral.handed_on"
 
