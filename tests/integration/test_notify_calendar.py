@@ -116,6 +116,21 @@ async def test_a_clock_started_by_a_process_that_had_not_heard_is_found_and_coun
     assert {clock[1:] for clock in await clocks(bench, "finish")} == {(moment("2027-02-21"), False, 1)}
 
 
+async def test_a_clock_that_cannot_be_counted_again_holds_up_no_other(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    await refer(bench, 3)
+    (spoilt, *_) = [row["id"] for row in await bench.rows("select id from clocks where duty = 'finish'")]
+    await bench.rows("update clocks set started_at = null where id = $1 returning id", spoilt)
+    await send(bench, NOTICE_2027)
+    await hear(bench)
+    assert await almanac.recount_all(bench.app.unit, WINTER, batch=4) == 6
+    assert len(await recomputed(bench)) == 5
+    assert [record.message for record in caplog.records if record.levelname == "CRITICAL"] == [
+        "clock not counted again"
+    ]
+
+
 async def test_the_explanation_of_what_ended_stays_as_it_was_counted(bench: Bench) -> None:
     await refer(bench, 1)
     (referral,) = [row["id"] for row in await bench.rows("select id from referrals")]

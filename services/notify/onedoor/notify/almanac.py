@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from onedoor.calendar import (
     Calendar,
@@ -23,6 +24,7 @@ from onedoor.calendar import (
 from onedoor.contracts.core import SYSTEM, Context
 from onedoor.notify import views
 from onedoor.notify.domain.clock import Recompute
+from onedoor.notify.sweep import passes
 from onedoor.runtime import database
 from onedoor.runtime.app import App
 from onedoor.runtime.service import Connection
@@ -101,20 +103,45 @@ async def recount(unit: Unit, now: datetime, batch: int = BATCH) -> int:
     """Count up to `batch` open clocks of older editions again, in one transaction; how many it looked at.
 
     Clocks that another process holds are left for the next time. What the count gives anew is published with
-    both values; what stays as it is only notes the edition.
+    both values; what stays as it is only notes the edition. If any of them fails, each is worked by itself.
     """
     edition = in_force().edition
-    async with unit.transaction() as tx:
-        ids = await views.outdated(tx.conn, edition, batch)
-        if not ids:
-            return 0
-        notice = await views.notice_name(tx.conn, edition)
-        context = Context(SYSTEM, now)
-        directives = [Directive((Recompute(target=id_, notice=notice),), context) for id_ in ids]
-        outcomes = await unit.run(tx.conn, directives)
-        same = [outcome.target for each in outcomes for outcome in each if not outcome.events]
-        await views.note_edition(tx.conn, same, edition)
-        return len(ids)
+    try:
+        async with unit.transaction() as tx:
+            ids = await views.outdated(tx.conn, edition, batch)
+            await _recount(unit, tx.conn, ids, edition, now)
+            return len(ids)
+    except Exception as error:
+        if passes(error):
+            raise
+        log.warning("the recount goes on clock by clock", extra={"error": type(error).__name__})
+    async with unit.pool.acquire() as conn:
+        ids = await views.outdated(conn, edition, batch)
+    for id_ in ids:
+        await _alone(unit, id_, edition, now)
+    return len(ids)
+
+
+async def _recount(unit: Unit, conn: Connection, ids: Sequence[UUID], edition: int, now: datetime) -> None:
+    notice = await views.notice_name(conn, edition)
+    context = Context(SYSTEM, now)
+    directives = [Directive((Recompute(target=id_, notice=notice),), context) for id_ in ids]
+    outcomes = await unit.run(conn, directives) if ids else []
+    same = [outcome.target for each in outcomes for outcome in each if not outcome.events]
+    await views.note_edition(conn, same, edition)
+
+
+async def _alone(unit: Unit, id_: UUID, edition: int, now: datetime) -> None:
+    """One that cannot be counted again keeps its date, holds up no other, and is said aloud."""
+    try:
+        async with unit.transaction() as tx:
+            await _recount(unit, tx.conn, [id_], edition, now)
+    except Exception as error:
+        if passes(error):
+            raise
+        log.critical("clock not counted again", extra={"error": type(error).__name__, "calendar": edition})
+        async with unit.transaction() as tx:
+            await views.note_edition(tx.conn, [id_], edition)
 
 
 async def recount_all(unit: Unit, now: datetime, batch: int = BATCH) -> int:

@@ -337,7 +337,7 @@ def _extended(event: ReferralExtended, _: datetime) -> Sequence[Command]:
 
 
 def _reopened(event: ReferralReopened, at: datetime) -> Sequence[Command]:
-    limit = str(duties.limits(event.urgency, event.to)["finish"])
+    limit = str(duties.limits(event.urgency, event.to, at)["finish"])
     return (_start(event, "finish", limit, at, "reopened"),)
 
 

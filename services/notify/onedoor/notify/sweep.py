@@ -49,7 +49,7 @@ async def sweep(unit: Unit, now: datetime, batch: int = BATCH) -> int:
             await _take(unit, tx.conn, claimed, now)
             return len(claimed)
     except Exception as error:
-        if _passes(error):
+        if passes(error):
             raise
         log.warning("sweep goes on clock by clock", extra={"error": type(error).__name__})
     return await _clock_by_clock(unit, now, batch)
@@ -64,7 +64,8 @@ async def _take(
         await unit.run(conn, directives, {(CLOCK.name, id_): held for id_, held in claimed.items()})
 
 
-def _passes(error: Exception) -> bool:
+def passes(error: Exception) -> bool:
+    """Whether it passes by itself: PostgreSQL is away, or another transaction came between."""
     return database.out_of_reach(error) or isinstance(error, database.PASSING)
 
 
@@ -86,7 +87,7 @@ async def _alone(unit: Unit, id_: UUID, version: int, now: datetime) -> Taken:
             await views.unstick(tx.conn, id_)
             return "taken"
     except Exception as error:
-        if _passes(error):
+        if passes(error):
             raise
         await _set_aside(unit, id_, version, error)
         return "stuck"

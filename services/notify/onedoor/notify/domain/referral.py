@@ -512,7 +512,7 @@ def _inform(referral: Referral, command: InformReferral) -> Sequence[Event]:
 def _sent(referral: Referral, at: datetime, again: Again | None = None) -> ReferralSent:
     wanted = referral.wanted
     assert wanted is not None
-    limits = duties.limits(wanted.urgency, wanted.to)
+    limits = duties.limits(wanted.urgency, wanted.to, at)
     ends = {duty: duties.due_at(at, limit) for duty, limit in limits.items()}
     return ReferralSent(
         **identity(referral),
@@ -918,7 +918,7 @@ def _reopen(referral: Referral, command: Reopen, context: Context) -> Decided:
     if isinstance(reason, Refusal):
         return reason
     assert referral.wanted is not None
-    limit = duties.limits(referral.wanted.urgency, referral.wanted.to)["finish"]
+    limit = duties.limits(referral.wanted.urgency, referral.wanted.to, context.now)["finish"]
     finish = duties.due_at(context.now, limit)
     again = {"reason": reason, "due_finish": finish, "reopened_at": context.now}
     return (ReferralReopened(**identity(referral), **again),)
