@@ -211,6 +211,16 @@ async def test_dibao_from_application_to_confirmation(cases: Cases, case: Case, 
     assert reproduce(read_evidence(frozen.content)).of("dibao").amount_fen == 94_000
     assert "文心兰" not in frozen.text
 
+    ended = {"L1": "met", "L2": "met", "L3": "met", "L4": "met", "L5": "met", "L5q": "met"}
+    clocks: dict[str, str] = {}
+
+    async def every_clock_is_met() -> bool:
+        rows = await cases.conn.fetch("select duty, state from notify.clocks where duty ^@ 'L'")
+        clocks.update({row["duty"]: row["state"] for row in rows})
+        return clocks == ended | {"L7": "running", "L8": "running"}
+
+    await eventually(every_clock_is_met, what=f"the clocks of a granted case: {clocks}")
+
     words = (await case.worker.get(f"/v1/cases/{case.id}/words")).json()
     assert [each["words"] for each in words] == ["与申报一致"]
     state = await cases.conn.fetchval("select state from assistance.cases where id = $1", case.id)

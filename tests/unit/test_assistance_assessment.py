@@ -87,6 +87,13 @@ def test_the_digest_is_of_the_file_and_the_decision_of_its_day() -> None:
     assert reproduce(read_evidence(later.evidence)).of("dibao").amount_fen == 131_000
 
 
+def test_names_and_numbers_are_not_kept_with_the_file() -> None:
+    named = file(member("m1", "head", "1980-05-06", HEAD, name="文心兰"))
+    household = assessment.checked(named, DAY)
+    assert "文心兰" not in str(assessment.stored(household))
+    assert facts(named).digest == facts(file(member("m1", "head", "1980-05-06", HEAD))).digest
+
+
 def test_a_persons_programme_is_assessed_for_that_person() -> None:
     old = file(member("m1", "head", "1950-01-01", HEAD, supporters=[]))
     found = assessment.assess(old, proceeding("tekun", HEAD), DAY)

@@ -256,6 +256,7 @@ def test_tiers_of_approval_by_amount(amount: int, role: str, says: str) -> None:
 def test_one_matter_one_discussion_allows_what_the_tiers_and_rules_do_not() -> None:
     walk = Walk("temporary_expenditure").to("reported")
     sat = {"participants": ("a", "b", "c"), "result": "support", "amount_fen": 2_500_000, "statement": "纪要"}
+    assert walk.says("discuss", **sat | {"participants": ("a", "a", "b")}) == "discussion.three"
     walk.step("discuss", **sat)
     unknown = assessed("temporary_expenditure", "not_eligible", None)
     said = {"reason": "一事一议"}

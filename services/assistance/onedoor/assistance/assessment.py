@@ -54,14 +54,19 @@ def checked(raw: object, today: date) -> Household:
     return household
 
 
+def stored(household: Household) -> dict[str, Any]:
+    """The file as it is kept: by person ids; names and identity numbers have their own place."""
+    return as_file(household, identified=False)
+
+
 def digest(household: Household) -> str:
     """What tells one file from another."""
-    return content_hash(as_file(household))
+    return content_hash(stored(household))
 
 
 def written(file: Mapping[str, Any]) -> dict[str, Any]:
     """A stored file with its keys in the order in which people write them."""
-    return as_file(parse_household(file))
+    return stored(parse_household(file))
 
 
 def facts_of(household: Household) -> HouseholdFacts:
@@ -97,7 +102,6 @@ def decided(file: Mapping[str, Any], day: date) -> tuple[Household, Decisions]:
 
 def assess(file: Mapping[str, Any], proceeding: Proceeding, day: date) -> Assessed | None:
     """What the rules say of this proceeding's programme as of the day; None: nothing of this person."""
-    stored = parse_household(file)
     household, decisions = decided(file, day)
     member = _member(household, proceeding.person_id)
     found = next(
@@ -119,7 +123,7 @@ def assess(file: Mapping[str, Any], proceeding: Proceeding, day: date) -> Assess
             amount_fen=found.amount_fen,
             per=WORKFLOWS[proceeding.programme].per or "month",
             rule_version=f"{version.version}/{version.rules}/{version.parameters}",
-            household=digest(stored),
+            household=digest(parse_household(file)),
             evidence=content_hash(evidence.decode()),
             stable=not any(_able_to_work(member, day) for member in household.members),
         ),
@@ -158,12 +162,12 @@ def ceiling_fen(programme: str, facts: HouseholdFacts | None, region: str | None
 __all__ = [
     "Assessed",
     "HouseholdProblems",
-    "as_file",
     "assess",
     "ceiling_fen",
     "checked",
     "decided",
     "digest",
     "facts_of",
+    "stored",
     "written",
 ]

@@ -251,7 +251,7 @@ def _add_household(router: APIRouter, roles: frozenset[str]) -> None:
                 return await _draft(tx, case_id, raw, problems)
             outcome = (await tx.execute(command, actor=actor, expected_version=expected_version(request)))[0]
             if outcome.refusal is None:
-                content = assessment.as_file(household)
+                content = assessment.stored(household)
                 await records.put_file(tx.conn, case_id, facts.digest, content, people, tx.now)
             body = Saved(case_id=case_id, draft=False, household_size=facts.size, version=outcome.version)
             return answer(outcome, 200, body)

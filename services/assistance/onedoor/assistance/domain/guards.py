@@ -14,6 +14,7 @@ from onedoor.contracts.core import Refusal
 from onedoor.contracts.work import referral_id
 
 APPEAL_DAYS = 60
+PARTICIPANTS = 3
 CHECK_RULE, CHECK_BY = "R16", "verification-centre"
 """核对: the referral of the financial check, and who does it."""
 
@@ -85,6 +86,17 @@ def not_by_the_unit_fled_from(case: AssistanceCase, proceeding: Proceeding, aske
         "Another unit has to visit this household; choose investigators of another division.",
         "该户须由其他单位入户，请另选调查人员。",
         "investigators",
+    )
+
+
+@about_what_is_said
+def three_took_part(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        len(set(asked.said.participants)) >= PARTICIPANTS,
+        "discussion.three",
+        "At least three different people take part in a joint discussion; name them.",
+        "一事一议须有三名以上不同人员参加，请填写。",
+        "participants",
     )
 
 

@@ -70,7 +70,7 @@ CHECKING = (
 def _opining(meets: tuple[str, ...] = ()) -> tuple[Step, ...]:
     return (
         Step("discuss", _in("investigating", "opinion", "reported"), "stay", ALL, said.Discuss,
-             kept.DiscussionRecorded),
+             kept.DiscussionRecorded, (guards.three_took_part,)),
         Step("give-opinion", _in("investigating"), "opinion", TOWNSHIP, said.GiveOpinion,
              events.OpinionGiven,
              (guards.household_on_file, guards.investigated, guards.not_a_relative,
@@ -315,7 +315,8 @@ SMALL_AID = Workflow(
     (
         Step("confirm-urgency", _in("received"), "urgent", TOWNSHIP | DISTRICT, said.Stated,
              events.UrgencyConfirmed),
-        Step("discuss", _in("urgent"), "stay", ALL, said.Discuss, kept.DiscussionRecorded),
+        Step("discuss", _in("urgent"), "stay", ALL, said.Discuss, kept.DiscussionRecorded,
+             (guards.three_took_part,)),
         Step("pay-first", _in("urgent"), "papers", CONFIRMING, said.PayFirst, events.AidPaidFirst,
              (guards.not_a_relative, guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
              decides="grant", starts=("L19",), meets=("L17",)),

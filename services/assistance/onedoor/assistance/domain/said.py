@@ -85,7 +85,7 @@ class RecordCheck(Said):
 class Discuss(Said):
     """一事一议: at least three take part."""
 
-    participants: tuple[Staff, ...] = Field(min_length=3, max_length=20)
+    participants: tuple[Staff, ...] = Field(max_length=20)
     result: Literal["support", "oppose"]
     amount_fen: Fen | None = None
     statement: Words
