@@ -93,6 +93,12 @@ async def test_from_the_roster_to_a_named_person(visitors: Visit, system: System
             for word in ("姨妈", "child", "chain_id", "儿童"):
                 assert word not in said
 
+            await police.goes("/duty")
+            await expect(police.page.locator("#duty")).to_contain_text("高卫平")
+            await expect(police.page.locator("#duty")).not_to_contain_text("田小禾")
+            await police.looked("duty-own")
+            await police.goes("/inbox")
+
             operations = await visitors("ops-1")
             await operations.goes("/duty/deliveries")
             await expect(operations.page.locator("main")).to_contain_text("已送达")
