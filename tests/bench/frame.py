@@ -195,7 +195,13 @@ async def measure(bench: Bench, group: Group, only: Collection[str]) -> Outcome 
         return None
     wanted = set(group.runs) if chosen else set().union(*(bar.runs() for bar in bars))
     beliefs = [belief for belief in group.beliefs if belief.runs() <= wanted]
-    values, missing = await _rounds(bench, group, [name for name in group.runs if name in wanted])
+    names = [name for name in group.runs if name in wanted]
+    values: dict[str, list[float]] = {}
+    missing: dict[str, str] = {}
+    try:
+        await _rounds(bench, group, names, values, missing)
+    except Exception as reason:  # what other groups have to say is not lost with this one
+        missing |= {name: _told(group, name, reason) for name in names if name not in missing}
     return Outcome(
         group.name,
         values,
@@ -205,12 +211,21 @@ async def measure(bench: Bench, group: Group, only: Collection[str]) -> Outcome 
     )
 
 
+def _told(group: Group, name: str, reason: Exception) -> str:
+    """The reason why a run gave nothing; said at once, too."""
+    told = f"{type(reason).__name__}: {reason}"
+    print(f"  {group.name} {name}: {told}", file=sys.stderr, flush=True)
+    return told
+
+
 async def _rounds(
-    bench: Bench, group: Group, names: Sequence[str]
-) -> tuple[dict[str, list[float]], dict[str, str]]:
+    bench: Bench,
+    group: Group,
+    names: Sequence[str],
+    values: dict[str, list[float]],
+    missing: dict[str, str],
+) -> None:
     """All runs in turn, every other round backwards, so that a drift of the machine meets all alike."""
-    values: dict[str, list[float]] = {}
-    missing: dict[str, str] = {}
     rounds = group.rounds or bench.size(5, 3)
     async with group.prepare(bench):
         for number in range(rounds):
@@ -219,15 +234,15 @@ async def _rounds(
                     continue
                 try:
                     figures = await group.runs[name](bench)
-                except (NotMeasured, RuntimeError, TimeoutError, AssertionError) as reason:
-                    missing[name] = f"{type(reason).__name__}: {reason}"
-                    print(f"  {group.name} {name}: {missing[name]}", file=sys.stderr, flush=True)
+                except Exception as reason:
+                    missing[name] = _told(group, name, reason)
+                    for figure in [each for each in values if each.startswith(f"{name}.")]:
+                        del values[figure]  # rounds are compared with rounds
                     continue
                 for figure, value in figures.items():
                     values.setdefault(f"{name}.{figure}", []).append(value)
                 said = ", ".join(f"{figure} {short(value)}" for figure, value in figures.items())
                 print(f"  {group.name} {number + 1}/{rounds} {name}: {said}", file=sys.stderr, flush=True)
-    return values, missing
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:

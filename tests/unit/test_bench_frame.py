@@ -48,6 +48,27 @@ def test_anchors_are_believed_only_in_their_known_range(ours: float, holds: bool
     assert believe(belief, {"ours.rate": [ours], "theirs.rate": [10]}).holds is holds
 
 
+async def test_a_run_that_fails_in_a_later_round_is_not_measured_and_the_others_are() -> None:
+    rounds = 0
+
+    async def steady(bench: Bench) -> Mapping[str, float]:
+        return {"rate": 10.0}
+
+    async def breaks(bench: Bench) -> Mapping[str, float]:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 2:
+            raise OSError("gone")
+        return {"rate": 10.0}
+
+    group = Group("g", {"ours": steady, "theirs": breaks}, (FASTER,))
+    outcome = await measure(BENCH, group, ())
+    assert outcome is not None
+    assert outcome.values == {"ours.rate": [10.0] * 3}
+    assert outcome.missing == {"theirs": "OSError: gone"}
+    assert [judged.verdict for judged in outcome.judged] == ["not measured"]
+
+
 async def test_only_the_runs_that_a_chosen_bar_needs_take_turns_and_what_fails_leaves_the_others() -> None:
     order: list[str] = []
 
