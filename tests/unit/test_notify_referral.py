@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from onedoor.calendar import moment
 from onedoor.contracts.core import Actor, Event, Refusal, derived_id
 from onedoor.contracts.events.intake import Subject
+from onedoor.contracts.events.need import NeedClosed
 from onedoor.contracts.events.notify import ReferralAcknowledged, ReferralSent
 from onedoor.contracts.referral_rules import check
 from onedoor.notify.domain.clock import PauseClock, ResumeClock, clock_id
@@ -40,6 +41,7 @@ from onedoor.triage import Application, evaluate, packaged_rules
 from tests.notify import (
     ANYONE,
     APPLICATION,
+    CHAIN,
     CHILD,
     FRIDAY,
     REQUEST,
@@ -827,3 +829,38 @@ def test_courts_and_procuratorates_are_informed_and_never_chased() -> None:
         if event.type == "alert.escalated"  # type: ignore[attr-defined]
     )
     assert not any(kind == "ring" and state.to == "court" for (kind, _), state in notify.states.items())
+
+
+CONSENTED = {"facts": {"consent_charity": True}, "service": "charity"}
+
+
+@pytest.mark.parametrize("reason", ["consent_withdrawn", "met"])
+@pytest.mark.parametrize("first", ["requested", "closed"])
+def test_a_consent_taken_back_takes_back_what_went_to_charities(reason: str, first: str) -> None:
+    events: dict[str, tuple[Event, datetime]] = {
+        "requested": (requested(FRIDAY, "R17", "charity-federation", **CONSENTED), FRIDAY),
+        "closed": (need_closed(reason), FRIDAY + HOUR),
+    }
+    notify = opened()
+    for name in sorted(events, key=lambda name: name != first):
+        notify.read(*events[name])
+    id_ = referral_id(REQUEST, "R17", "charity-federation")
+    assert notify.referral(id_).state == ("revoked" if reason == "consent_withdrawn" else "sent")
+    assert notify.referral(R4).state == "sent", "what needs no consent stands"
+    if reason == "consent_withdrawn":
+        again = requested(
+            FRIDAY + 2 * HOUR, "R17", "charity-federation", request_id=derived_id("again"), **CONSENTED
+        )
+        notify.read(again, FRIDAY + 2 * HOUR)
+        anew = notify.referral(referral_id(derived_id("again"), "R17", "charity-federation"))
+        assert anew.state == "sent", "who consents anew is served anew"
+
+
+def need_closed(reason: str) -> NeedClosed:
+    return NeedClosed(
+        service="charity",
+        case_id=derived_id("case", APPLICATION, "charity"),
+        chain_id=CHAIN,
+        application_id=APPLICATION,
+        reason=reason,
+    )

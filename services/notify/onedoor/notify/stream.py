@@ -13,6 +13,7 @@ from onedoor.contracts.events.intake import (
     ApplicationSupplemented,
     ApplicationWithdrawn,
 )
+from onedoor.contracts.events.need import NeedClosed
 from onedoor.contracts.events.notify import (
     ClockRecomputed,
     ClockResumed,
@@ -47,6 +48,7 @@ from onedoor.notify.domain.ledger import (
     NoteDecision,
     NoteReturn,
     Withdraw,
+    WithdrawConsent,
     ledger_id,
 )
 from onedoor.notify.domain.referral import (
@@ -176,6 +178,13 @@ def _withdrawn(event: ApplicationWithdrawn, _: datetime) -> Sequence[Command]:
             protection_stands=event.protection_stands,
         ),
     )
+
+
+def _need_closed(event: NeedClosed, at: datetime) -> Sequence[Command]:
+    """A consent taken back takes back what was handed to charities on it."""
+    if event.reason != "consent_withdrawn":
+        return ()
+    return (WithdrawConsent(**_of(event), fact="consent_charity", at=at),)
 
 
 def _decided(event: CaseDecided, at: datetime) -> Sequence[Command]:
@@ -353,9 +362,12 @@ _FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
     ApplicationWithdrawn: _withdrawn,
     ReferralRequested: _requested,
     CaseDecided: _decided,
+    NeedClosed: _need_closed,
     ledger.ReferralAdmitted: _referral_admitted,
     ledger.ReferralInformed: _referral_informed,
-    ledger.ReferralReleased: lambda event, _: (Release(target=event.referral_id, at=event.at),),
+    ledger.ReferralReleased: lambda event, _: (
+        Release(target=event.referral_id, at=event.at, reason=event.reason),
+    ),
     ledger.DutyAdmitted: _duty_admitted,
     ledger.DutyMarked: _duty_marked,
     ledger.DutyEnded: _duty_ended,
@@ -388,6 +400,7 @@ TAKES = statutory.TAKES | frozenset(
         ApplicationWithdrawn,
         ReferralRequested,
         CaseDecided,
+        NeedClosed,
     )
 )
 """Of the topics that notify reads."""

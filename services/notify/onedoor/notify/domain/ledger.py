@@ -8,7 +8,6 @@ opened. A case that asks after a withdrawal without such a knock is set aside, u
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
@@ -24,7 +23,7 @@ from onedoor.contracts.core import (
     derived_id,
 )
 from onedoor.contracts.events.notify import Kept
-from onedoor.contracts.referral_rules import DISTRICT_RULE, PROTECTION, RANK, directory
+from onedoor.contracts.referral_rules import DISTRICT_RULE, PROTECTION, RANK, RULES, directory
 from onedoor.contracts.work import referral_id as referral_id
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.referral import Wanted
@@ -97,7 +96,9 @@ class Withdrawal(BaseModel):
 
 
 class Ledger(BaseModel):
-    """The folded state. plans: when each was made; aside: what cases asked for after a withdrawal."""
+    """The folded state. plans: when each was made; consents_gone: by fact, when it was last taken back;
+    aside: what cases asked for after a withdrawal.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -107,6 +108,7 @@ class Ledger(BaseModel):
     entries: dict[UUID, Entry] = Field(default_factory=dict)
     duties: tuple[AskedDuty, ...] = ()
     withdrawals: tuple[Withdrawal, ...] = ()
+    consents_gone: dict[str, datetime] = Field(default_factory=dict)
     aside: tuple[Asked, ...] = ()
 
     @property
@@ -153,6 +155,13 @@ class Withdraw(OfApplication):
     protection_stands: bool = False
 
 
+class WithdrawConsent(OfApplication):
+    """The consent that this fact says is taken back: what needs it is, too (PIPL art. 15)."""
+
+    fact: str
+    at: datetime
+
+
 class NoteDecision(OfApplication):
     """A service has decided on its case: the duties that this meets are met."""
 
@@ -168,7 +177,7 @@ class NoteReturn(OfApplication):
     at: datetime
 
 
-COMMANDS: tuple[type[Command], ...] = (Admit, Withdraw, NoteDecision, NoteReturn)
+COMMANDS: tuple[type[Command], ...] = (Admit, Withdraw, WithdrawConsent, NoteDecision, NoteReturn)
 
 
 class LedgerEvent(Event):
@@ -216,11 +225,19 @@ class RequestSetAside(OfWanted):
 
 
 class ReferralReleased(LedgerEvent):
-    """The withdrawal of that moment takes it away."""
+    """What was withdrawn at that moment takes it away."""
 
     type = "ledger.referral_released"
 
     referral_id: UUID
+    at: datetime
+    reason: str = "withdrawn"
+
+
+class ConsentWithdrawn(LedgerEvent):
+    type = "ledger.consent_withdrawn"
+
+    fact: str
     at: datetime
 
 
@@ -271,6 +288,7 @@ INTERNAL: tuple[type[Event], ...] = (
     ReferralInformed,
     RequestSetAside,
     ReferralReleased,
+    ConsentWithdrawn,
     DutyAdmitted,
     DutyMarked,
     DutyEnded,
@@ -286,6 +304,8 @@ def decide(ledger: Ledger, command: Command, context: Context) -> Sequence[Event
             return _admit(ledger, command)
         case Withdraw():
             return _withdraw(ledger, command)
+        case WithdrawConsent():
+            return _without_consent(ledger, command)
         case NoteDecision():
             return _decided(ledger, command)
         case NoteReturn():
@@ -325,10 +345,32 @@ def _admitted(ledger: Ledger, command: Admit, asked: Asked) -> Sequence[Event]:
         return (ReferralInformed(**_of(command), referral_id=asked.referral_id, wanted=wanted),)
     wanted = wanted.model_copy(update={"replaces": _replaced(ledger, asked)})
     admitted = ReferralAdmitted(**_of(command), referral_id=asked.referral_id, wanted=wanted)
-    gone = ledger.taken_by(asked)
-    if gone is None:
+    released = {"referral_id": asked.referral_id}
+    if (gone := ledger.taken_by(asked)) is not None:
+        return (admitted, ReferralReleased(**_of(command), **released, at=gone.at))
+    at = ledger.consents_gone.get(_consent(asked.wanted.rule) or "")
+    if at is None or asked.wanted.sent_at >= at:
         return (admitted,)
-    return (admitted, ReferralReleased(**_of(command), referral_id=asked.referral_id, at=gone.at))
+    return (admitted, ReferralReleased(**_of(command), **released, at=at, reason="consent_withdrawn"))
+
+
+def _consent(rule: str) -> str | None:
+    """The fact without which the rule sends nothing."""
+    row = RULES.get(rule)
+    return row.consent.fact if row is not None and row.consent is not None else None
+
+
+def _without_consent(ledger: Ledger, command: WithdrawConsent) -> Sequence[Event]:
+    """What was asked for before is taken back; who consents anew asks anew."""
+    known = ledger.consents_gone.get(command.fact)
+    if known is not None and known >= command.at:
+        return ()
+    released = [
+        ReferralReleased(**_of(command), referral_id=id_, at=command.at, reason="consent_withdrawn")
+        for id_, entry in ledger.entries.items()
+        if _consent(entry.rule) == command.fact and entry.asked_at < command.at
+    ]
+    return (ConsentWithdrawn(**_of(command), fact=command.fact, at=command.at), *released)
 
 
 def _came_back(ledger: Ledger, command: NoteReturn) -> Sequence[Event]:
@@ -482,6 +524,8 @@ def _changes(ledger: Ledger, event: LedgerEvent) -> Mapping[str, Any]:
                     for duty in ledger.duties
                 )
             }
+        case ConsentWithdrawn():
+            return {"consents_gone": ledger.consents_gone | {event.fact: event.at}}
         case Withdrawn():
             return {"withdrawals": (*ledger.withdrawals, event.withdrawal)}
         case ReturnNoted():

@@ -170,9 +170,12 @@ class InformReferral(Command):
 
 
 class Release(Command):
-    """The application was withdrawn at `at`: revoke what is still open and no protection."""
+    """The application, or the consent that it needs, was withdrawn at `at`: revoke it if it is still open and
+    no protection.
+    """
 
     at: datetime
+    reason: str = "withdrawn"
 
 
 class TakeOver(Command):
@@ -442,7 +445,7 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
         case InformReferral():
             return _inform(referral, command)
         case Release():
-            return _release(referral, command.at)
+            return _release(referral, command)
         case TakeOver():
             return (ReferralTakenOver(**_kept(referral)),) if referral.held else ()
         case NoteHandedOn():
@@ -530,10 +533,10 @@ def _sent(referral: Referral, at: datetime, again: Again | None = None) -> Refer
     )
 
 
-def _release(referral: Referral, at: datetime) -> Decided:
+def _release(referral: Referral, command: Release) -> Decided:
     if referral.state not in FOLLOWS[Revoke] or referral.protection:
         return ()
-    return (ReferralRevoked(**identity(referral), reason="withdrawn", revoked_at=at),)
+    return (ReferralRevoked(**identity(referral), reason=command.reason, revoked_at=command.at),)
 
 
 def _refused(referral: Referral, command: ByPerson, context: Context) -> Refusal | None:
