@@ -202,6 +202,15 @@ def test_a_person_nobody_knows_is_traced_from_admission() -> None:
     ]  # fmt: skip
 
 
+def test_the_tracing_notice_meets_its_day() -> None:
+    notify = Notify()
+    notify.read(admitted(FRIDAY), FRIDAY)
+    notify.read(of_stay(stay.StayCareGiven, care=("food",)), FRIDAY + HOUR)
+    assert notify.clock("L29", STAY).state == "running"
+    notify.read(of_stay(stay.StayCareGiven, care=("food", "tracing_notice")), FRIDAY + 2 * HOUR)
+    assert notify.clock("L29", STAY).state == "met"
+
+
 def test_who_is_known_has_ten_days_and_no_tracing() -> None:
     notify = Notify()
     notify.read(admitted(FRIDAY, unidentified=False), FRIDAY)

@@ -43,8 +43,21 @@ ENDED: frozenset[StayState] = frozenset({"returned", "left"})
 HERE: frozenset[StayState] = frozenset({"admitted", "in_care", "identified"})
 """The states of somebody who is at the station."""
 
-CARE = frozenset({"food", "lodging", "clothing", "washing", "medical", "contact_family", "psychological"})
-"""What the station gives (381 art. 7; 132)."""
+CARE = frozenset(
+    {
+        "food",
+        "lodging",
+        "clothing",
+        "washing",
+        "medical",
+        "contact_family",
+        "psychological",
+        "tracing_notice",
+    }
+)
+"""What the station gives (381 art. 7; 132); tracing_notice: published for somebody whom nobody knows, within
+24 hours of admission (158; L29).
+"""
 
 HOW = frozenset(
     {"document", "police_face", "fingerprint", "dna", "relative", "tracing_notice", "statement_checked"}
