@@ -177,10 +177,10 @@ async def test_two_processes_tell_and_send_everything_once(
             )
 
             async def all_sent() -> bool:
-                rows = await conn.fetch("select state from deliveries")
                 notices = "select count(*) from notices where kind = 'escalated' and state = 'told'"
-                done = await conn.fetchval(notices) >= len(reports)
-                return done and all(row["state"] == "sent" for row in rows)
+                told = await conn.fetchval(notices) >= len(reports)
+                rows = await conn.fetch("select state from deliveries")
+                return told and len(rows) >= len(reports) and all(row["state"] == "sent" for row in rows)
 
             await eventually(all_sent, 60, processes[0].tail())
             rows = await conn.fetch(DELIVERIES)
