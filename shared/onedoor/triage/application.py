@@ -169,6 +169,16 @@ class Consent(Part):
     charity: bool = False
 
 
+class Suspected(Part):
+    """The unit that is named as suspected, or whose person is: nothing is handed to it, but one level up.
+
+    Without a division the whole department is meant.
+    """
+
+    department: Short = Field(description="department code, such as village or public-security")
+    division: Division | None = None
+
+
 class Emergency(Part):
     """A sudden event that makes basic life difficult."""
 
@@ -318,6 +328,7 @@ class ApplicationForm(Part):
     consent: Consent = Consent()
     emergency: Emergency | None = None
     needs: tuple[Need, ...] = ()
+    suspected: Suspected | None = Field(None, description="sealed: travels to nobody")
     relative_of_staff: bool = Field(False, description="near relative of a case worker or village cadre")
     earlier_applications: tuple[EarlierApplication, ...] = ()
     stages: tuple[Stage, ...] = ()

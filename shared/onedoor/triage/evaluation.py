@@ -60,7 +60,8 @@ def _referrals(
     for row in rules.referrals:
         if row.when in holding:
             for to in row.to:
-                planned.setdefault((row.rule, to), _referral(application, rules, row, to, clock))
+                referral = _referral(application, rules, row, to, clock)
+                planned.setdefault((row.rule, referral.to), referral)
     return tuple(planned.values())
 
 
@@ -81,13 +82,16 @@ class _Clock:
 def _referral(
     application: Application, rules: Rules, row: ReferralRow, to: str, clock: _Clock
 ) -> PlannedReferral:
+    from_ = _from(application, rules, row, to)
+    sender, _ = _unsuspected(application, rules, from_, application.place.division)
+    to, division = _unsuspected(application, rules, to, _to_division(application, rules, row, to))
     clocks = rules.duties.referral(row.urgency, application.received_at)
     awake = clocks.ack_round_the_clock if to in rules.round_the_clock else None
     return PlannedReferral(
         rule=row.rule,
-        from_=_from(application, rules, row, to),
+        from_=sender,
         to=to,
-        to_division=_to_division(application, rules, row, to),
+        to_division=division,
         urgency=row.urgency,
         due_ack=clock.end(awake or clocks.ack),
         due_action=clock.end(clocks.action) if clocks.action else None,
@@ -96,6 +100,22 @@ def _referral(
         drafted=row.drafted,
         asked_at=application.received_at,
     )
+
+
+def _unsuspected(
+    application: Application, rules: Rules, department: str, division: str | None
+) -> tuple[str, str | None]:
+    """Department and division as they are, or one level up where they are named as suspected.
+
+    Where no division is known, a suspected unit of that department may be meant.
+    """
+    named = application.suspected
+    if named is None or named.department != department:
+        return department, division
+    if named.division and division and named.division[:9] != division[:9]:
+        return department, division
+    over = rules.one_level_up.over(department, whole=named.division is None)
+    return over, division if over in rules.one_level_up.units else rules.home
 
 
 def _from(application: Application, rules: Rules, row: ReferralRow, to: str) -> str:

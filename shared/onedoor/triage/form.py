@@ -26,6 +26,7 @@ from onedoor.triage.application import (
     Place,
     Stage,
     Subject,
+    Suspected,
 )
 
 Loc = tuple[str | int, ...]
@@ -193,6 +194,7 @@ _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("household",): Household,
     ("household", "members"): Member,
     ("consent",): Consent,
+    ("suspected",): Suspected,
     ("emergency",): Emergency,
     ("earlier_applications",): EarlierApplication,
     ("stages",): Stage,

@@ -24,6 +24,21 @@ class RulesProblem(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class OneLevelUp:
+    """Who gets what a suspected unit must not: units: of a division; departments: named as a whole."""
+
+    units: Mapping[str, str]
+    departments: Mapping[str, str]
+    otherwise: str
+
+    def over(self, department: str, whole: bool) -> str:
+        """The department over this one; of a division's unit maybe the same one, by its district office."""
+        if not whole:
+            return self.units.get(department, department)
+        return self.units.get(department) or self.departments.get(department, self.otherwise)
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceRow:
     """A service is concerned."""
 
@@ -89,6 +104,7 @@ class Rules:
     round_the_clock: frozenset[str]
     roles: Mapping[str, str]
     channels: Mapping[str, str]
+    one_level_up: OneLevelUp
     services: tuple[ServiceRow, ...]
     referrals: tuple[ReferralRow, ...]
     duties: Duties
@@ -123,6 +139,7 @@ def parse_rules(text: str, duties: Duties) -> Rules:
         round_the_clock=frozenset(raw["round_the_clock"]),
         roles=raw["origins"]["roles"],
         channels=raw["origins"]["channels"],
+        one_level_up=OneLevelUp(**raw["one_level_up"]),
         services=services,
         referrals=referrals,
         duties=duties,
@@ -177,6 +194,10 @@ def _condition(name: str) -> Condition:
 
 
 def _check(rules: Rules, departments: frozenset[str]) -> None:
+    up = rules.one_level_up
+    named = {*up.units, *up.units.values(), *up.departments, *up.departments.values(), up.otherwise}
+    if unknown := named - departments:
+        raise RulesProblem(f"one_level_up: unknown department {', '.join(sorted(unknown))}")
     for row in rules.referrals:
         if unknown := {*row.to, row.from_} - departments - {"origin"}:
             raise RulesProblem(f"{row.rule}: unknown department {', '.join(sorted(unknown))}")

@@ -13,7 +13,7 @@ from onedoor.contracts import codes
 from onedoor.desk.divisions import DIVISIONS
 from onedoor.desk.remote import Reply
 from onedoor.desk.web import AtDesk, Desk, badge
-from onedoor.triage import application
+from onedoor.triage import application, packaged_rules
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,6 +40,7 @@ LISTS: Mapping[str, Any] = {
     "disabilities": get_args(codes.DisabilityType),
     "divisions": DIVISIONS,
     "channels": get_args(application.Channel),
+    "departments": sorted(packaged_rules().departments),
 }
 
 
@@ -108,6 +109,7 @@ def body_of(form: FormData) -> dict[str, Any]:
         "registered_division": _text(form, "registered_division"),
         "needs": [need for need in (*DANGER_NEEDS, *NEEDS) if f"need_{need}" in form],
         "emergency": {"kind": emergency} if emergency else None,
+        "suspected": _some(form, "suspected", "department", "division"),
         "consent": {name: True for name in ("financial_check", "charity") if f"consent_{name}" in form},
         "statement": _text(form, "statement"),
         "facts_text": _text(form, "facts_text"),

@@ -25,6 +25,7 @@ from onedoor.triage.application import (
     Place,
     Stage,
     Subject,
+    Suspected,
 )
 
 PROTECTION_STAGE = "protection_order_requested"
@@ -65,6 +66,7 @@ class Known(BaseModel):
     consent_charity: bool = False
     needs: tuple[str, ...] = ()
     emergency: Emergency | None = None
+    suspected: Suspected | None = None
     relative_of_staff: bool = False
     stages: tuple[Stage, ...] = ()
     protection_claimed: bool = False
@@ -85,7 +87,7 @@ class Known(BaseModel):
 
     def told(self) -> dict[str, Any]:
         """The fields of the application events."""
-        left_out = {"relative_of_staff", "stages", "protection_claimed", "subjects", "emergency"}
+        left_out = {"suspected", "relative_of_staff", "stages", "protection_claimed", "subjects", "emergency"}
         subjects = tuple(subject.model_dump(exclude={"mark"}) for subject in self.subjects)
         emergency = None if self.emergency is None else self.emergency.model_dump()
         return self.model_dump(exclude=left_out) | {"subjects": subjects, "emergency": emergency}
@@ -120,6 +122,7 @@ def coded(
         consent_charity=form.consent.charity,
         needs=tuple(dict.fromkeys(form.needs)),
         emergency=form.emergency,
+        suspected=form.suspected,
         relative_of_staff=form.relative_of_staff,
         stages=form.stages if believed else (),
         protection_claimed=not believed and any(stage.kind == PROTECTION_STAGE for stage in form.stages),
@@ -152,6 +155,7 @@ def evaluated(known: Known, at: datetime, earlier: Mapping[UUID, Iterable[UUID]]
         consent=Consent(financial_check=known.consent_financial_check, charity=known.consent_charity),
         emergency=known.emergency,
         needs=known.needs,
+        suspected=known.suspected,
         relative_of_staff=known.relative_of_staff,
         stages=known.stages,
         earlier_applications=tuple(
@@ -186,6 +190,7 @@ def merged(known: Known, more: Known) -> Known:
             "consent_financial_check": known.consent_financial_check or more.consent_financial_check,
             "consent_charity": known.consent_charity or more.consent_charity,
             "needs": tuple(dict.fromkeys((*known.needs, *more.needs))),
+            "suspected": more.suspected or known.suspected,
             "relative_of_staff": known.relative_of_staff or more.relative_of_staff,
             "protection_claimed": known.protection_claimed or more.protection_claimed,
             "stages": (*known.stages, *(stage for stage in more.stages if stage not in known.stages)),
