@@ -49,6 +49,7 @@ ACTIONS: tuple[str, ...] = (
     "ring.handle",
     "chain.read",
     "figures.read",
+    "figures.simulate",
     "stream.read",
     "letters.read",
     "letters.handle",
@@ -156,7 +157,8 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
     "district": {
         **_each(
             f"{_ASSISTANCE} case.work case.decide referral.handle referral.behalf referral.verify "
-            "clock.pause figures.read registry.read registry.work registry.manage payment.read payment.list "
+            "clock.pause figures.read figures.simulate registry.read registry.work registry.manage "
+            "payment.read payment.list "
             "payment.build payment.approve",
             _anyone(CASEWORK),
         ),
@@ -198,7 +200,7 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
         **_each("case.read case.work referral.read referral.handle clock.read", _department(CASEWORK)),
         **_notices(CASEWORK),
     },
-    "leader": {**_each("figures.read", _anyone(OPEN)), **_notices(OPEN)},
+    "leader": {**_each("figures.read figures.simulate", _anyone(OPEN)), **_notices(OPEN)},
     "ops": {
         **_each("delivery.read roster.read", _anyone(OPEN)),
         **_notices(OPEN),

@@ -41,7 +41,8 @@ create table decisions (
   amount_fen bigint not null check (amount_fen >= 0),
   first_month int not null,
   last_month int,
-  at timestamptz not null
+  at timestamptz not null,
+  classification text not null default 'internal'
 );
 create index decisions_proceeding on decisions (proceeding_id);
 
@@ -51,6 +52,7 @@ create table spans (
   first_month int not null,
   last_month int,
   amount_fen bigint not null check (amount_fen <> 0),
+  classification text not null default 'internal',
   primary key (proceeding_id, decision_id)
 );
 
@@ -74,6 +76,7 @@ create table runs (
   built_by text not null,
   approved_at timestamptz,
   approved_by text,
+  classification text not null default 'internal',
   unique (programme, month, number)
 );
 create unique index runs_one_waits on runs (programme) where state = 'built';
@@ -101,7 +104,8 @@ create table entries (
   run_id uuid,
   document text,
   at timestamptz not null,
-  actor text not null
+  actor text not null,
+  classification text not null default 'internal'
 );
 create index entries_proceeding on entries (proceeding_id);
 create unique index entries_once on entries (run_id, proceeding_id, kind) where run_id is not null;
@@ -111,6 +115,8 @@ DIVISION = """
 coalesce(current_setting('onedoor.own_division', true), '') = ''
 or division = current_setting('onedoor.division', true)
 """
+OF_ACCOUNT = "exists (select from accounts where accounts.proceeding_id = {table}.proceeding_id)"
+"""What belongs to an account is as hidden as the account."""
 OF_CASE = "exists (select from cases where cases.id = payees.case_id)"
 
 
@@ -119,5 +125,6 @@ def upgrade() -> None:
     protect(op, "accounts", DIVISION)
     protect(op, "lines", DIVISION)
     protect(op, "payees", OF_CASE)
-    for table in ("runs", "decisions", "spans", "entries"):
-        sql(op, f"grant select on {table} to onedoor_assistance_reader")
+    protect(op, "runs")
+    for table in ("decisions", "spans", "entries"):
+        protect(op, table, OF_ACCOUNT.format(table=table))

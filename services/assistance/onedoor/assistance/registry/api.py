@@ -30,6 +30,7 @@ Reader = Annotated[Actor, Depends(allow("registry.read"))]
 Worker = Annotated[Actor, Depends(allow("registry.work"))]
 Manager = Annotated[Actor, Depends(allow("registry.manage"))]
 Leader = Annotated[Actor, Depends(allow("figures.read"))]
+Simulator = Annotated[Actor, Depends(allow("figures.simulate"))]
 
 Tier = Literal["tekun", "dibao", "edge", "rigid", "other"]
 Day = Annotated[date | None, Query(description="as it stood on this day; absent: today")]
@@ -249,7 +250,7 @@ async def settle(
 
 
 @router.post("/simulations")
-async def simulate(request: Request, actor: Leader, body: Simulation) -> dict[str, Any]:
+async def simulate(request: Request, actor: Simulator, body: Simulation) -> dict[str, Any]:
     """Who of the households on file gains or loses by other figures, and the monthly cost; nothing is kept.
 
     By programme, street and tier; groups under five, and what would give them away, are hidden.
