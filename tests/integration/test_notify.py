@@ -400,3 +400,51 @@ async def test_who_signed_elsewhere_stays_in_the_notes(bench: Bench) -> None:
         "behalf_means": BEHALF["means"],
         "behalf_document": BEHALF["document"],
     }
+
+
+async def test_what_comes_too_late_is_a_problem_and_changes_nothing(bench: Bench) -> None:
+    """More time after the end, an answer to what is closed, a feedback that its rule does not know."""
+    await bench.read(application(planned(to_division=HERE)))
+    school: dict[str, Any] = {"role": "department", "department": "education"}
+    town: dict[str, Any] = {"role": "child-worker", "department": "township", "division": HERE}
+    await bench.ask("POST", f"{R4_PATH}/acknowledge", **school)
+    unknown = {"feedback": "已复学", "outcome": "helped", "results": {"mood": "good"}}
+    bench.clock.at = moment("2026-10-10T00:00")
+    tried = [
+        (await bench.ask("POST", f"{R4_PATH}/extend", **school, body={"reason": "other"}), "until"),
+        (await bench.ask("POST", f"{R4_PATH}/answer", **school, body=unknown), "results.mood"),
+        (await bench.ask("POST", f"{R4_PATH}/answer", **school, body={"outcome": "other"}), "feedback"),
+        (await bench.ask("POST", f"{R4_PATH}/send-on", **town, body={"to": "nobody"}), None),
+    ]
+    for refused, field in tried:
+        assert refused.status_code in (409, 422), refused.text
+        problem = refused.json()
+        assert problem["detail"]
+        assert problem["detail_zh"]
+        if field is not None:
+            assert problem["errors"][0]["field"] == field
+            assert problem["errors"][0]["remedy"]
+    assert (await bench.ask("GET", R4_PATH, **school)).json()["state"] == "acknowledged"
+    await bench.ask("POST", f"{R4_PATH}/answer", **school, body={"feedback": "已复学"})
+    await bench.ask("POST", f"{R4_PATH}/verify", **town)
+    await bench.ask("POST", f"{R4_PATH}/close", **town)
+    late = await bench.ask("POST", f"{R4_PATH}/answer", **school, body={"feedback": "再次反馈"})
+    assert (late.status_code, late.json()["code"]) == (409, "referral.state")
+    view = (await bench.ask("GET", R4_PATH, **school)).json()
+    assert view["state"] == "closed"
+    assert [note["kind"] for note in view["notes"]] == ["feedback"], "nothing of it was kept"
+
+
+async def test_what_one_may_do_now_is_told_with_the_referral(bench: Bench) -> None:
+    await bench.read(application(planned(to_division=HERE)))
+    school: dict[str, Any] = {"role": "department", "department": "education"}
+    town: dict[str, Any] = {"role": "child-worker", "department": "township", "division": HERE}
+    mine, theirs = [(await bench.ask("GET", R4_PATH, **who)).json() for who in (school, town)]
+    assert (mine["verbs"], mine["on_behalf"]) == (["acknowledge", "return"], [])
+    assert (theirs["verbs"], theirs["on_behalf"]) == (["revoke"], ["acknowledge", "return"])
+    await bench.ask("POST", f"{R4_PATH}/acknowledge", **school)
+    await bench.ask("POST", f"{R4_PATH}/extend", **school, body={"reason": "other"})
+    theirs = (await bench.ask("GET", R4_PATH, **town)).json()
+    assert theirs["verbs"] == ["approve", "decline", "revoke"]
+    done = await bench.ask("POST", f"{R4_PATH}/approve", **town)
+    assert done.json()["state"] == "extended"

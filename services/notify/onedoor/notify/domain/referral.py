@@ -6,6 +6,7 @@ within a working day; the third return of a matter goes to the coordinating bure
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -619,7 +620,7 @@ def _not_yet(referral: Referral, command: ByPerson, context: Context) -> Refusal
                 "Nobody has asked for more time, or it is decided already.",
                 "没有待审批的延期申请。",
             )
-        case Reopen() if referral.state == "returned" and referral.handed_on:
+        case Reopen() if referral.handed_on:
             return _HANDED_ON
         case Act() | Answer() if not referral.acknowledged:
             return Refusal(
@@ -866,7 +867,7 @@ def _not_extendable(referral: Referral, now: datetime) -> Refusal | None:
             "More time was asked for already; the sender has not decided yet.",
             "已申请延期，等待转出方审批。",
         )
-    return _OVERDUE if now >= referral.due_finish else None
+    return replace(_OVERDUE, field="until") if now >= referral.due_finish else None
 
 
 def _extended_until(referral: Referral, until: datetime | None) -> datetime | Refusal:
