@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from onedoor.contracts.core import Context, Envelope, Refusal, derived_id
+from onedoor.contracts.core import Context, Envelope, Refusal
 from onedoor.contracts.events.notify import ClockBreached, ClockRescheduled
 from onedoor.contracts.referral_rules import RULES, directory
 from onedoor.notify.domain.clock import OPEN, PauseClock, ResumeClock, clock_id
@@ -38,6 +38,7 @@ from onedoor.notify.figures.holdings import holdings
 from onedoor.notify.figures.passes import Pass, pass_of
 from tests.notify import ANYONE, FRIDAY, Notify, application, of_plan, planned, withdrawn
 
+NO_TIME = timedelta()
 HOLDING = ("sent", "acknowledged", "acted", "extended", "reopened")
 SAID: dict[type, dict[str, Any]] = {
     Return: {"reason": "not_our_matter"},
@@ -125,7 +126,7 @@ class Matter(RuleBasedStateMachine):
     @invariant()
     def one_office_at_most_is_responsible(self) -> None:
         open_ = {id_: r for id_, r in self.known().items() if r.state in HOLDING or r.held}
-        held = {id_ for id_, r in open_.items() if r.held}
+        held = {id_ for id_, r in open_.items() if r.waits_for_next}
         waiting = {
             id_
             for id_, r in open_.items()
@@ -154,16 +155,26 @@ class Matter(RuleBasedStateMachine):
 
     @invariant()
     def what_each_office_held_adds_up(self) -> None:
-        found = holdings(self.passes())
+        """With the time in which it was over and lay with nobody, until it was reopened."""
+        passes = self.passes()
+        found = holdings(passes)
         for id_ in self.known():
             mine = [each for each in found if each.subject == id_]
-            whole = (mine[-1].until or self.now) - mine[0].since
-            assert sum(((each.until or self.now) - each.since for each in mine), timedelta()) == whole
-            assert all(one.until == two.since for one, two in pairwise(mine))
+            turns = [each for each in passes if each.subject == id_]
+            nobody = sum((two.at - one.at for one, two in pairwise(turns) if one.department is None), NO_TIME)
+            held = sum(((each.until or self.now) - each.since for each in mine), NO_TIME)
+            assert held + nobody == (mine[-1].until or self.now) - mine[0].since + self.over(turns)
+            assert all(one.until <= two.since for one, two in pairwise(mine) if one.until is not None)
+
+    def over(self, turns: list[Pass]) -> timedelta:
+        """Time at the end that lies with nobody is after the whole, not in it."""
+        last = [each for each in turns if each.department is not None][-1]
+        after = turns[turns.index(last) + 1 :]
+        return after[-1].at - after[0].at if after else NO_TIME
 
     def passes(self) -> list[Pass]:
         envelopes = [
-            Envelope(id=derived_id("pass", number), source="notify", subject=id_, time=at, key="", data=event)
+            Envelope(id=UUID(int=number), source="notify", subject=id_, time=at, key="", data=event)
             for number, (at, _, id_, event) in enumerate(self.notify.log)
         ]
         return [each for envelope in envelopes if (each := pass_of(envelope)) is not None]

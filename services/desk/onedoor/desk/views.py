@@ -185,7 +185,11 @@ async def has_arrived(pool: asyncpg.Pool, event_id: UUID) -> bool:
 OPEN = "r.state in ('sent', 'acknowledged', 'acted', 'extended', 'reopened')"
 """Somebody has to do something about the referral."""
 
-HELD = f"({OPEN} or (r.state = 'returned' and r.urgency = 'critical'))"
+HELD = f"""
+(({OPEN} or (r.state = 'returned' and r.urgency = 'critical'))
+ and not exists (select from referrals taken
+                 where taken.replaces = r.referral_id and taken.acknowledged_at is not null))
+"""
 """A critical referral that is disputed stays with its first receiver (首接负责)."""
 
 DUE = """

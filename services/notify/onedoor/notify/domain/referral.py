@@ -49,6 +49,7 @@ State = Literal[
     "revoked",
 ]
 
+TAKEN_UP: frozenset[State] = frozenset({"acknowledged", "acted"})
 RETURN_REASONS = ("not_our_matter", "wrong_division", "duplicate", "person_not_found", "other")
 HANDED_ON = "handed_on"
 """The reason of the return by which the coordinating bureau gives a matter to whom it has decided."""
@@ -154,6 +155,12 @@ class Referral(BaseModel):
     def held(self) -> bool:
         """Returned, but still the first receiver's (首接负责)."""
         return self.state == "returned" and self.critical and not self.released
+
+    @property
+    def waits_for_next(self) -> bool:
+        """Held, or taken up by the first receiver after all, until the one in its place is acknowledged."""
+        taken_up = self.critical and self.handed_on and self.state in TAKEN_UP
+        return self.held or taken_up
 
 
 class OpenReferral(Command):
@@ -448,7 +455,10 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
         case Release():
             return _release(referral, command)
         case TakeOver():
-            return (ReferralTakenOver(**_kept(referral)),) if referral.held else ()
+            if not referral.waits_for_next:
+                return ()
+            # Whoever it stood in for is relieved with it, if nobody has acknowledged in between.
+            return (ReferralTakenOver(**_kept(referral)), *_took_over(referral))
         case NoteHandedOn():
             if referral.handed_on:
                 return ()
@@ -982,7 +992,7 @@ def _changes(referral: Referral, event: Event) -> Mapping[str, Any]:
         case ReferralExtensionDeclined():
             return {"extension": None}
         case ReferralTakenOver():
-            return {"released": True, "acknowledged": False}
+            return {"state": "returned", "released": True, "acknowledged": False}
         case ReferralExtended():
             longer = {"extended": True, "extension": None, "due_finish": event.due_finish}
             return {"state": "extended"} | longer
