@@ -16,7 +16,12 @@ from openpyxl import load_workbook
 from onedoor.assistance.domain.approval import packaged
 from onedoor.assistance.payments.schedule import Decided, month_number, month_text, owed, schedule
 from onedoor.contracts.core import derived_id
-from onedoor.contracts.events.assistance import CaseSuspended, ProceedingEnded, SuspicionCleared
+from onedoor.contracts.events.assistance import (
+    CaseSuspended,
+    Determined,
+    ProceedingEnded,
+    SuspicionCleared,
+)
 from tests.assistance import DIBAO, HERE, Assistance, assistance, proceeding_of
 from tests.servers import Servers
 
@@ -267,3 +272,61 @@ async def test_the_budget_warns_before_a_fund_is_used_up(
     told = (await paying.ask("GET", "/v1/payments/budget?year=2026")).json()
     fund = next(fund for fund in told if "dibao" in fund["programmes"])
     assert (fund["spent_fen"], fund["warned"], fund["exceeded"]) == (900, True, False)
+
+
+async def test_a_childs_household_is_paid_and_stands_in_the_banks_file(paying: Paying) -> None:
+    """Its account holds no word of the protection, so that those who pay see it."""
+    case = await paying.case("child")
+    await paying.app.writer.execute("update cases set classification = 'child' where id = $1", case)
+    facts = {"kind": "grant", "reason": "conditions_met", "amount_fen": DIBAO, "rule_version": "1"}
+    ids = {"decision_id": uuid4(), "first_month": "2026-06", "child": True}
+    await paying.told(Determined.model_validate(paying.of(case) | facts | ids))
+    payee = {"holder": "白小满", "bank": "invented bank", "account": "6200000000001234"}
+    assert (await paying.ask("PUT", f"/v1/cases/{case}/payee", payee)).status_code == 204
+    run = await paying.build()
+    approve = f"/v1/payments/runs/{run['run_id']}/approve"
+    approved = await paying.ask("POST", approve, role="finance", person="finance-2")
+    assert (approved.json()["total_fen"], approved.json()["paid_lines"]) == (DIBAO, 1)
+    file = await paying.ask("GET", f"/v1/payments/runs/{run['run_id']}/file", role="finance")
+    assert "6200000000001234" in file.text
+
+
+async def test_what_two_people_looked_at_is_what_the_bank_is_told(paying: Paying) -> None:
+    """Neither a payee changed before the approval nor one changed after it redirects the money."""
+    for name in ("before", "after"):
+        await paying.decide(await paying.case(name))
+    other = {"holder": "另一人", "bank": "invented bank", "account": "6299999999999999"}
+    run = await paying.build()
+    paying.clock.at += timedelta(hours=1)
+    before, after = (derived_id("test-case", name) for name in ("before", "after"))
+    await paying.ask("PUT", f"/v1/cases/{before}/payee", other)
+    await paying.ask("POST", f"/v1/payments/runs/{run['run_id']}/approve", person="finance-2")
+    await paying.ask("PUT", f"/v1/cases/{after}/payee", other)
+    file = (await paying.ask("GET", f"/v1/payments/runs/{run['run_id']}/file")).text
+    assert "6299999999999999" not in file
+    assert "6200000000001234" in file
+    held = {line["case_id"]: line["held"] for line in await paying.lines(run)}
+    assert held == {str(before): "changed", str(after): None}
+
+
+async def test_who_is_suspended_before_the_approval_is_not_paid_whatever_the_times_say(
+    paying: Paying,
+) -> None:
+    case = await paying.case("suspect")
+    proceeding = await paying.decide(case)
+    run = await paying.build()
+    paying.clock.at -= timedelta(seconds=2)
+    await paying.told(CaseSuspended(**paying.of(case)))
+    await paying.ask("POST", f"/v1/payments/runs/{run['run_id']}/approve", person="finance-2")
+    assert await paying.paid(proceeding) == 0
+
+
+async def test_what_was_given_back_cannot_come_back_from_the_bank_too(paying: Paying) -> None:
+    proceeding = await paying.decide(await paying.case("both"))
+    run = await paying.pay()
+    given = {"amount_fen": DIBAO, "document": "R-1"}
+    await paying.ask("POST", f"/v1/payments/accounts/{proceeding}/repayments", given)
+    back = {"proceeding_id": str(proceeding), "reason": "account closed"}
+    answered = await paying.ask("POST", f"/v1/payments/runs/{run['run_id']}/returned", back)
+    assert answered.json()["code"] == "payment.not_paid_here"
+    assert await paying.paid(proceeding) == 0

@@ -165,6 +165,24 @@ async def test_who_looks_eligible_or_no_longer_fits_is_a_lead_until_it_is_not_so
     path = f"/v1/registry/leads/{lead['id']}/settle"
     assert (await service.ask("POST", path, {"result": "reviewed"})).json()["result"] == "reviewed"
     assert (await service.ask("POST", path, {"result": "reviewed"})).json()["code"] == "registry.settled"
+    assert await reviewed(service) == set(), "what somebody settled is not asked again the same month"
+    service.clock.at += timedelta(days=30)
+    assert await reviewed(service) == {(str(rich), "dibao", "no_longer")}
+
+
+async def test_a_household_that_left_is_not_told_to_the_other_office(service: Assistance) -> None:
+    """And no other household's tier in its place."""
+    person = await service.person("柳春晓", BORN)
+    case = await service.case("left", (person,))
+    await service.determined(case)
+    other = await service.case("zz")
+    await service.determined(other, "grant", "tekun")
+    await service.ask("POST", "/v1/registry/lists", listed(("杜若", BORN)))
+    tasks = (await service.ask("GET", "/v1/registry/differences?kind=missing_there")).json()["items"]
+    await service.determined(case, "stop")
+    (task,) = [task for task in tasks if task["name"] == "柳春晓"]
+    answered = await service.ask("POST", f"/v1/registry/differences/{task['id']}/refer")
+    assert answered.json()["code"] == "registry.left"
 
 
 async def test_other_figures_are_tried_on_the_households_on_file(service: Assistance) -> None:

@@ -1,6 +1,7 @@
 """Tables as files for spreadsheets: CSV and XLSX, the same rows in both."""
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +18,8 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv; charset=utf-8"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A text that begins so is run by spreadsheets as a formula; an apostrophe before it keeps it a text."""
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""What no sheet can hold."""
 
 
 def as_csv(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
@@ -67,6 +70,7 @@ def _plain(value: object) -> object:
 def _cell(value: object) -> Any:
     if isinstance(value, datetime):
         return local(value).replace(tzinfo=None)
-    if isinstance(value, str) and value.startswith("="):
-        return f"'{value}"
-    return value if value is None or isinstance(value, str | int | float | Decimal) else str(value)
+    if isinstance(value, str):
+        text = UNPRINTABLE.sub("", value)
+        return f"'{text}" if text.startswith("=") else text
+    return value if value is None or isinstance(value, int | float | Decimal) else str(value)

@@ -91,6 +91,9 @@ create table lines (
   amount_fen bigint not null check (amount_fen >= 0),
   held text,
   returned text,
+  holder text,
+  bank text,
+  account text,
   classification text not null,
   primary key (run_id, proceeding_id)
 );
@@ -117,6 +120,7 @@ or division = current_setting('onedoor.division', true)
 """
 OF_ACCOUNT = "exists (select from accounts where accounts.proceeding_id = {table}.proceeding_id)"
 """What belongs to an account is as hidden as the account."""
+OF_PAID_CASE = "exists (select from accounts where accounts.case_id = payees.case_id)"
 OF_CASE = "exists (select from cases where cases.id = payees.case_id)"
 
 
@@ -124,7 +128,7 @@ def upgrade() -> None:
     sql(op, TABLES)
     protect(op, "accounts", DIVISION)
     protect(op, "lines", DIVISION)
-    protect(op, "payees", OF_CASE)
+    protect(op, "payees", f"{OF_CASE} or {OF_PAID_CASE}")
     protect(op, "runs")
     for table in ("decisions", "spans", "entries"):
         protect(op, table, OF_ACCOUNT.format(table=table))

@@ -1,4 +1,8 @@
-"""Accounts: one per proceeding, with what its decisions owe. Written from the case's events, in sets."""
+"""Accounts: one per proceeding, with what its decisions owe. Written from the case's events, in sets.
+
+A child's account is restricted, not child: whoever pays must see the sum and the payee, and nothing of the
+protection stands here.
+"""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -8,7 +12,7 @@ import asyncpg
 
 from onedoor.assistance.payments.schedule import Decided, Span, month_number, schedule
 from onedoor.calendar import local
-from onedoor.contracts.core import Envelope
+from onedoor.contracts.core import Classification, Envelope
 from onedoor.contracts.events.assistance import (
     CaseSuspended,
     Determined,
@@ -58,8 +62,12 @@ _SPAN = """
 insert into spans (proceeding_id, decision_id, first_month, last_month, amount_fen)
 select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::bigint[])
 """
-_SUSPEND = "update accounts set suspended = $2, changed_at = $3 where proceeding_id = $1"
-_MOVE = "update accounts set division = $2, changed_at = $3 where proceeding_id = $1"
+_SUSPEND = """
+update accounts set suspended = $2, changed_at = greatest(changed_at, $3) where proceeding_id = $1
+"""
+_MOVE = """
+update accounts set division = $2, changed_at = greatest(changed_at, $3) where proceeding_id = $1
+"""
 
 
 async def record(conn: Connection, events: Sequence[Envelope]) -> None:
@@ -96,11 +104,15 @@ def _is_paid(event: Envelope, paid: frozenset[UUID]) -> bool:
     return isinstance(event.data, Determined) or event.data.proceeding_id in paid  # type: ignore[attr-defined]
 
 
+def _shown(classification: Classification) -> Classification:
+    return "restricted" if classification == "child" else classification
+
+
 async def _open(conn: Connection, decided: Sequence[Envelope]) -> None:
     rows = {
         event.data.proceeding_id: (
             event.data.proceeding_id, event.data.case_id, event.data.application_id, event.data.chain_id,
-            event.data.programme, event.data.person_id, event.data.at, event.classification,
+            event.data.programme, event.data.person_id, event.data.at, _shown(event.classification),
         )
         for event in decided
         if isinstance(event.data, ProceedingEvent)

@@ -27,9 +27,9 @@ _ENTRIES = """
 select month, kind, amount_fen, run_id, at from entries where proceeding_id = $1 order by position
 """
 _BANK = """
-select row_number() over (order by lines.division, lines.proceeding_id) as sequence, payees.holder as name,
-       payees.account, payees.bank, lines.amount_fen, lines.proceeding_id as reference
-from lines join payees using (case_id) where run_id = $1 and held is null order by 1
+select row_number() over (order by division, proceeding_id) as sequence, holder as name, account, bank,
+       amount_fen, proceeding_id as reference
+from lines where run_id = $1 and held is null order by 1
 """
 _SPENT = """
 select programme, sum(amount_fen)::bigint as fen from entries join accounts using (proceeding_id)
@@ -38,7 +38,8 @@ where month between $1 and $2 group by programme
 _PAYEE = "select holder, bank, account from payees where case_id = $1"
 _SET_PAYEE = """
 insert into payees (case_id, holder, bank, account, changed_at, changed_by, classification)
-select $1, $2, $3, $4, $5, $6, classification from cases where id = $1
+select $1, $2, $3, $4, $5, $6, case classification when 'child' then 'restricted' else classification end
+from cases where id = $1
 on conflict (case_id) do update set holder = excluded.holder, bank = excluded.bank,
   account = excluded.account, changed_at = excluded.changed_at, changed_by = excluded.changed_by
 """
@@ -74,7 +75,7 @@ async def entries(conn: Connection, proceeding_id: UUID) -> Sequence[asyncpg.Rec
 
 
 async def bank(conn: Connection, run_id: UUID) -> Sequence[asyncpg.Record]:
-    """What the bank needs of an approved list, with names and accounts."""
+    """What the bank needs of an approved list, with names and accounts as they were when it was built."""
     return await conn.fetch(_BANK, run_id)
 
 

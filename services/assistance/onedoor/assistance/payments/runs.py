@@ -37,12 +37,12 @@ where programme = $1 and state = 'built' and (month, number) is distinct from ($
 
 _BUILD = """
 insert into lines (run_id, proceeding_id, case_id, division, regular_fen, arrears_fen, amount_fen, held,
-                   classification)
+                   holder, bank, account, classification)
 select $1, proceeding_id, case_id, division, regular, owed - paid_fen - regular,
        greatest(owed - paid_fen, 0),
        case when owed < paid_fen then 'debt' when suspended then 'suspended'
             when payees.case_id is null then 'no_account' end,
-       accounts.classification
+       payees.holder, payees.bank, payees.account, accounts.classification
 from accounts
 join (
   select proceeding_id,
@@ -105,7 +105,9 @@ _LOCK = "select * from runs where id = $1 for update"
 _CHANGED = """
 update lines set held = 'changed' from accounts
 where run_id = $1 and held is null and accounts.proceeding_id = lines.proceeding_id
-  and accounts.changed_at > $2
+  and (accounts.changed_at > $2 or accounts.suspended or not exists (
+    select from payees where payees.case_id = lines.case_id and payees.changed_at <= $2
+  ))
 """
 _PAY = """
 with paid as (
@@ -133,7 +135,8 @@ async def locked(conn: Connection, run_id: UUID) -> asyncpg.Record | None:
 async def approve(conn: Connection, run: asyncpg.Record, at: datetime, by: str) -> Sequence[asyncpg.Record]:
     """Enter the list into the ledger; whom it pays for the first time: case_id, proceeding_id.
 
-    A line whose account changed since the list was built is held, and is on the next list as it then stands.
+    A line whose account or payee changed since the list was built is held, and is on the next list as it then
+    stands: what two people looked at is what is paid.
     """
     await conn.execute(_CHANGED, run["id"], run["built_at"])
     await conn.execute(_PAY, run["id"], run["month"], at, by)
@@ -152,9 +155,10 @@ async def discard(conn: Connection, run_id: UUID) -> None:
 
 _RETURN = """
 with line as (
-  update lines set returned = $3
-  where run_id = $1 and proceeding_id = $2 and held is null and returned is null
-  returning proceeding_id, amount_fen
+  update lines set returned = $3 from accounts
+  where run_id = $1 and lines.proceeding_id = $2 and held is null and returned is null
+    and accounts.proceeding_id = lines.proceeding_id and accounts.paid_fen >= lines.amount_fen
+  returning lines.proceeding_id, amount_fen
 ), entry as (
   insert into entries (proceeding_id, month, kind, amount_fen, run_id, at, actor)
   select proceeding_id, $4, 'returned', -amount_fen, $1, $5, $6 from line
@@ -167,7 +171,7 @@ where accounts.proceeding_id = line.proceeding_id returning line.amount_fen
 async def bank_returned(
     conn: Connection, run: asyncpg.Record, proceeding_id: UUID, reason: str, at: datetime, by: str
 ) -> int | None:
-    """The bank sent a payment back: it is owed again. Its sum; None where it was not paid, or is back."""
+    """The bank sent a payment back: it is owed again. Its sum; None where it was not paid, or came back."""
     args = (run["id"], proceeding_id, reason, run["month"], at, by)
     back: int | None = await conn.fetchval(_RETURN, *args)
     return back

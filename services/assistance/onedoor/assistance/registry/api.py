@@ -342,9 +342,12 @@ async def refer(difference_id: UUID, request: Request, actor: Manager, conn: Rea
         not_found()
     if row["kind"] != "missing_there" or row["source"] != "agriculture":
         raise refused(_NOT_TO_REFER)
-    (household,) = await enrolments.households(
+    found = await enrolments.households(
         conn, packaged(), _today(request), after=_before(row["case_id"]), limit=0
     )
+    household = next((each for each in found if each["case_id"] == row["case_id"]), None)
+    if household is None or household["programmes"] is None:
+        raise refused(_LEFT)
     wish = RequestReferral(
         target=row["case_id"],
         request_id=uuid5(difference_id, "R20"),
@@ -402,6 +405,11 @@ _REPEATED = Refusal(
     "rows",
 )
 _SETTLED = Refusal("registry.settled", "It is settled already.", "该差异已处理。")
+_LEFT = Refusal(
+    "registry.left",
+    "The household has left the registry meanwhile: settle it otherwise.",
+    "该家庭已退出低收入人口库，请另行处理。",
+)
 _NOT_TO_REFER = Refusal(
     "registry.not_to_refer",
     "Only a household that agriculture's list lacks is told to them; settle this one otherwise.",

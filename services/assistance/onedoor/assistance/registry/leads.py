@@ -47,6 +47,12 @@ select gen_random_uuid(), row.case_id, row.programme, row.person_id, row.kind, r
 from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bigint[])
      as row (case_id, programme, person_id, kind, amount_fen)
 join cases on cases.id = row.case_id join households on households.case_id = row.case_id
+where not exists (
+  select from leads as known
+  where known.case_id = row.case_id and known.programme = row.programme and known.kind = row.kind
+    and known.person_id is not distinct from row.person_id and known.settled_by <> 'system'
+    and known.settled_at > $6::timestamptz - interval '25 days'
+)
 on conflict (case_id, programme, coalesce(person_id, case_id), kind) where state = 'open'
 do update set seen_at = excluded.seen_at, amount_fen = excluded.amount_fen, division = excluded.division
 """
@@ -122,7 +128,10 @@ def judged(
 
 
 async def keep(conn: Connection, cases: Sequence[UUID], found: Sequence[Lead], at: datetime) -> None:
-    """Write the leads of these cases; what was open and is not so any more is settled by itself."""
+    """Write the leads of these cases; what was open and is not so any more is settled by itself.
+
+    What somebody has settled is not asked again before the next month's review.
+    """
     columns = [list(column) for column in zip(*found, strict=True)] or [[]] * len(Lead._fields)
     await conn.execute(_FOUND, *columns, at)
     await conn.execute(_GONE, cases, *columns[:4], at)

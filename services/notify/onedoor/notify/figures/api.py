@@ -35,8 +35,9 @@ LONGEST = timedelta(days=5 * 366)
 STUCK = Limit(5, Unit.WORKING_DAYS)
 """Overdue for longer than this, a chain is for the meeting: the ladder's notice (due+5 wd) did not help."""
 
-From = Annotated[date, Query(alias="from", description="first day, Asia/Shanghai")]
-To = Annotated[date, Query(alias="to", description="the day after the last")]
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+From = Annotated[date, Query(alias="from", ge=FIRST_DAY, le=LAST_DAY, description="first day, Asia/Shanghai")]
+To = Annotated[date, Query(alias="to", ge=FIRST_DAY, le=LAST_DAY, description="the day after the last")]
 Department = Annotated[str | None, Query(max_length=60)]
 Duty = Annotated[str | None, Query(max_length=60)]
 Area = Annotated[str | None, Query(max_length=12, description="division code")]
