@@ -1,6 +1,7 @@
 """Trace context: what is read from a `traceparent`, what follows from it, and what a span tells."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -204,12 +205,17 @@ async def test_opentelemetrys_own_variables_decide_where_spans_go(
 
 async def test_a_collector_that_is_away_does_not_hold_up_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     monkeypatch.setattr(tracing, "FLUSH_SECONDS", 0.2)
     tracing.configure("toy", "0")
     with tracing.span("x", SpanKind.SERVER):
         pass
     async with asyncio.timeout(2):
         await tracing.close()
+    for thread in threading.enumerate():
+        if thread.name == tracing.CLOSING:
+            await asyncio.to_thread(thread.join, 30)
+            assert not thread.is_alive(), "it would draw random numbers while other tests run"
 
 
 def test_an_exporter_that_is_not_at_hand_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from opentelemetry import context, trace
@@ -37,6 +38,7 @@ __all__ = [
 
 MAX_LINKS = 1000
 """More than any batch has; the SDK's own limit is 128."""
+CLOSING = "tracing closes"
 FLUSH_SECONDS = 3.0
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -69,9 +71,19 @@ async def close() -> None:
     """Send what is recorded and not sent yet, for three seconds at most; afterwards nothing is recorded."""
     global _provider, _tracer
     provider, _provider, _tracer = _provider, None, None
-    if provider is not None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.to_thread(provider.shutdown), FLUSH_SECONDS)
+    if provider is None:
+        return
+    sent, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def shut() -> None:
+        provider.shutdown()
+        with suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            loop.call_soon_threadsafe(sent.set)
+
+    # A daemon: an executor's thread would hold up the end of the process for as long as the collector is away.
+    Thread(target=shut, name=CLOSING, daemon=True).start()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(sent.wait(), FLUSH_SECONDS)
 
 
 def _at_once(exporter: "SpanExporter") -> "SpanProcessor":
