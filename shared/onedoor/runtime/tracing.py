@@ -80,7 +80,7 @@ async def close() -> None:
         with suppress(RuntimeError):  # the loop has closed: nobody waits any more
             loop.call_soon_threadsafe(sent.set)
 
-    # A daemon: an executor's thread would hold up the end of the process for as long as the collector is away.
+    # A daemon: an executor thread would hold up the end of the process while the collector is away.
     Thread(target=shut, name=CLOSING, daemon=True).start()
     with suppress(TimeoutError):
         await asyncio.wait_for(sent.wait(), FLUSH_SECONDS)
