@@ -5,9 +5,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DISTRIBUTIONS := shared $(sort $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml))) deploy/dev
 PACKAGES := $(filter-out __pycache__,$(notdir $(wildcard $(addsuffix /onedoor/*,$(DISTRIBUTIONS)))))
-# Those without servers run in two processes; the others share one Kafka and PostgreSQL, in one.
+# Two processes for what needs no whole system, each with a Kafka and a PostgreSQL of its own where it needs them.
 PURE := unit contract
-SUITES := integration acceptance e2e chaos
+SERVED := integration acceptance
+WHOLE := e2e chaos
 
 # Downloaded packages, shared by all checkouts with the same requirements: a second start needs no network.
 WHEELS = $(or $(ONEDOOR_CACHE),$(HOME)/.cache/onedoor)/wheels-$(shell cksum < requirements.txt | cut -d ' ' -f 1)-$(shell $(PYTHON) -c 'import sys; print(sys.implementation.cache_tag)')
@@ -52,7 +53,8 @@ logs: install ## follow the logs of all processes
 
 test: install ## run all tests, on real Kafka and PostgreSQL and in a real browser
 	$(BIN)/python -m pytest -n 2 --durations=20 $(wildcard $(addprefix tests/,$(PURE)))
-	$(BIN)/python -m pytest --durations=20 $(wildcard $(addprefix tests/,$(SUITES)))
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=20 $(wildcard $(addprefix tests/,$(SERVED)))
+	$(BIN)/python -m pytest --durations=20 $(wildcard $(addprefix tests/,$(WHOLE)))
 
 chaos: install ## everything that may befall the system, under load, for ONEDOOR_CHAOS_MINUTES (10)
 	$(BIN)/python -m pytest -s tests/chaos/long.py

@@ -7,6 +7,15 @@ from onedoor.dev.topics import delete_topics, ensure_topics
 from tests.servers import Servers, cloned, empty_database, migrated_template, servers_for_tests
 
 
+LONGEST = ("test_up", "test_schemathesis", "test_replay")
+"""Files that take longest: begun first, so that no process is left alone with them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; otherwise in their order."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 async def servers() -> AsyncIterator[Servers]:
     """Kafka and PostgreSQL, started once for the session, or those that the environment names."""

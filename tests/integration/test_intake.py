@@ -159,7 +159,7 @@ async def test_stages_and_tier_are_claims_without_the_import_permission(intake: 
     assert read.json()["claims"]["household_tier"] == "dibao"
     assert read.json()["claims"]["stages"][0]["kind"] == "accepted"
     believed = await intake.taken(body)
-    assert {duty["id"] for duty in believed["plan"]["duties"]} == {"L1", "L5"}
+    assert {duty["id"] for duty in believed["plan"]["duties"]} == {"L1", "L5", "L5q"}
 
 
 HARM = INCOME | {
