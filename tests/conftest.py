@@ -6,7 +6,6 @@ import pytest
 from onedoor.dev.topics import delete_topics, ensure_topics
 from tests.servers import Servers, cloned, empty_database, migrated_template, servers_for_tests
 
-
 LONGEST = ("test_up", "test_schemathesis", "test_replay")
 """Files that take longest: begun first, so that no process is left alone with them at the end."""
 
