@@ -65,7 +65,9 @@ class Visitor:
         await expect(dialog).to_be_visible()
         await self.looked(shot)
         for name, words in said.items():
-            await dialog.locator(f"[name='{name}']").fill(words)
+            field = dialog.locator(f"[name='{name}']")
+            is_list = await field.evaluate("field => field.matches('select')")
+            await (field.select_option(words) if is_list else field.fill(words))
         await dialog.get_by_role("button", name=verb, exact=True).click()
         await expect(dialog).to_be_hidden()
 

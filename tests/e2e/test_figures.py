@@ -21,27 +21,31 @@ pytestmark = pytest.mark.timeout(300)
 
 
 async def test_a_leader_reads_the_month_and_takes_it_away(visitors: Visit, system: System) -> None:
-    async with system.client("intake") as intake, system.client("notify") as notify:
-        for _ in range(5):
-            body = {"channel": "window", "place": {"division": "500112015"}, "needs": ["job"]}
-            taken = await intake.post("/v1/applications", json=body | {"subjects": [{"id": "s1", "age": 40}]})
-            assert taken.status_code == 201, taken.text
+    """In a month that no other walk has touched: a group beside theirs could be hidden for being small."""
+    await clock.advance(system.postgres, timedelta(days=70))
+    try:
+        async with system.client("intake") as intake, system.client("notify") as notify:
+            for _ in range(5):
+                body = {"channel": "window", "place": {"division": "500112015"}, "needs": ["job"]}
+                subjects = {"subjects": [{"id": "s1", "age": 40}]}
+                taken = await intake.post("/v1/applications", json=body | subjects)
+                assert taken.status_code == 201, taken.text
 
-        async def handed_over() -> bool:
-            page = (await notify.get("/v1/referrals?limit=200")).json()
-            return sum(referral["rule"] == "R12" for referral in page["items"]) >= 5
+            async def handed_over() -> bool:
+                page = (await notify.get("/v1/referrals?limit=200")).json()
+                return sum(referral["rule"] == "R12" for referral in page["items"]) >= 5
 
-        await eventually(handed_over, 30, "five people looking for work are handed over")
-        await clock.advance(system.postgres, timedelta(days=40))
-        try:
+            await eventually(handed_over, 30, "five people looking for work are handed over")
+            await clock.advance(system.postgres, timedelta(days=40))
 
             async def overdue() -> bool:
-                return len((await notify.get("/v1/referrals?overdue=true&limit=200")).json()["items"]) >= 5
+                page = (await notify.get("/v1/referrals?overdue=true&limit=200")).json()
+                return sum(referral["rule"] == "R12" for referral in page["items"]) >= 5
 
             await eventually(overdue, 30, "nobody took them up")
             await read_and_take_away(visitors, await month_of_acknowledgement(notify))
-        finally:
-            await clock.reset(system.postgres)
+    finally:
+        await clock.reset(system.postgres)
 
 
 async def month_of_acknowledgement(notify: AsyncClient) -> str:

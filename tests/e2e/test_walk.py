@@ -58,7 +58,13 @@ async def test_a_child_alone_is_handed_over_and_answered_before_everybodys_eyes(
     await expect(ours.locator("[data-type='referral.acknowledged']")).to_be_visible(timeout=LIVE)
     await police.looked("work-acknowledged")
 
-    await police.does("反馈", "work-answering", feedback="民警已到场，孩子安全，已联系姨妈接走。")
+    await police.does(
+        "反馈",
+        "work-answering",
+        result_child_seen="yes",
+        result_measures="temporary_care",
+        feedback="民警已到场，孩子安全，已联系姨妈接走。",
+    )
     await expect(ours.locator("[data-type='referral.answered']")).to_be_visible(timeout=LIVE)
     await expect(police.page.locator("tr[id^='r-']")).to_have_count(0)
     await expect(police.page.locator("#waiting")).to_be_hidden()
