@@ -73,6 +73,7 @@ class Visitor:
 
     async def looked(self, name: str) -> None:
         """axe finds nothing on the page as it stands, and no script has complained."""
+        await self.page.evaluate("Promise.allSettled(document.getAnimations().map(each => each.finished))")
         if SHOTS:
             await self.page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
         found = await Axe().run(self.page)
