@@ -1,8 +1,9 @@
 """HTTP conventions of every service: who asks, what they may, how they read, how a command is answered."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,9 @@ from onedoor.runtime.service import Connection
 from onedoor.runtime.tokens import BadToken, verify
 from onedoor.runtime.tracing import SpanKind
 from onedoor.runtime.unit import Outcome
+
+if TYPE_CHECKING:
+    from onedoor.runtime.app import App
 
 __all__ = [
     "ACCESS_LOG_DDL",
@@ -147,6 +151,13 @@ async def clear(conn: Connection, actor: Actor, grant: Grant) -> None:
 
 
 Reading = Annotated[Connection, Depends(reading, scope="function")]
+
+
+@asynccontextmanager
+async def counting(app: "App") -> AsyncIterator[Connection]:
+    """A connection that sees every row, for sums that name nobody; nothing can be written in it."""
+    async with app.writer.acquire() as conn, conn.transaction(readonly=True):
+        yield conn
 
 
 async def note_view(conn: Connection, actor: Actor, what: str, subject: UUID | str, purpose: str) -> None:

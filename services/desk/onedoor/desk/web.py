@@ -115,6 +115,11 @@ class Desk:
             return True
         return await live.arrived(self.app, reply.event, self.app.settings.command_wait)  # type: ignore[attr-defined]
 
+    def refused(self, reply: Reply, place: str = "#refused") -> HTMLResponse:
+        """Why a service refused, at the page's place for that; the form keeps what was typed."""
+        headers = {"HX-Retarget": place, "HX-Reswap": "innerHTML"}
+        return self.page("fragments/refused.html", reply=reply, headers=headers)
+
     def page(self, template: str, status: int = 200, headers: Any = None, **values: Any) -> HTMLResponse:
         """The template as a page or fragment."""
         text = render(template, self.words, self.now, desk=self, **values)

@@ -19,7 +19,7 @@ from onedoor.contracts.core import PERSONAL, Actor, Refusal
 from onedoor.policy import TableProblem, packaged_parameters
 from onedoor.runtime import pages
 from onedoor.runtime.app import App
-from onedoor.runtime.http import Reading, allow, idempotent, not_found, refused
+from onedoor.runtime.http import Reading, allow, counting, idempotent, not_found, refused
 from onedoor.runtime.idempotency import Answer
 from onedoor.runtime.problems import FieldProblem, invalid
 from onedoor.runtime.unit import Transaction
@@ -256,7 +256,7 @@ async def simulate(request: Request, actor: Simulator, body: Simulation) -> dict
     By programme, street and tier; groups under five, and what would give them away, are hidden.
     """
     app: App = request.app.state.onedoor
-    async with simulation.everybody(app) as conn:
+    async with counting(app) as conn:
         stored = await simulation.files(conn)
     try:
         return await asyncio.to_thread(simulation.effect, stored, body.on, body.changes)

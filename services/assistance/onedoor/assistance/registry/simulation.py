@@ -1,23 +1,14 @@
 """What other figures would do to the households on file: who gains, who loses, what it costs a month."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from onedoor.policy import Household, HouseholdProblems, packaged_parameters, parse_household
-from onedoor.runtime.app import App
 from onedoor.runtime.service import Connection
 
 _FILES = "select file from households where file is not null order by case_id"
-
-
-@asynccontextmanager
-async def everybody(app: App) -> AsyncIterator[Connection]:
-    """A connection that counts all households, and in which nothing can be written."""
-    async with app.writer.acquire() as conn, conn.transaction(readonly=True):
-        yield conn
 
 
 async def files(conn: Connection) -> list[str]:

@@ -196,8 +196,7 @@ async def _post(desk: Desk, path: str, said: Any, key: str) -> Reply:
 async def _after(desk: Desk, case_id: str, reply: Reply, done: str, refused: str = "#refused") -> Response:
     """The case as it is now, or, at the place named, why it was refused."""
     if not reply.ok:
-        headers = {"HX-Retarget": refused, "HX-Reswap": "innerHTML"}
-        return desk.page("fragments/refused.html", reply=reply, headers=headers)
+        return desk.refused(reply, refused)
     told = {
         "done": done,
         "settled": await desk.settled(reply),

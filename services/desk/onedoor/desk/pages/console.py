@@ -86,8 +86,7 @@ async def send(desk: AtDesk) -> Response:
     key = str(form.get("key", ""))[:80] or str(uuid4())
     reply = await desk.services.post(desk.session, "intake", "/v1/applications", body_of(form), key)
     if not reply.ok:
-        headers = {"HX-Retarget": "#refused", "HX-Reswap": "innerHTML"}
-        return desk.page("fragments/refused.html", reply=reply, headers=headers)
+        return desk.refused(reply)
     settled = await desk.settled(reply)
     return await _receipt(desk, reply, settled)
 

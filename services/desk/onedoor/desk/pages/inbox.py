@@ -105,8 +105,7 @@ async def record_call(desk: AtDesk, ring: str, everything: bool = False) -> Resp
     path = f"/v1/rings/{uuid_or_absent(ring)}/record"
     reply = await desk.services.post(desk.session, "notify", path, body)
     if not reply.ok:
-        headers = {"HX-Retarget": "#refused", "HX-Reswap": "innerHTML"}
-        return desk.page("fragments/refused.html", reply=reply, headers=headers)
+        return desk.refused(reply)
     return await _done(desk, reply, everything)
 
 

@@ -51,7 +51,7 @@ async def build(desk: AtDesk) -> Response:
     body = {name: str(form.get(name, "")) for name in ("programme", "month", "number") if form.get(name)}
     reply = await _post(desk, RUNS, body, str(form.get("key", "")))
     if not reply.ok:
-        return _refused(desk, reply)
+        return desk.refused(reply)
     return Response(status_code=204, headers={"HX-Redirect": f"/payments/{reply.body['run_id']}"})
 
 
@@ -71,7 +71,7 @@ async def settle(desk: AtDesk, run: str, way: str) -> Response:
     run_id = str(uuid_or_absent(run))
     reply = await _post(desk, f"{RUNS}/{run_id}/{way}", {})
     if not reply.ok:
-        return _refused(desk, reply)
+        return desk.refused(reply)
     target = "/payments" if way == "discard" else f"/payments/{run_id}"
     return Response(status_code=204, headers={"HX-Redirect": target})
 
@@ -85,7 +85,7 @@ async def returned(desk: AtDesk, run: str, proceeding: str) -> Response:
     body = {"proceeding_id": account, "reason": str(form.get("reason", "")).strip()}
     reply = await _post(desk, f"{RUNS}/{run_id}/returned", body, str(form.get("key", "")))
     if not reply.ok:
-        return _refused(desk, reply)
+        return desk.refused(reply)
     return Response(status_code=204, headers={"HX-Redirect": f"/payments/{run_id}"})
 
 
@@ -129,13 +129,13 @@ async def payee(desk: AtDesk, proceeding: str) -> Response:
     id_, form = str(uuid_or_absent(proceeding)), await desk.request.form()
     known = await _get(desk, f"{ACCOUNTS}/{id_}")
     if not known.ok:
-        return _refused(desk, known)
+        return desk.refused(known)
     body = {name: str(form.get(name, "")).strip() for name in ("holder", "bank", "account")}
     reply = await desk.services.put(
         desk.session, "assistance", f"/v1/cases/{known.body['case_id']}/payee", body
     )
     if not reply.ok:
-        return _refused(desk, reply)
+        return desk.refused(reply)
     return Response(status_code=204, headers={"HX-Redirect": f"/payments/accounts/{id_}"})
 
 
@@ -147,7 +147,7 @@ async def repayment(desk: AtDesk, proceeding: str) -> Response:
     body = {"amount_fen": _fen(str(form.get("yuan", ""))), "document": str(form.get("document", "")).strip()}
     reply = await _post(desk, f"{ACCOUNTS}/{id_}/repayments", body, str(form.get("key", "")))
     if not reply.ok:
-        return _refused(desk, reply)
+        return desk.refused(reply)
     return Response(status_code=204, headers={"HX-Redirect": f"/payments/accounts/{id_}"})
 
 
@@ -191,11 +191,6 @@ def yuan(fen: int) -> str:
 def _may(desk: Desk) -> dict[str, Any]:
     actions = ("payment.build", "payment.approve", "case.work")
     return {"yuan": yuan, **{action.partition(".")[2]: desk.may(action) is not None for action in actions}}
-
-
-def _refused(desk: Desk, reply: Reply) -> Response:
-    headers = {"HX-Retarget": "#refused", "HX-Reswap": "innerHTML"}
-    return desk.page("fragments/refused.html", reply=reply, headers=headers)
 
 
 async def _get(desk: Desk, path: str, **params: str) -> Reply:

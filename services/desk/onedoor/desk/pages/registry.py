@@ -98,8 +98,7 @@ def _column(row: dict[str, Any], names: tuple[str, ...]) -> str:
 
 def _done(desk: Desk, reply: Reply) -> Response:
     if not reply.ok:
-        headers = {"HX-Retarget": "#refused", "HX-Reswap": "innerHTML"}
-        return desk.page("fragments/refused.html", reply=reply, headers=headers)
+        return desk.refused(reply)
     return Response(status_code=204, headers={"HX-Redirect": "/registry"})
 
 

@@ -176,8 +176,7 @@ async def carry_out(desk: AtDesk, referral: str, verb: str, tab: str = "ours") -
         return _details(desk, row, now, tab, overtaken=True)
     settled = reply.ok and await desk.settled(reply)
     if not reply.ok:
-        headers = {"HX-Retarget": "#refused", "HX-Reswap": "innerHTML"}
-        return desk.page("fragments/refused.html", reply=reply, headers=headers)
+        return desk.refused(reply)
     told = {"verb": verb, "settled": settled, "state": reply.body.get("state"), "id": str(referral_id)}
     lists = await _lists(desk, tab)
     return desk.page("fragments/work.html", headers={"HX-Trigger": "desk-done"}, **{**lists, "told": told})

@@ -3,10 +3,9 @@
 Sums count everybody's clocks, children's too, and name nobody; what names a chain is read as the asker.
 """
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -22,7 +21,7 @@ from onedoor.notify.figures.queries import Wanted
 from onedoor.notify.figures.timeliness import By, Key, Tally, hidden, key_text, tally
 from onedoor.runtime import pages
 from onedoor.runtime.app import App
-from onedoor.runtime.http import Reading, allow, not_found
+from onedoor.runtime.http import Reading, allow, counting, not_found
 from onedoor.runtime.problems import FieldProblem, invalid
 from onedoor.runtime.service import Connection
 
@@ -159,7 +158,7 @@ async def timeliness(
     """
     app: App = request.app.state.onedoor
     wanted = Wanted(*_period(from_, to), department, duty, area)
-    async with _counting(app) as conn:
+    async with counting(app) as conn:
         found = await _counted(conn, wanted, by, as_of)
     small = hidden(found)
     rows = [_row(key, found[key], key in small) for key in sorted(found, key=key_text)]
@@ -234,7 +233,7 @@ async def month_of_units(request: Request, actor: Counter, month: Month) -> Asse
     """The month of every unit: its timeliness, what it held and for how long, what it sent back."""
     app: App = request.app.state.onedoor
     start, end = _month(month)
-    async with _counting(app) as conn:
+    async with counting(app) as conn:
         found = await queries.tallies(conn, Wanted(start, end), ["department"])
         passes = await queries.passes_between(conn, start, end)
     tallies = {key.department: counts for key, counts in found.items() if key.department}
@@ -281,13 +280,6 @@ def _period(first: date, after: date) -> tuple[datetime, datetime]:
 def _month(month: str) -> tuple[datetime, datetime]:
     first = date(int(month[:4]), int(month[5:]), 1)
     return _period(first, (first + timedelta(days=31)).replace(day=1))
-
-
-@asynccontextmanager
-async def _counting(app: App) -> AsyncIterator[Any]:
-    """A connection that counts all rows, and in which nothing can be written."""
-    async with app.writer.acquire() as conn, conn.transaction(readonly=True):
-        yield conn
 
 
 _NO_PERIOD = FieldProblem(

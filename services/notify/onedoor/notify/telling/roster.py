@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 from uuid_utils.compat import uuid7
 
 from onedoor.calendar import CalendarProblem, moment
@@ -106,7 +106,7 @@ class Contact(BaseModel):
 def _key(secret: str) -> None:
     try:
         Webhook(secret)
-    except Exception:
+    except (EmptyWebhookSecretError, RuntimeError, ValueError):
         raise FieldFault(
             "has a secret that is none",
             "Give whsec_ and the key in base64.",
