@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from onedoor.assistance.registry.tiers import packaged
+from onedoor.contracts.core import derived_id
 from onedoor.contracts.events.assistance import JurisdictionChanged, ProceedingEnded
 from tests.assistance import HERE, JUNE, THERE, Assistance, assistance
 from tests.servers import Servers
@@ -172,14 +173,15 @@ async def test_who_looks_eligible_or_no_longer_fits_is_a_lead_until_it_is_not_so
 
 async def test_a_household_that_left_is_not_told_to_the_other_office(service: Assistance) -> None:
     """And no other household's tier in its place."""
+    names = sorted(("one", "two"), key=lambda name: derived_id("test-case", name))
     person = await service.person("柳春晓", BORN)
-    case = await service.case("left", (person,))
+    case, after = await service.case(names[0], (person,)), await service.case(names[1])
     await service.determined(case)
-    other = await service.case("zz")
-    await service.determined(other, "grant", "tekun")
+    await service.determined(after, "grant", "tekun")
     await service.ask("POST", "/v1/registry/lists", listed(("杜若", BORN)))
     tasks = (await service.ask("GET", "/v1/registry/differences?kind=missing_there")).json()["items"]
     await service.determined(case, "stop")
+    service.clock.at = JUNE + timedelta(days=400)
     (task,) = [task for task in tasks if task["name"] == "柳春晓"]
     answered = await service.ask("POST", f"/v1/registry/differences/{task['id']}/refer")
     assert answered.json()["code"] == "registry.left"
