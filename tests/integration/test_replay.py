@@ -8,10 +8,11 @@ import asyncio
 import importlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -91,15 +92,16 @@ async def live(system: System, database: str) -> None:
         posted = await steady(intake, SEED, PER_SECOND, SECONDS)
         assert len(posted.accepted) == posted.posted
         await conserved(desk, system.kafka, system.suffix, posted.accepted)
-        chance = random.Random(SEED)
+        chance, ways = random.Random(SEED), cycle(CASE_WAYS)
         for accepted in posted.accepted:
-            await _work(accepted, chance, intake, desk, notify, assistance)
+            await _work(accepted, chance, ways, intake, desk, notify, assistance)
     await clocks.advance(database, timedelta(days=21))
 
 
 async def _work(
     accepted: Accepted,
     chance: random.Random,
+    ways: Iterator[str],
     intake: httpx.AsyncClient,
     desk: httpx.AsyncClient,
     notify: httpx.AsyncClient,
@@ -115,8 +117,13 @@ async def _work(
     for clock in chain["clocks"]:
         if chance.random() < 0.2:
             await _post(notify, f"/v1/clocks/{clock['clock_id']}/pause", {"reason": "court"})
+    gone = chance.random() < 0.2
     for case in chain["cases"]:
-        if case["service"] == "assistance" and chance.random() < 0.5:
+        if case["service"] != "assistance":
+            continue
+        way = next(ways)
+        gone |= way == "withdrawn"
+        if way == "decided":
             path = f"/v1/cases/{case['case_id']}"
             await _post(assistance, f"{path}/take-up", {})
             await _post(
@@ -124,9 +131,12 @@ async def _work(
             )
     if chance.random() < 0.4:
         await _post(intake, f"{of_application}/supplement", application(chance))
-    if chance.random() < 0.3:
+    if gone:
         await _post(intake, f"{of_application}/withdraw", {"reason": "changed_mind"})
 
+
+CASE_WAYS = ("decided", "withdrawn", "left")
+"""What becomes of the assistance cases, by turns: left to chance, a small load may miss one of them."""
 
 Story = Sequence[tuple[str, dict[str, Any]]]
 REFERRAL_STORIES: tuple[Story, ...] = (
