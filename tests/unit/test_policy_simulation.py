@@ -85,6 +85,21 @@ def test_an_effect_is_the_sum_of_single_answers(name: str, value: float) -> None
     assert effect.total.losing in {losing, None}
 
 
+@pytest.mark.parametrize("day", [date(2021, 6, 30), date(2024, 6, 30), DAY], ids=str)
+def test_a_change_of_any_figure_on_any_day_is_the_sum_of_single_answers(day: date) -> None:
+    """Also where the present figure lets a formula do without what the changed one needs."""
+    rng = Random(f"any figure {day}")
+    households = [parse_household(household(rng, day)) for _ in range(80)]
+    study = Study(register_of(households), day)
+    before = monthly(households, packaged_parameters())
+    for parameter in packaged_parameters():
+        now = parameter.on(day)
+        written = 1 - int(now.value if now and now.value else 0) if parameter.unit == "flag" else 3
+        table = packaged_parameters().changed(parameter.id, day, written)
+        changes = [then - now for now, then in zip(before, monthly(households, table), strict=True)]
+        assert study.effect(table).cost_fen == sum(changes), parameter.id
+
+
 def test_no_change_has_no_effect() -> None:
     effect = Study(generated(500, DAY), DAY).effect(packaged_parameters())
     assert (effect.cost_fen, effect.total.gaining, effect.total.losing) == (0, 0, 0)

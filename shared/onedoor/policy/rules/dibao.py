@@ -133,11 +133,12 @@ class standard(Money):
 
 def _below(household: Any, period: Any, factor: Any) -> Array:
     """Whether income per head is below the standard times the factor, multiplied out."""
-    standard = household("standard", period)
+    standard, income = household("standard", period), household("household_income", period)
+    members = household("counted_members", period)
     if factor is None:
         return np.full(household.count, UNKNOWN, dtype=np.int8)
-    limit = factor.numerator * 12 * standard * household("counted_members", period)
-    return compared(factor.denominator * household("household_income", period) < limit, standard >= 0)
+    limit = factor.numerator * 12 * standard * members
+    return compared(factor.denominator * income < limit, standard >= 0)
 
 
 class below_standard(Verdict):

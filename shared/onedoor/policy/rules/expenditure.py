@@ -118,9 +118,9 @@ class costs_above_ratio(Verdict):
 
     def formula(household: Any, period: Any, parameters: Any) -> Array:
         ratio = fraction(parameters(period).rigid_ratio)
+        costs, income = household("rigid_costs_12mo", period), household("income_12mo", period)
         if ratio is None:
             return np.full(household.count, UNKNOWN, dtype=np.int8)
-        costs, income = household("rigid_costs_12mo", period), household("income_12mo", period)
         above = ratio.denominator * costs > ratio.numerator * income
         return compared(above, (costs >= 0) & (income >= 0))
 

@@ -70,10 +70,14 @@ EXCEPTED_SOMEWHERE = (
 
 
 def _counting(person: Any, period: Any, exceptions: Any) -> Array:
+    """The own income without the excepted kinds; those are read too: what a formula reads is the same
+    whatever the figures, so that a variant of them finds all it needs.
+    """
     sum_ = person("ordinary_income", period)
     for kind in EXCEPTED_SOMEWHERE:
+        amounts = person(kind, period)
         if getattr(exceptions, kind, 0) != 1:
-            sum_ = sum_ + person(kind, period)
+            sum_ = sum_ + amounts
     return sum_
 
 
