@@ -72,15 +72,20 @@ class Call:
 
     headers: dict[str, str]
     body: str
+    target: str = ""
 
 
 @dataclass
 class Receiver:
-    """An HTTP server with moods: the next ones in order, then it takes everything."""
+    """An HTTP server with moods: the next ones in order, then it takes everything.
+
+    replies: bodies of the next answers with 200, for those who say in the body what they think.
+    """
 
     port: int = 0
     calls: list[Call] = field(default_factory=list)
     moods: list[Mood] = field(default_factory=list)
+    replies: list[str] = field(default_factory=list)
     late: float = 0.5
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     hold: asyncio.Event | None = None
@@ -95,7 +100,7 @@ class Receiver:
             lines = (line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
             headers = {name.lower(): value for name, value in lines}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
-            self.calls.append(Call(headers, body.decode()))
+            self.calls.append(Call(headers, body.decode(), head.split(" ", 2)[1]))
             self.arrived.set()
             await self._answer(writer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -113,6 +118,12 @@ class Receiver:
             return
         if mood == "late":
             await asyncio.sleep(self.late)
+        if mood == "takes" and self.replies:
+            said = self.replies.pop(0).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n")
+            writer.write(f"content-length: {len(said)}\r\n\r\n".encode() + said)
+            await writer.drain()
+            return
         status = {"fails": "500 Internal Server Error", "gone": "410 Gone"}.get(mood, "204 No Content")
         writer.write(f"HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         await writer.drain()

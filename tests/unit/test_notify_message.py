@@ -1,10 +1,13 @@
 """What messages say and by which ways they go: words, shortness, addresses that never show."""
 
+import base64
+import hmac
 import json
 import subprocess
 import sys
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
@@ -112,6 +115,105 @@ def test_the_ways_of_the_manual_are_understood(channel: str, template: str, addr
     plugin = apprise.Apprise.instantiate(url, suppress_exceptions=False)
     assert plugin is not None
     assert plugin.socket_read_timeout == 5.0
+
+
+OK = '{"errcode":0,"errmsg":"ok"}'
+ROBOTS = [
+    ("wecom", "wecombot://{address}", "/send?key=abc-1"),
+    ("dingtalk", "dingtalk://{address}", "/send?access_token=abc1"),
+]
+
+
+def robots_at(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two services, on this machine."""
+    from apprise.plugins import dingtalk, wecombot
+
+    here = f"http://127.0.0.1:{port}/send"
+    monkeypatch.setattr(wecombot.NotifyWeComBot, "notify_url", here + "?key={key}")
+    monkeypatch.setattr(dingtalk.NotifyDingTalk, "notify_url", here + "?access_token={token}")
+
+
+@pytest.mark.parametrize(("channel", "template", "target"), ROBOTS)
+async def test_a_robot_is_told_in_its_own_words(
+    channel: str, template: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with receiver() as service:
+        robots_at(service.port, monkeypatch)
+        service.replies = [OK]
+        ways = Ways({channel: template}, 5.0)
+        await ways.send(channel, target.partition("=")[2], None, DELIVERY, message_of([line()]))
+        await ways.close()
+    (call,) = service.calls
+    said = json.loads(call.body)
+    assert (call.target, said["msgtype"]) == (target, "text")
+    assert "办结反馈 催办" in said["text"]["content"]
+    assert said["text"]["content"].startswith("【一门】提醒：QZ-20260918-ABCDEF-7")
+
+
+@pytest.mark.parametrize("reply", ['{"errcode":93000,"errmsg":"invalid webhook url"}', "<html>", "[]", "{}"])
+@pytest.mark.parametrize(("channel", "template", "target"), ROBOTS)
+async def test_a_robot_that_refuses_with_200_has_not_taken_it(
+    channel: str, template: str, target: str, reply: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with receiver() as service:
+        robots_at(service.port, monkeypatch)
+        service.replies = [reply]
+        ways = Ways({channel: template}, 5.0)
+        with pytest.raises(NotDelivered) as failed:
+            await ways.send(channel, target.partition("=")[2], None, DELIVERY, message_of([line()]))
+        await ways.close()
+    assert failed.value.reason in ("errcode 93000", "answered without errcode")
+    assert not failed.value.final
+
+
+@pytest.mark.parametrize("mood", ["fails", "hangs", "drops"])
+@pytest.mark.parametrize(("channel", "template", "target"), ROBOTS)
+async def test_a_robot_that_does_not_answer_is_tried_again(
+    channel: str, template: str, target: str, mood: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with receiver(mood) as service:
+        robots_at(service.port, monkeypatch)
+        ways = Ways({channel: template}, 0.5)
+        with pytest.raises(NotDelivered) as failed:
+            await ways.send(channel, target.partition("=")[2], None, DELIVERY, message_of([line()]))
+        await ways.close()
+    assert failed.value.reason
+    assert "abc" not in failed.value.reason
+    assert not failed.value.final
+
+
+async def test_a_signed_robot_signs_as_the_service_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiver() as service:
+        robots_at(service.port, monkeypatch)
+        service.replies = [OK]
+        ways = Ways({"dingtalk": "dingtalk://SEC1@{address}"}, 5.0)
+        await ways.send("dingtalk", "abc1", None, DELIVERY, message_of([line()]))
+        await ways.close()
+    asked = parse_qs(urlsplit(service.calls[0].target).query)
+    signed = f"{asked['timestamp'][0]}\nSEC1".encode()
+    assert asked["sign"] == [base64.b64encode(hmac.digest(b"SEC1", signed, "sha256")).decode()]
+
+
+async def test_a_robot_gets_no_more_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit is counted and linked: the service refuses what is longer as a whole."""
+    async with receiver() as service:
+        robots_at(service.port, monkeypatch)
+        service.replies = [OK]
+        ways = Ways({"wecom": "wecombot://{address}"}, 5.0)
+        many = message_of([line(id=UUID(int=number)) for number in range(60)])
+        await ways.send("wecom", "abc-1", None, DELIVERY, many)
+        await ways.close()
+    content = json.loads(service.calls[0].body)["text"]["content"]
+    assert len(content.encode()) <= 2048
+    shown = content.count("办结反馈 催办")
+    assert shown > 3
+    assert content.endswith(f"另有 {60 - shown} 项，见 http://desk/inbox")
+
+
+@pytest.mark.parametrize("size", [1, 100, 400, 900, 5_000, 50_000])
+def test_a_message_is_never_longer_than_it_may_be(size: int) -> None:
+    many = message_of([line(id=UUID(int=number)) for number in range(40)])
+    assert len(many.within(size).encode()) <= size
 
 
 async def test_a_way_that_is_not_understood_is_final() -> None:

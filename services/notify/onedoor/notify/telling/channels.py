@@ -24,6 +24,9 @@ from onedoor.runtime.logs import mask
 SHORT = frozenset({"sms"})
 """What carries a few words only."""
 
+SIZES: Mapping[str, int] = {"wecom": 2048, "dingtalk": 20_000}
+"""Bytes that a robot takes, the title among them; it refuses what is longer."""
+
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+|[a-z]+://\S+")
 
 
@@ -89,11 +92,15 @@ class Ways:
     def _apprise(self, channel: str, template: str, address: str, delivery: UUID, message: Message) -> None:
         import apprise
 
-        url = template.format(address=quote(address, safe=""), delivery=delivery)
-        plugin = apprise.Apprise.instantiate(self._patient(url), suppress_exceptions=True)
+        from onedoor.notify.telling.robots import robot
+
+        url = self._patient(template.format(address=quote(address, safe=""), delivery=delivery))
+        plugin = robot(url) or apprise.Apprise.instantiate(url, suppress_exceptions=True)
         if plugin is None:
             raise NotDelivered(f"the way set up for {channel} is not understood", final=True)
         body = message.short if channel in SHORT else message.text
+        if (size := SIZES.get(channel)) is not None:
+            body = message.within(size - len(message.subject.encode()) - len("\r\n"))
         with _complaints() as complaints:
             done = plugin.notify(body=body, title=message.subject)
         if not done:

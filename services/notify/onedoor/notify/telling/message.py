@@ -116,6 +116,20 @@ class Message(BaseModel):
         """Chinese, then English."""
         return "\n".join([*(line.zh for line in self.lines), "", *(line.en for line in self.lines)])
 
+    def within(self, size: int) -> str:
+        """As much as so many bytes hold: both languages, else Chinese alone, else its first lines and how
+        many more there are."""
+        if len(self.text.encode()) <= size:
+            return self.text
+        said = [line.zh for line in self.lines]
+        for count in range(len(said), 0, -1):
+            left = len(said) - count
+            rest = [f"另有 {left} 项，见 {self.lines[0].link.partition('#')[0]}"] if left else []
+            text = "\n".join([*said[:count], *rest])
+            if len(text.encode()) <= size:
+                return text
+        return said[0].encode()[:size].decode(errors="ignore")
+
     def payload(self, delivery: UUID) -> dict[str, Any]:
         """What a webhook is given."""
         return {
