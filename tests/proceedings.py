@@ -130,8 +130,8 @@ class Walk:
     def authorise(self, person: UUID = ADULT) -> Sequence[Event] | Refusal:
         return self.do(RecordAuthorisation(target=self.id, person_id=person))
 
-    def answer_check(self, state: Any = "answered") -> None:
-        """The verification centre answers the referral R16."""
+    def answer_check(self, report: str = "consistent", state: Any = "answered") -> None:
+        """The verification centre answers the referral R16, or something else becomes of it."""
         self.do(
             NoteReferral(
                 target=self.id,
@@ -142,6 +142,8 @@ class Walk:
                 to="verification-centre",
                 urgency="ordinary",
                 state=state,
+                outcome="helped" if state == "answered" else None,
+                results={"report": report} if state == "answered" else {},
             )
         )
 
@@ -170,7 +172,6 @@ class Walk:
         self.authorise()
         self.says("request-check")
         self.answer_check()
-        self.says("record-check", result="met")
         self.says("record-findings", findings="as_stated", statement="与申报一致")
         assert self.says("give-opinion", recommendation="grant") == "opinion"
 

@@ -145,7 +145,7 @@ async def answered_check(cases: Cases, case: Case) -> None:
         assert told.status_code == 200, told.text
 
     async def heard() -> bool:
-        return (await case.step("record-check", result="met")).status_code == 200
+        return bool((await case.view())["check_result"] == "met")
 
     await eventually(heard, what="the answer of the check reaches the case")
 

@@ -35,7 +35,6 @@ SAID: dict[str, list[dict[str, Any]]] = {
         {"investigators": INVESTIGATORS[:1]},
     ],
     "record-findings": [{"findings": "as_stated", "statement": "一致"}],
-    "record-check": [{"result": "met"}, {"result": "not_met"}],
     "discuss": [{"participants": ("a", "b", "c"), "result": "support", "statement": "纪要"}],
     "give-opinion": [{"recommendation": "grant"}, {"recommendation": "refuse"}],
     "withhold-notice": [
@@ -164,10 +163,13 @@ class AnyOrder(RuleBasedStateMachine):
     def authorised(self) -> None:
         self.walk.authorise()
 
-    @rule()
-    def check_answered(self) -> None:
+    @rule(
+        report=st.sampled_from(("consistent", "consistent", "differs", "incomplete")),
+        state=st.sampled_from(("answered", "answered", "reopened", "returned", "revoked")),
+    )
+    def check_answered(self, report: str, state: str) -> None:
         if self.walk.proceeding.checks:
-            self.walk.answer_check()
+            self.walk.answer_check(report, state)
 
     @rule(days=st.sampled_from((1, 8, 70)))
     def time_passes(self, days: int) -> None:

@@ -18,6 +18,7 @@ from onedoor.contracts.core import Actor, Refusal
 from onedoor.contracts.events import assistance as events
 from onedoor.contracts.events.case import CaseDecided, ReferralRequested
 from onedoor.contracts.registry import BY_VERSION
+from onedoor.contracts.work import NoteReferral, referral_id
 from onedoor.runtime.access import may
 from onedoor.triage.duties import packaged_duties
 from tests.casework import ADULT, APPLICATION, CHAIN, CHILD
@@ -129,20 +130,98 @@ def test_the_check_is_drafted_until_every_counted_adult_has_signed() -> None:
     (asked,) = [event for event in walk.events if isinstance(event, ReferralRequested)]
     assert (asked.rule, asked.to, asked.request_id) == ("R16", "verification-centre", APPLICATION)
     assert asked.facts == {"household_size": 3, "written_authorisation": True}
-    assert walk.says("record-check", result="met") == "check.unanswered"
-    walk.answer_check()
-    assert walk.says("record-check", result="not_met") == "investigating"
+    assert walk.says("request-check") == "check.running"
+    walk.answer_check("differs")
+    assert walk.proceeding.check_result == "not_met"
     walk.step("record-findings", findings="differs", statement="收入不符")
     found = assessed("dibao").model_copy(update={"household": "f"})
     assert walk.says("give-opinion", assessment=found, recommendation="grant") == "check.missing"
     assert walk.says("request-check") == "investigating"
     assert [each for each in walk.types() if each == "referral.requested"] == ["referral.requested"] * 2
-    assert walk.says("record-check", result="met") == "check.unanswered"
+    assert walk.proceeding.check_result is None
     walk.answer_check()
-    assert walk.says("record-check", result="met") == "investigating"
+    assert walk.proceeding.check_result == "met"
     stranger = walk.authorise(CHILD)
     assert isinstance(stranger, Refusal)
     assert stranger.field == "person_id"
+
+
+@pytest.mark.parametrize(
+    ("report", "result"), [("consistent", "met"), ("differs", "not_met"), ("incomplete", "unclear")]
+)
+def test_the_result_of_the_check_is_the_answer_of_its_referral(report: str, result: str) -> None:
+    walk = Walk().to("investigating")
+    walk.household()
+    walk.authorise()
+    walk.step("request-check")
+    walk.answer_check(report)
+    assert walk.proceeding.check_result == result
+    walk.answer_check(state="reopened")
+    assert walk.proceeding.check_result is None
+    assert walk.says("request-check") == "check.running"
+    assert walk.folded() == walk.case
+
+
+@pytest.mark.parametrize("state", ["returned", "revoked"])
+def test_a_check_that_was_not_done_can_be_asked_for_again(state: str) -> None:
+    walk = Walk().to("investigating")
+    walk.household()
+    walk.authorise()
+    walk.step("request-check")
+    walk.answer_check(state=state)
+    assert walk.says("request-check") == "investigating"
+    first, second = [event for event in walk.events if isinstance(event, ReferralRequested)]
+    assert first.request_id != second.request_id
+    walk.answer_check()
+    assert walk.proceeding.check_result == "met"
+
+
+def test_a_check_answered_before_it_was_asked_for_is_asked_for_anew() -> None:
+    """The plan's own R16 may be answered before there is a household's file."""
+    walk = Walk().to("investigating")
+    walk.do(
+        NoteReferral(
+            target=walk.id,
+            application_id=APPLICATION,
+            chain_id=CHAIN,
+            referral_id=referral_id(APPLICATION, "R16", "verification-centre"),
+            rule="R16",
+            to="verification-centre",
+            urgency="ordinary",
+            state="answered",
+        )
+    )
+    walk.household()
+    walk.authorise()
+    walk.step("request-check")
+    (asked,) = [event for event in walk.events if isinstance(event, ReferralRequested)]
+    assert asked.request_id != APPLICATION
+
+
+def test_a_drafted_check_goes_out_when_the_file_no_longer_counts_who_has_not_signed() -> None:
+    other = uuid4()
+    walk = Walk().to("investigating")
+    walk.household(HouseholdFacts(digest="f", size=3, adults=(ADULT, other), people={"a": ADULT, "b": other}))
+    walk.step("request-check")
+    walk.authorise()
+    assert walk.proceeding.check_drafted
+    walk.household()
+    assert not walk.proceeding.check_drafted
+    assert "referral.requested" in walk.types()
+
+
+def test_a_check_of_another_file_carries_no_opinion() -> None:
+    walk = Walk().to("investigating")
+    walk.household(HOUSEHOLD.model_copy(update={"digest": "before"}))
+    walk.authorise()
+    walk.step("request-check")
+    walk.answer_check()
+    walk.step("record-findings", findings="as_stated", statement="一致")
+    walk.household()
+    assert walk.says("give-opinion", recommendation="grant") == "check.stale"
+    assert walk.says("request-check") == "investigating"
+    walk.answer_check()
+    assert walk.says("give-opinion", recommendation="grant") == "opinion"
 
 
 def test_no_opinion_without_findings_and_none_against_the_rules() -> None:
@@ -154,7 +233,6 @@ def test_no_opinion_without_findings_and_none_against_the_rules() -> None:
     walk.authorise()
     walk.step("request-check")
     walk.answer_check()
-    walk.step("record-check", result="met")
     refused = assessed("dibao", "not_eligible")
     assert walk.says("give-opinion", assessment=None, recommendation="grant") == "assessment.missing"
     assert walk.says("give-opinion", assessment=refused, recommendation="grant") == "assessment.not_eligible"

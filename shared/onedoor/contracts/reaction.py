@@ -77,6 +77,6 @@ def _concerns(referral: ReferralEvent, service: str, receives: frozenset[str]) -
 
 
 def _note(referral: ReferralEvent, service: str) -> NoteReferral:
-    said = referral.model_dump(include={"referral_id", "rule", "to", "urgency"})
+    said = referral.model_dump(include={"referral_id", "rule", "to", "urgency", "outcome", "results"})
     state = referral.type.removeprefix("referral.")
     return NoteReferral.model_validate(_whose(referral, service) | said | {"state": state})

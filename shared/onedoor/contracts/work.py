@@ -114,13 +114,15 @@ class WithdrawCase(FromEvent):
 
 
 class NoteReferral(FromEvent):
-    """A referral of this case has come to another state."""
+    """A referral of this case has come to another state. outcome, results: of an answer, as it is coded."""
 
     referral_id: UUID
     rule: str
     to: str
     urgency: Urgency
     state: ReferralState
+    outcome: str | None = None
+    results: dict[str, Any] = Field(default_factory=dict)
 
 
 class RequestReferral(Command):
@@ -214,7 +216,7 @@ def supplement(work: Work, command: Opening, known: Supplemented, identity: dict
 
 def note(work: Work, command: NoteReferral, identity: dict[str, Any]) -> Sequence[Event]:
     """What is remembered of a referral's new state."""
-    part = Part(rule=command.rule, to=command.to, urgency=command.urgency, state=command.state)
+    part = Part.model_validate(command.model_dump(include=set(Part.model_fields)))
     if work.referrals.get(command.referral_id) == part:
         return ()
     return (ReferralNoted(**identity, referral_id=command.referral_id, **part.model_dump()),)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from onedoor.assistance.domain import approval, kept, workflow
 from onedoor.assistance.domain.proceeding import HELPED, OVER, AssistanceCase, Proceeding
 from onedoor.contracts import case
-from onedoor.contracts.case import Close, Decide, Reopen, Rules, Transfer, WithdrawCase
+from onedoor.contracts.case import Close, Decide, NoteReferral, Reopen, Rules, Transfer, WithdrawCase
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal
 from onedoor.contracts.work import identity_of
 
@@ -98,6 +98,8 @@ def decide(state: AssistanceCase, command: Command, context: Context) -> Sequenc
     if isinstance(command, workflow.COMMANDS):
         return workflow.decide(NAME, state, command, context)
     decided = case.decide(RULES, state, command, context)
+    if isinstance(command, NoteReferral) and decided and not isinstance(decided, Refusal):
+        return [*decided, *workflow.check_heard(state, command, context, identity_of(NAME, state, command))]
     if isinstance(decided, Refusal) or not decided or not isinstance(command, WithdrawCase | Transfer):
         return decided
     reason = "withdrawn" if isinstance(command, WithdrawCase) else "transferred"

@@ -11,7 +11,6 @@ from onedoor.assistance.domain.proceeding import AssistanceCase, Investigator, P
 from onedoor.assistance.domain.table import Asked, Guard
 from onedoor.calendar import local
 from onedoor.contracts.core import Refusal
-from onedoor.contracts.work import referral_id
 
 APPEAL_DAYS = 60
 PARTICIPANTS = 3
@@ -129,21 +128,8 @@ def check_not_running(case: AssistanceCase, proceeding: Proceeding, asked: Asked
     return _unless(
         not running,
         "check.running",
-        "A financial check is on its way; record its result first.",
-        "核对正在进行，请先登记核对结果。",
-    )
-
-
-def check_answered(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
-    """The referral that was asked for has its answer."""
-    asked_for = proceeding.check and referral_id(proceeding.check, CHECK_RULE, CHECK_BY)
-    part = case.referrals.get(asked_for) if asked_for else None
-    answered = part is not None and part.state in ("answered", "verified", "closed")
-    return _unless(
-        proceeding.check_result is None and answered,
-        "check.unanswered",
-        "There is no answer of the financial check to record yet.",
-        "核对尚无答复，无法登记结果。",
+        "A financial check is on its way; its answer will stand here by itself.",
+        "核对正在进行，答复后结果自动登记。",
     )
 
 
@@ -151,11 +137,17 @@ def check_answered(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -
 def checked_before_grant(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
     if getattr(asked.said, "recommendation", "grant") == "refuse":
         return None
+    if proceeding.check_result != "met":
+        return Refusal(
+            "check.missing",
+            "Nobody is recommended without a financial check that was met: ask for one.",
+            "经济状况核对未通过或未完成，不能建议纳入；请发起核对或重新核对。",
+        )
     return _unless(
-        proceeding.check_result == "met",
-        "check.missing",
-        "Without a financial check that was met nobody is recommended; ask for the check, or check again.",
-        "经济状况核对未通过或未完成，不能建议纳入；请发起核对或重新核对。",
+        case.household is not None and proceeding.checked == case.household.digest,
+        "check.stale",
+        "The household's file has changed since it was checked; ask for the check again.",
+        "核对后家庭档案已变更，请重新发起核对。",
     )
 
 

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from onedoor.assistance.domain.proceeding import Assessment, Ground, HouseholdFacts, Investigator
+from onedoor.assistance.domain.proceeding import Assessment, CheckResult, Ground, HouseholdFacts, Investigator
 from onedoor.contracts.core import Event
 from onedoor.contracts.events.assistance import ProceedingEvent
 from onedoor.contracts.work import KeptEvent
@@ -49,15 +49,20 @@ class CheckDrafted(ProceedingKept):
 
 
 class CheckSent(ProceedingKept):
+    """`household`: digest of the file that is checked."""
+
     type = "case.check_sent"
 
     request_id: UUID
+    household: str | None = None
 
 
 class CheckRecorded(ProceedingKept):
+    """What came of the check; None: its answer did not hold, it runs again."""
+
     type = "case.check_recorded"
 
-    result: str
+    result: CheckResult | None
 
 
 class DiscussionRecorded(ProceedingKept):

@@ -41,6 +41,8 @@ HELPED: frozenset[State] = frozenset({"papers", "granted"})
 OVER: frozenset[State] = frozenset({"refused", "withdrawn", "not_cooperating", "ended", "transferred"})
 """Nothing is paid any more."""
 
+CheckResult = Literal["met", "not_met", "unclear", "returned", "revoked"]
+"""What came of a financial check; the last two: it was not done, and may be asked for again."""
 WITHHELD_GROUNDS = ("hidden_address", "protection_chain", "minor_applicant")
 Ground = Literal["hidden_address", "protection_chain", "minor_applicant"]
 
@@ -125,7 +127,9 @@ class Discussion(_Part):
 
 
 class Proceeding(_Part):
-    """One programme in one case. `before`: where it was when it was suspended."""
+    """One programme in one case. before: where it was when it was suspended; checked: digest of the
+    household's file that the last financial check was asked about.
+    """
 
     proceeding_id: UUID
     programme: str
@@ -142,7 +146,8 @@ class Proceeding(_Part):
     findings: str | None = None
     check: UUID | None = None
     check_drafted: bool = False
-    check_result: str | None = None
+    check_result: CheckResult | None = None
+    checked: str | None = None
     checks: int = 0
     recommendation: str | None = None
     opined_by: str | None = None

@@ -62,9 +62,8 @@ def _investigating(meets: tuple[str, ...] = ()) -> tuple[Step, ...]:
 CHECKING = (
     Step("request-check", _in("accepted", "investigating"), "stay", ALL, said.Nothing, kept.CheckDrafted,
          (guards.household_on_file, guards.check_not_running)),
-    Step("record-check", _in("accepted", "investigating"), "stay", ALL, said.RecordCheck,
-         kept.CheckRecorded, (guards.check_answered,)),
 )  # fmt: skip
+"""Its result is no step: it is the answer of the referral."""
 
 
 def _opining(meets: tuple[str, ...] = ()) -> tuple[Step, ...]:

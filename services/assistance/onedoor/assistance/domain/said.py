@@ -78,10 +78,6 @@ class RecordFindings(Said):
     statement: Words
 
 
-class RecordCheck(Said):
-    result: Literal["met", "not_met", "unclear"]
-
-
 class Discuss(Said):
     """一事一议: at least three take part."""
 

@@ -11,6 +11,7 @@ from onedoor.assistance.domain.proceeding import (
     HELPED,
     Assessment,
     AssistanceCase,
+    CheckResult,
     Decision,
     Discussion,
     HouseholdFacts,
@@ -33,10 +34,21 @@ from onedoor.contracts.events.case import (
     CaseWithdrawn,
     ReferralRequested,
 )
-from onedoor.contracts.work import identity_of
+from onedoor.contracts.work import NoteReferral, identity_of, referral_id
 
 ACTIVITIES = ("able", "partial", "partial", "partial", "total_loss", "total_loss", "total_loss")
 """自理能力 by the number of failed activities of six (43 art. 22)."""
+
+
+REPORTED: Mapping[str, CheckResult] = {"consistent": "met", "differs": "not_met", "incomplete": "unclear"}
+"""What the verification centre reports (R16), as a result."""
+CHECK_HEARD: Mapping[str, CheckResult | None] = {
+    "answered": "unclear",
+    "reopened": None,
+    "returned": "returned",
+    "revoked": "revoked",
+}
+"""The states of its referral that say something of a check's result."""
 
 
 class OpenProceeding(Command):
@@ -101,8 +113,7 @@ def decide(
         case OpenProceeding():
             return _open(case, command, context, identity)
         case RecordHousehold():
-            unchanged = case.household is not None and case.household == command.household
-            return () if unchanged else (kept.HouseholdRecorded(**identity, household=command.household),)
+            return _record(case, command, context, identity)
         case RecordAuthorisation():
             return _authorise(case, command, context, identity)
         case StartPayment():
@@ -169,13 +180,49 @@ def _authorise(
             "person_id",
         )
     recorded = kept.AuthorisationRecorded(**identity, person_id=command.person_id)
-    after = evolve(case, recorded)
+    return (recorded, *_send_drafted(evolve(case, recorded), context, identity))
+
+
+def _record(
+    case: AssistanceCase, command: RecordHousehold, context: Context, identity: dict[str, Any]
+) -> Sequence[Event]:
+    """Remember the file; where nobody's authorisation is missing any more, the drafted checks go out."""
+    if case.household == command.household:
+        return ()
+    recorded = kept.HouseholdRecorded(**identity, household=command.household)
+    return (recorded, *_send_drafted(evolve(case, recorded), context, identity))
+
+
+def _send_drafted(case: AssistanceCase, context: Context, identity: dict[str, Any]) -> Sequence[Event]:
+    if case.unauthorised:
+        return ()
     sent: list[Event] = []
-    if not after.unauthorised:
-        for proceeding in after.proceedings.values():
-            if proceeding.check_drafted:
-                sent += _send_check(after, proceeding, context, identity)
-    return (recorded, *sent)
+    for each in case.proceedings.values():
+        if each.check_drafted and not each.settled:
+            events_ = _send_check(case, each, context, identity)
+            sent += events_
+            for event in events_:
+                case = evolve(case, event)
+    return sent
+
+
+def check_heard(
+    case: AssistanceCase, command: NoteReferral, context: Context, identity: dict[str, Any]
+) -> Sequence[Event]:
+    """The result of a financial check, taken from the answer of its referral; nothing for other referrals."""
+    asked = next((each for each in case.proceedings.values() if command.referral_id == _check_of(each)), None)
+    if asked is None or command.state not in CHECK_HEARD:
+        return ()
+    result = CHECK_HEARD[command.state]
+    if command.state == "answered":
+        result = REPORTED.get(str(command.results.get("report")), "unclear")
+    if result == asked.check_result:
+        return ()
+    return (kept.CheckRecorded(**_shared(asked, asked.state, context, identity), result=result),)
+
+
+def _check_of(proceeding: Proceeding) -> UUID | None:
+    return proceeding.check and referral_id(proceeding.check, CHECK_RULE, CHECK_BY)
 
 
 def _start_payment(
@@ -288,13 +335,14 @@ def _send_check(
     case: AssistanceCase, proceeding: Proceeding, context: Context, identity: dict[str, Any]
 ) -> list[Event]:
     """R16 to the verification centre. The first one is the very referral that an application's plan drafted,
-    so that asking for it sends that draft."""
-    first = proceeding.checks == 0 and not any(each.checks for each in case.proceedings.values())
+    so that asking for it sends that draft; one that is answered already is asked for anew."""
+    assert case.application_id is not None
+    assert case.household is not None
+    planned = case.referrals.get(referral_id(case.application_id, CHECK_RULE, CHECK_BY))
+    first = not any(each.checks for each in case.proceedings.values()) and (planned is None or planned.open)
     request_id = (
         case.application_id if first else derived_id("check", proceeding.proceeding_id, proceeding.checks + 1)
     )
-    assert request_id is not None
-    assert case.household is not None
     asked = ReferralRequested(
         **identity,
         request_id=request_id,
@@ -305,7 +353,11 @@ def _send_check(
         subjects=case.household.adults,
         facts={"household_size": case.household.size, "written_authorisation": True},
     )
-    sent = kept.CheckSent(**_shared(proceeding, proceeding.state, context, identity), request_id=request_id)
+    sent = kept.CheckSent(
+        **_shared(proceeding, proceeding.state, context, identity),
+        request_id=request_id,
+        household=case.household.digest,
+    )
     return [asked, sent]
 
 
@@ -591,6 +643,7 @@ _CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str
         "check": event.request_id,
         "check_drafted": False,
         "check_result": None,
+        "checked": event.household,
         "checks": proceeding.checks + 1,
     },
     kept.CheckRecorded: lambda _, event: {"check_result": event.result},
