@@ -19,7 +19,7 @@ from onedoor.dev import rules, simulate
 from onedoor.policy import Household, Parameters, packaged_parameters, parse_household
 from onedoor.policy.answers import answers
 from onedoor.policy.simulation import Effect, RegisterProblem, Study, generated, read_register, register_of
-from onedoor.policy.simulation.effects import SMALLEST_GROUP, hidden
+from onedoor.policy.simulation.effects import SMALLEST_GROUP, following, hidden
 from onedoor.policy.simulation.study import COSTED, touched_by
 from tests.district import household
 
@@ -44,6 +44,11 @@ def monthly(households: list[Household], table: Parameters) -> list[int]:
         sum(one.amount_fen or 0 for (programme, _), one in each.items() if programme in COSTED)
         for each in answers(households, table)
     ]
+
+
+def alike(households: list[Household]) -> list[Household]:
+    """So many of each that nothing is too few to be shown."""
+    return [each for each in households for _ in range(SMALLEST_GROUP)]
 
 
 CHANGES = [
@@ -75,14 +80,14 @@ def test_an_effect_is_the_sum_of_single_answers(name: str, value: float) -> None
     rng = Random(f"effect {name}")
     households = [parse_household(household(rng, DAY)) for _ in range(60)]
     table = raised(name, value)
-    effect = Study(register_of(households, chunk=25), DAY).effect(table)
+    effect = Study(register_of(alike(households), chunk=25), DAY).effect(table)
     before, after = (monthly(households, each) for each in (packaged_parameters(), table))
     changes = [then - now for now, then in zip(before, after, strict=True)]
-    assert effect.cost_fen == sum(changes)
+    assert effect.cost_fen == SMALLEST_GROUP * sum(changes)
     assert any(changes) or name in PAYS_NOTHING_BY_ITSELF
-    gaining, losing = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
-    assert (effect.total.households, effect.total.gaining) in {(60, gaining), (60, None)}
-    assert effect.total.losing in {losing, None}
+    counts = (60, sum(change > 0 for change in changes), sum(change < 0 for change in changes))
+    shown = (effect.total.households, effect.total.gaining, effect.total.losing)
+    assert shown == tuple(SMALLEST_GROUP * count for count in counts)
 
 
 @pytest.mark.parametrize("day", [date(2021, 6, 30), date(2024, 6, 30), DAY], ids=str)
@@ -90,14 +95,14 @@ def test_a_change_of_any_figure_on_any_day_is_the_sum_of_single_answers(day: dat
     """Also where the present figure lets a formula do without what the changed one needs."""
     rng = Random(f"any figure {day}")
     households = [parse_household(household(rng, day)) for _ in range(80)]
-    study = Study(register_of(households), day)
+    study = Study(register_of(alike(households)), day)
     before = monthly(households, packaged_parameters())
     for parameter in packaged_parameters():
         now = parameter.on(day)
         written = 1 - int(now.value if now and now.value else 0) if parameter.unit == "flag" else 3
         table = packaged_parameters().changed(parameter.id, day, written)
         changes = [then - now for now, then in zip(before, monthly(households, table), strict=True)]
-        assert study.effect(table).cost_fen == sum(changes), parameter.id
+        assert study.effect(table).cost_fen == SMALLEST_GROUP * sum(changes), parameter.id
 
 
 def test_no_change_has_no_effect() -> None:
@@ -159,19 +164,85 @@ def test_no_small_group_is_shown(seed: int) -> None:
             assert count is None or count == 0 or count >= SMALLEST_GROUP
 
 
-@settings(max_examples=200, deadline=None)
-@given(arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(0, 30)))
-def test_no_hidden_count_follows_from_the_shown_ones_of_its_line(inner: Any) -> None:
+@settings(max_examples=300, deadline=None)
+@given(
+    arrays(
+        np.int64,
+        st.tuples(st.integers(1, 6), st.integers(1, 6)),
+        elements=st.one_of(st.just(0), st.integers(1, 4), st.integers(5, 30)),
+    )
+)
+def test_no_hidden_count_and_no_small_sum_follows_from_the_shown_ones(inner: Any) -> None:
+    """Whoever solves the equations of all lines for what is hidden finds no single value of it."""
     rows = np.concatenate([inner, inner.sum(axis=0, keepdims=True)], axis=0)
     table = np.concatenate([rows, rows.sum(axis=1, keepdims=True)], axis=1)
     mask = hidden(table)
     small = (table > 0) & (table < SMALLEST_GROUP)
     assert mask[small].all()
     for counts, hides in [*zip(table, mask, strict=True), *zip(table.T, mask.T, strict=True)]:
-        alone = hides.sum() == 1
-        assert not (alone and (counts[~hides] > 0).any())
+        if not hides[-1]:
+            assert not 0 < counts[:-1][hides[:-1]].sum() < SMALLEST_GROUP
+    for row, column in solved(mask):
+        others = np.concatenate([table[row][~mask[row]], table[:, column][~mask[:, column]]])
+        assert not others.any(), "only where nothing else is there to be hidden"
     if not small.any():
         assert not mask.any()
+
+
+def solved(mask: Any) -> list[tuple[int, int]]:
+    """The hidden places that the equations determine: adding one as known adds nothing."""
+    places = [(row, column) for row, column in np.argwhere(mask).tolist()]
+    equations = np.zeros((sum(mask.shape), len(places)))
+    for number, (row, column) in enumerate(places):
+        equations[row, number] = -1 if column == mask.shape[1] - 1 else 1
+        equations[mask.shape[0] + column, number] = -1 if row == mask.shape[0] - 1 else 1
+    rank = np.linalg.matrix_rank(equations) if places else 0
+    known = [np.vstack([equations, np.eye(len(places))[number]]) for number in range(len(places))]
+    return [place for place, more in zip(places, known, strict=True) if np.linalg.matrix_rank(more) == rank]
+
+
+def test_two_circles_do_not_give_away_what_joins_them() -> None:
+    """Each line has two hidden values, and yet one follows: that of the place between the circles."""
+    mask = np.zeros((5, 5), dtype=bool)
+    for place in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 2), (2, 3), (3, 2), (3, 3), (1, 2)]:
+        mask[place] = True
+    assert following(mask) == solved(mask) == [(1, 2)]
+
+
+def single(wages: int, **more: Any) -> Household:
+    """A household of one."""
+    incomes = [{"kind": "wages", "amount": wages, "per": "month"}]
+    head = {"id": "m1", "relation": "head", "birth": "1980-05-06", "incomes": incomes}
+    file = {"as_of": DAY.isoformat(), "region": "urban", "registered_division": "500112016"}
+    return parse_household(file | {"members": [head | more]})
+
+
+@pytest.mark.parametrize("few", [1, 4])
+def test_what_few_lose_does_not_follow_from_any_sum(few: int) -> None:
+    disability = {"disability": {"type": "visual", "level": 1}}
+    blind = [single(9_000, **disability)] * few
+    others = [single(9_000, disability={"type": "visual", "level": 2})] * 30
+    study = Study(register_of([*blind, *others]), DAY)
+    lost = study.effect(raised("disability_nursing.1", 1))
+    assert (lost.total.losing, lost.cost_fen) == (None, None)
+    (nursing,) = (one for one in lost.programmes if one.programme == "disability_nursing")
+    assert (nursing.before_fen, nursing.after_fen) == (90_00 * 30 + 100_00 * few, None)
+    shown = study.effect(raised("disability_nursing.2", 1))
+    assert (shown.total.losing, shown.cost_fen) == (30, -89_00 * 30)
+
+
+def test_a_programme_of_few_does_not_follow_from_the_others() -> None:
+    """The cost less the differences of all other programmes would be the hidden one's."""
+    few = [single(100, disability={"type": "visual", "level": 1})] * 3
+    study = Study(register_of([*few, *[single(100)] * 30]), DAY)
+    table = raised("dibao_standard.urban", 900).changed("disability_nursing.1", DAY, 300)
+    effect = study.effect(table)
+    hides = [one.programme for one in effect.programmes if None in (one.before_fen, one.after_fen)]
+    assert {"disability_nursing", "dibao"} <= set(hides)
+
+
+def income(kind: str, amount: Any, per: str) -> dict[str, Any]:
+    return {"kind": kind, "amount": amount, "per": per}
 
 
 def lines(tmp_path: Path, *rows: object, name: str = "register.jsonl") -> Path:
@@ -182,9 +253,13 @@ def lines(tmp_path: Path, *rows: object, name: str = "register.jsonl") -> Path:
 
 def test_json_lines_and_csv_give_one_register(tmp_path: Path) -> None:
     members = [
-        ("a", "urban", "500112016", "head", "1980-05-06", "900", "", ""),
-        ("a", "urban", "500112016", "child", "2014-03-12", "", "visual", "2"),
-        ("b", "rural", "500112144", "head", "1970-01-01", "650.5", "", ""),
+        row
+        for copy in range(SMALLEST_GROUP)
+        for row in (
+            (f"a{copy}", "urban", "500112016", "head", "1980-05-06", "900", "", ""),
+            (f"a{copy}", "urban", "500112016", "child", "2014-03-12", "", "visual", "2"),
+            (f"b{copy}", "rural", "500112144", "head", "1970-01-01", "650.5", "", ""),
+        )
     ]
     header = (
         "household", "region", "registered_division", "relation", "birth", "income", "disability_type",
@@ -199,39 +274,27 @@ def test_json_lines_and_csv_give_one_register(tmp_path: Path) -> None:
         "birth": "2014-03-12",
         "disability": {"type": "visual", "level": 2},
     }
-    path = lines(
-        tmp_path,
+    head = {"id": "m1", "relation": "head"}
+    wages, farming = ("wages", 900, "month"), ("farming", "7806", "year")
+    households = [
         {
             "region": "urban",
             "registered_division": "500112016",
-            "members": [
-                {
-                    "id": "m1",
-                    "relation": "head",
-                    "birth": "1980-05-06",
-                    "incomes": [{"kind": "wages", "amount": 900, "per": "month"}],
-                },
-                child,
-            ],
+            "members": [head | {"birth": "1980-05-06", "incomes": [income(*wages)]}, child],
         },
-        "",
         {
             "region": "rural",
             "registered_division": "500112144",
-            "members": [
-                {
-                    "id": "m1",
-                    "relation": "head",
-                    "birth": "1970-01-01",
-                    "incomes": [{"kind": "farming", "amount": "7806", "per": "year"}],
-                }
-            ],
+            "members": [head | {"birth": "1970-01-01", "incomes": [income(*farming)]}],
         },
+    ]
+    path = lines(
+        tmp_path, *(row for _ in range(SMALLEST_GROUP) for row in (households[0], "", households[1]))
     )
     table_, variant = read_register(table, DAY), raised("dibao_standard.rural", 700)
     effects = [Study(register, DAY).effect(variant) for register in (table_, read_register(path, DAY))]
     assert effects[0] == effects[1]
-    assert effects[0].cost_fen == 4_950
+    assert effects[0].cost_fen == SMALLEST_GROUP * 4_950
 
 
 @pytest.mark.parametrize(

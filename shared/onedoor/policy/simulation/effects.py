@@ -1,6 +1,5 @@
 """What a change does, counted by street and tier, with small groups hidden."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ SMALLEST_GROUP = 5
 """Fewer households are not told apart: they might be recognised."""
 
 HOUSEHOLDS, GAINING, LOSING, GAINED, LOST = range(5)
+NO_CHANGE = np.int64(0)
 
 
 class _Part(BaseModel):
@@ -19,7 +19,7 @@ class _Part(BaseModel):
 class ProgrammeCost(_Part):
     """What a programme pays in a month before and after, fen, and how many households it pays.
 
-    Numbers and sums of too few households are None.
+    What is None is hidden: it counts too few, or would tell by subtraction what so few gain or lose.
     """
 
     programme: str
@@ -45,9 +45,12 @@ class Group(_Part):
 
 
 class Effect(_Part):
-    """The effect of a change on a whole register, per month. `cost_fen` is negative where it saves."""
+    """The effect of a change on a whole register, per month.
 
-    cost_fen: int
+    `cost_fen` is negative where it saves, and None where it would tell what too few gain or lose.
+    """
+
+    cost_fen: int | None
     total: Group
     programmes: tuple[ProgrammeCost, ...]
     by_street: tuple[Group, ...]
@@ -89,10 +92,11 @@ class Tally:
         change = np.zeros(len(next(iter(before.values()))), dtype=np.int64)
         for programme, paid in before.items():
             then = after[programme]
-            row = np.array([paid.sum(), then.sum(), (paid > 0).sum(), (then > 0).sum()], dtype=np.int64)
+            change_here = then - paid if then is not paid else NO_CHANGE
+            paid_to = (np.count_nonzero(paid), np.count_nonzero(then), np.count_nonzero(change_here))
+            row = np.array([paid.sum(), then.sum(), *paid_to], dtype=np.int64)
             self._programmes[programme] = self._programmes.get(programme, 0) + row
-            if then is not paid:
-                change += then - paid
+            change += change_here
         for key, row in zip(cells.keys, cells.sums(change), strict=True):
             self._cells[key] = self._cells.get(key, 0) + row
 
@@ -109,19 +113,38 @@ class Tally:
             for row, column in np.ndindex(table.shape[:2])
             if table[row, column, HOUSEHOLDS] > 0
         ]
+        total = _group(shown[-1][-1])
+        programmes, cost = _costs(self._programmes, total.gaining is None or total.losing is None)
         return Effect(
-            cost_fen=sum(int(row[1] - row[0]) for row in self._programmes.values()),
-            total=_group(shown[-1][-1]),
-            programmes=tuple(_cost(name, row) for name, row in self._programmes.items()),
+            cost_fen=cost,
+            total=total,
+            programmes=programmes,
             by_street=tuple(_group(shown[row][-1], street=name) for row, name in enumerate(names)),
             by_tier=tuple(_group(shown[-1][column], tier=name) for column, name in enumerate(self.tiers)),
             by_street_and_tier=tuple(cells),
         )
 
 
-def _cost(name: str, row: Any) -> ProgrammeCost:
-    before, after, paid_before, paid_after = (int(value) for value in row)
-    hides_before, hides_after = _small(row[2]), _small(row[3])
+def _costs(rows: dict[str, Any], hide_sum: bool) -> tuple[tuple[ProgrammeCost, ...], int | None]:
+    """What each programme costs and what all of them cost more, hidden where too few are paid or changed.
+
+    A programme's difference is hidden with one of its sides; all differences add up to the whole one.
+    """
+    table = np.array(list(rows.values()))
+    paid_before, paid_after, changed = table[:, 2], table[:, 3], table[:, 4]
+    own = (changed > 0) & (_small(paid_before) | _small(paid_after))
+    line = np.append(changed, changed.sum())[np.newaxis]
+    hides = hidden(line, np.append(own, hide_sum)[np.newaxis])[0]
+    programmes = tuple(
+        _cost(name, row, bool(hide)) for (name, row), hide in zip(rows.items(), hides[:-1], strict=True)
+    )
+    return programmes, None if hides[-1] else int((table[:, 1] - table[:, 0]).sum())
+
+
+def _cost(name: str, row: Any, hides_difference: bool) -> ProgrammeCost:
+    before, after, paid_before, paid_after = (int(value) for value in row[:4])
+    hides_before = bool(_small(paid_before))
+    hides_after = bool(_small(paid_after)) or (hides_difference and not hides_before)
     return ProgrammeCost(
         programme=name,
         before_fen=None if hides_before else before,
@@ -167,33 +190,103 @@ def _shown(table: Any) -> list[list[list[int | None]]]:
     ]
 
 
-def hidden(counts: Any, also: Any = False) -> Any:
-    """Where a table with margins must not be shown: small counts, and what would give one away.
+Place = tuple[int, int]
+Line = list[Place]
+Node = tuple[str, int]
 
-    A lone hidden value of a line could be found by subtraction, so another of the line is hidden with it.
+
+def hidden(counts: Any, also: Any = False) -> Any:
+    """Where a table with margins must not be shown: small counts, and what would give them away.
+
+    From a line's margin and what is shown of it follows the sum of what is hidden in it; that sum is no small
+    one. From several lines no single hidden value follows.
     """
     mask = _small(counts) | also
-    while True:
-        added = [place for line in _lines(counts.shape) for place in _companion(counts, mask, line)]
+    while told := _telling(counts, mask):
+        added = {place for line in told if (place := _companion(counts, mask, line)) is not None}
         if not added:
-            return mask
-        mask[added[0]] = True
+            break
+        for place in added:
+            mask[place] = True
+    return mask
 
 
-Place = tuple[int, int]
+def _telling(counts: Any, mask: Any) -> list[Line]:
+    """The lines in which more must be hidden."""
+    rows, columns = _lines(counts.shape)
+    small = [line for line in (*rows, *columns) if _tells_few(counts, mask, line)]
+    return small or [_wider(counts, mask, rows[row], columns[column]) for row, column in following(mask)]
 
 
-def _lines(shape: tuple[int, ...]) -> Iterator[list[Place]]:
+def _lines(shape: tuple[int, ...]) -> tuple[list[Line], list[Line]]:
     rows, columns = shape
-    for row in range(rows):
-        yield [(row, column) for column in range(columns)]
-    for column in range(columns):
-        yield [(row, column) for row in range(rows)]
+    return (
+        [[(row, column) for column in range(columns)] for row in range(rows)],
+        [[(row, column) for row in range(rows)] for column in range(columns)],
+    )
 
 
-def _companion(counts: Any, mask: Any, line: list[Place]) -> list[Place]:
-    """The smallest other count of a line in which one alone is hidden; none if all others are zero."""
-    if sum(bool(mask[place]) for place in line) != 1:
-        return []
+def _tells_few(counts: Any, mask: Any, line: Line) -> bool:
+    *inner, margin = line
+    return not mask[margin] and bool(_small(sum(int(counts[place]) for place in inner if mask[place])))
+
+
+def _wider(counts: Any, mask: Any, row: Line, column: Line) -> Line:
+    """Of a place's row and column the one with fewer hidden that can hide more."""
+    able = [line for line in (row, column) if _companion(counts, mask, line) is not None]
+    return min(able, key=lambda line: sum(bool(mask[place]) for place in line), default=row)
+
+
+def _companion(counts: Any, mask: Any, line: Line) -> Place | None:
+    """The smallest other count of a line that is shown; None if all others are zero."""
     others = [place for place in line if not mask[place] and counts[place] > 0]
-    return [min(others, key=lambda place: int(counts[place]))] if others else []
+    return min(others, key=lambda place: int(counts[place]), default=None)
+
+
+def following(mask: Any) -> list[Place]:
+    """The hidden places whose values follow from the margins and all that is shown.
+
+    Rows and columns are nodes, hidden places edges: a value is free if its edge lies on a circle. Every edge
+    beside a spanning tree closes one; a tree's edge over which no such one reaches lies on none.
+    """
+    edges: dict[Node, list[tuple[Node, Place]]] = {}
+    for row, column in np.argwhere(mask).tolist():
+        for here, there in ((("row", row), ("column", column)), (("column", column), ("row", row))):
+            edges.setdefault(here, []).append((there, (row, column)))
+    order, way_in = _spanning(edges)
+    tree = {place for place, _ in way_in.values()}
+    reach = dict.fromkeys(edges, 0)
+    for number, (row, column) in enumerate(
+        sorted({place for ways in edges.values() for _, place in ways} - tree)
+    ):
+        reach["row", row] ^= 1 << number
+        reach["column", column] ^= 1 << number
+    found = []
+    for node in reversed(order):
+        if node in way_in:
+            place, before = way_in[node]
+            reach[before] ^= reach[node]
+            if reach[node] == 0:
+                found.append(place)
+    return sorted(found)
+
+
+def _spanning(
+    edges: dict[Node, list[tuple[Node, Place]]],
+) -> tuple[list[Node], dict[Node, tuple[Place, Node]]]:
+    """The nodes, each after the one from which it is reached, and by which edge that is."""
+    order: list[Node] = []
+    way_in: dict[Node, tuple[Place, Node]] = {}
+    reached: set[Node] = set()
+    for start in edges:
+        waiting = [] if start in reached else [start]
+        reached.add(start)
+        while waiting:
+            node = waiting.pop()
+            order.append(node)
+            for there, place in edges[node]:
+                if there not in reached:
+                    reached.add(there)
+                    way_in[there] = (place, node)
+                    waiting.append(there)
+    return order, way_in
