@@ -1,15 +1,17 @@
 """What a change does, counted by street and tier, with small groups hidden."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+
+from onedoor.policy.rules.values import sums
 
 SMALLEST_GROUP = 5
 """Fewer households are not told apart: they might be recognised."""
 
 HOUSEHOLDS, GAINING, LOSING, GAINED, LOST = range(5)
-NO_CHANGE = np.int64(0)
 
 
 class _Part(BaseModel):
@@ -58,25 +60,39 @@ class Effect(_Part):
     by_street_and_tier: tuple[Group, ...]
 
 
+class Paid(NamedTuple):
+    """What a programme pays each household of a chunk, fen a month, how much that is, and to how many."""
+
+    fen: Any
+    total: int
+    households: int
+
+    @classmethod
+    def of(cls, fen: Any) -> "Paid":
+        return cls(fen, int(fen.sum()), int(np.count_nonzero(fen)))
+
+
 class Cells:
     """Which cell of street and tier each household of a chunk is in, ready for summing."""
 
     def __init__(self, streets: Any, tiers: Any, number_of_tiers: int) -> None:
         cell = np.asarray(streets, dtype=np.int64) * number_of_tiers + tiers
-        self._order = np.argsort(cell, kind="stable")
-        ordered = cell[self._order]
-        self._starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        found = ordered[self._starts]
+        found, self._cell, self._households = np.unique(cell, return_inverse=True, return_counts=True)
         self.keys = list(
             zip((found // number_of_tiers).tolist(), (found % number_of_tiers).tolist(), strict=True)
         )
 
     def sums(self, change: Any) -> Any:
         """Per cell: households, gaining, losing, gained, lost."""
-        change = change[self._order]
-        gained, lost = np.maximum(change, 0), np.maximum(-change, 0)
-        columns = (np.ones_like(change), change > 0, change < 0, gained, lost)
-        return np.stack([np.add.reduceat(one, self._starts, dtype=np.int64) for one in columns], axis=1)
+        gaining, losing = np.flatnonzero(change > 0), np.flatnonzero(change < 0)
+        cells, number = (self._cell[gaining], self._cell[losing]), len(self.keys)
+        columns = (
+            self._households,
+            *(np.bincount(each, minlength=number) for each in cells),
+            sums(cells[0], change[gaining], number),
+            sums(cells[1], -change[losing], number),
+        )
+        return np.stack(columns, axis=1)
 
 
 class Tally:
@@ -87,16 +103,17 @@ class Tally:
         self._cells: dict[tuple[int, int], np.ndarray[Any, Any]] = {}
         self._programmes: dict[str, np.ndarray[Any, Any]] = {}
 
-    def add(self, cells: Cells, before: dict[Any, Any], after: dict[Any, Any]) -> None:
-        """One chunk: payments by programme of each household, fen a month."""
-        change = np.zeros(len(next(iter(before.values()))), dtype=np.int64)
+    def add(self, cells: Cells, before: Mapping[Any, Paid], after: Mapping[Any, Paid]) -> None:
+        """One chunk: payments by programme."""
+        change = np.zeros(len(next(iter(before.values())).fen), dtype=np.int64)
         for programme, paid in before.items():
-            then = after[programme]
-            change_here = then - paid if then is not paid else NO_CHANGE
-            paid_to = (np.count_nonzero(paid), np.count_nonzero(then), np.count_nonzero(change_here))
-            row = np.array([paid.sum(), then.sum(), *paid_to], dtype=np.int64)
-            self._programmes[programme] = self._programmes.get(programme, 0) + row
-            change += change_here
+            then, changed = after[programme], 0
+            if then is not paid:
+                difference = then.fen - paid.fen
+                changed = int(np.count_nonzero(difference))
+                change += difference
+            row = (paid.total, then.total, paid.households, then.households, changed)
+            self._programmes[programme] = self._programmes.get(programme, 0) + np.array(row, dtype=np.int64)
         for key, row in zip(cells.keys, cells.sums(change), strict=True):
             self._cells[key] = self._cells.get(key, 0) + row
 

@@ -15,7 +15,7 @@ from onedoor.policy.decisions import Programme
 from onedoor.policy.population import Arrays, day_period, simulation_of
 from onedoor.policy.rules import CountryTaxBenefitSystem, system_of
 from onedoor.policy.rules.values import Outcome, is_, sums, total
-from onedoor.policy.simulation.effects import Cells, Effect, Tally
+from onedoor.policy.simulation.effects import Cells, Effect, Paid, Tally
 from onedoor.policy.simulation.register import Chunk, Progress, Register, silent
 from onedoor.policy.table import Parameters, packaged_parameters
 
@@ -79,9 +79,9 @@ class _Present:
     chunk: Chunk
     simulation: Simulation
     cells: Cells
-    payments: dict[Programme, Any]
+    payments: dict[Programme, Paid]
 
-    def under(self, parameters: Parameters, touched: frozenset[str], day: date) -> dict[Programme, Any]:
+    def under(self, parameters: Parameters, touched: frozenset[str], day: date) -> dict[Programme, Paid]:
         """The payments under another table; what is not touched is taken over as it is."""
         period = day_period(day)
         varied = simulation_of(self.chunk.arrays.bare, system_of(parameters), day)
@@ -105,15 +105,16 @@ def _present(chunk: Chunk, table: Parameters, day: date) -> _Present:
     return _Present(chunk, simulation, cells, payments)
 
 
-def _payments(simulation: Simulation, arrays: Arrays, programme: Programme, day: date) -> Any:
+def _payments(simulation: Simulation, arrays: Arrays, programme: Programme, day: date) -> Paid:
     """What a programme pays each household, fen a month; what no figure is known for is left out."""
     variable = COMPUTATIONS[programme].variable
     assert variable is not None
-    due = np.maximum(simulation.calculate(variable, day_period(day)), 0)
+    due = simulation.calculate(variable, day_period(day))
     if programme in HOUSEHOLD_PROGRAMMES:
-        return due
-    paid = np.flatnonzero(due * arrays.subjects)
-    return sums(arrays.household_of[paid], due[paid], arrays.number)
+        return Paid.of(np.maximum(due, 0))
+    paid = np.flatnonzero(due > 0)
+    paid = paid[arrays.subjects[paid]]
+    return Paid.of(sums(arrays.household_of[paid], due[paid], arrays.number))
 
 
 def _tiers(simulation: Simulation, arrays: Arrays, day: date) -> Any:
