@@ -1,20 +1,33 @@
 """The import of a notice on real servers: who may, what is refused, what it moves, batch by batch, once."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from onedoor.assistance import app as assistance_app
 from onedoor.calendar import PACKAGED, in_force, moment, put_in_force
+from onedoor.contracts.events import notify as notify_events
+from onedoor.contracts.events.notify import NoticeImported
+from onedoor.desk import app as desk_app
+from onedoor.intake import app as intake_app
 from onedoor.notify import almanac
 from onedoor.notify.sweep import sweep_all
+from onedoor.runtime import database as pools
 from onedoor.runtime.access import dev_token
+from onedoor.runtime.almanac import keep_current
+from onedoor.runtime.app import App
+from onedoor.runtime.settings import Settings
+from onedoor.triage import Application, evaluate
+from tests.harness import eventually
 from tests.notices import NOTICE_2027
 from tests.notify import application, planned
-from tests.notify_bench import Bench, notify_bench
+from tests.notify_bench import Bench, enveloped, notify_bench
 from tests.servers import Servers
 
 PATH = "/v1/calendar/notices"
@@ -210,3 +223,39 @@ holidays:
     assert status == 422
     (error,) = body["errors"]  # type: ignore[misc]
     assert "2027-12-26" in error["problem"]
+
+
+async def test_an_import_reaches_every_service_that_counts_days(bench: Bench, migrated_database: str) -> None:
+    """What notify publishes goes to another service, whose processes then count by it."""
+    await send(bench, NOTICE_2027)
+    (row,) = await bench.rows("select payload from events where type = 'calendar.notice_imported'")
+    told = NoticeImported.model_validate_json(row["payload"])
+    settings = Settings(environment="test", postgres=migrated_database)
+    for service in (intake_app.SERVICE, assistance_app.SERVICE, desk_app.SERVICE):
+        await _counts_by(told, replace(bench.app, service=service, settings=settings))
+
+
+async def _counts_by(told: NoticeImported, app: App) -> None:
+    service = app.service
+    assert notify_events.CALENDAR in service.reads
+    assert service.takes is None or told.type in service.takes
+    assert keep_current in service.background
+    asked = Application.model_validate({"received_at": WINTER, "needs": ["medical_cost"]})
+    put_in_force(PACKAGED)
+    assert evaluate(asked).referrals[0].due_finish == moment("2027-02-18")
+
+    async def counted_by_it() -> bool:
+        return in_force().edition == 1
+
+    hearing = asyncio.create_task(keep_current(app))
+    conn = await pools.connect(service, app.settings)
+    try:
+        assert service.absorb is not None
+        for _ in range(2):
+            await service.absorb(conn, [enveloped(told, WINTER)])
+        await eventually(counted_by_it, what=f"the notice in force in {service.name}")
+        assert await conn.fetchval("select count(*) from calendar_notices") == 1
+    finally:
+        hearing.cancel()
+        await conn.close()
+    assert evaluate(asked).referrals[0].due_finish == moment("2027-02-21")

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from onedoor.calendar import PACKAGED, put_in_force
-from onedoor.contracts.core import Context
+from onedoor.contracts.core import SYSTEM, Context
 from onedoor.contracts.registry import LATEST
 from onedoor.notify import almanac, views
 from onedoor.notify.app import SERVICE
@@ -48,7 +48,7 @@ class Play:
             if deed.event is not None or deed.command is not None:
                 await self._unit(lambda tx, deed=deed: self._do(tx, deed))  # type: ignore[misc]
             elif deed.imports:
-                await self._unit(lambda tx, at=deed.at: almanac.import_notice(tx.conn, NOTICE_2027, "x", at))  # type: ignore[misc]
+                await self._unit(lambda tx: almanac.import_notice(tx, NOTICE_2027, SYSTEM))
                 async with self.bench.app.writer.acquire() as conn:
                     await almanac.refresh(conn)
                 await almanac.recount_all(self.bench.app.unit, deed.at, batch=5)

@@ -57,7 +57,7 @@ async def prepared(bench: Bench) -> AsyncIterator[None]:
         await unit.run(tx.conn, [Directive(tuple(SERVICE.react(asked)), Context(SYSTEM, START))])
     await _execute(dsn, MODEL)
     async with unit.transaction() as tx:
-        await almanac.import_notice(tx.conn, NOTICE_2027, "bench", START)
+        await almanac.import_notice(tx, NOTICE_2027, SYSTEM)
     await pool.close()
     yield
 

@@ -12,6 +12,7 @@ from onedoor.assistance.payments import api as payments
 from onedoor.assistance.registry import api as registry
 from onedoor.assistance.registry import enrolments
 from onedoor.contracts.core import Envelope
+from onedoor.runtime import almanac
 from onedoor.runtime.app import service_app
 from onedoor.runtime.casework import specialised_service
 from onedoor.runtime.service import Connection
@@ -35,7 +36,19 @@ async def _project(conn: Connection, events: Sequence[Envelope]) -> None:
     await enrolments.record(conn, events)
 
 
-SERVICE = replace(_CASES, project=_project, routers=(*_CASES.routers, payments.router, registry.router))
+async def _absorb(conn: Connection, events: Sequence[Envelope]) -> None:
+    assert _CASES.absorb is not None
+    await _CASES.absorb(conn, events)
+    await almanac.absorb(conn, events)
+
+
+SERVICE = replace(
+    _CASES,
+    project=_project,
+    absorb=_absorb,
+    routers=(*_CASES.routers, payments.router, registry.router),
+    background=(almanac.keep_current,),
+)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -7,7 +7,7 @@ from onedoor.contracts.case import OpenCase
 from onedoor.contracts.events import intake, notify
 from onedoor.contracts.reaction import Application, reaction
 
-READS: tuple[str, ...] = (intake.APPLICATION, intake.ALARM, intake.PERSON, notify.REFERRAL)
+READS: tuple[str, ...] = (intake.APPLICATION, intake.ALARM, intake.PERSON, notify.REFERRAL, notify.CALENDAR)
 
 
 def _open(application: Application, shared: dict[str, Any]) -> OpenCase:

@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from onedoor.desk import api, assets, live, pages, stream, web
 from onedoor.desk.remote import Services
 from onedoor.desk.settings import Settings
+from onedoor.runtime import almanac
 from onedoor.runtime.app import service_app
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings as BaseSettings
@@ -24,7 +25,7 @@ SERVICE = Service(
     takes=stream.TAKES,
     absorb=stream.absorb,
     routers=(api.router, *pages.ROUTERS),
-    background=(live.follow_changes, live.clock_moves),
+    background=(live.follow_changes, live.clock_moves, almanac.keep_current),
     bulk=True,
 )
 

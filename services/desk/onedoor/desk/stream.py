@@ -13,15 +13,17 @@ from onedoor.contracts.events import case, intake, notify, operations
 from onedoor.contracts.registry import EVENTS, TOPICS
 from onedoor.contracts.work import ReferralState
 from onedoor.desk import views
+from onedoor.runtime import almanac
 from onedoor.runtime.service import Connection
 
 Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = dict[UUID, Row]
 
-NO_STORY = frozenset({intake.PERSON, operations.LETTER})
+NO_STORY = frozenset({intake.PERSON, operations.LETTER, notify.CALENDAR})
 """Topics of no help chain."""
-READS = tuple(topic for topic in TOPICS if topic not in NO_STORY)
-TAKES = frozenset(event.type for event in EVENTS if not NO_STORY.intersection(event.topics))
+STORY = frozenset(event.type for event in EVENTS if not NO_STORY.intersection(event.topics))
+READS = (*(topic for topic in TOPICS if topic not in NO_STORY), notify.CALENDAR)
+TAKES = STORY | {notify.NoticeImported.type}
 
 CASE_STATES: Mapping[str, str] = {
     event.type: event.brings
@@ -43,7 +45,8 @@ ENDED = frozenset({"verified", "closed", "revoked"})
 
 async def absorb(conn: Connection, envelopes: Sequence[Envelope]) -> None:
     """Write what the events say into the read model, and tell the open pages after the commit."""
-    known = [envelope for envelope in envelopes if envelope.type in TAKES]
+    await almanac.absorb(conn, envelopes)
+    known = [envelope for envelope in envelopes if envelope.type in STORY]
     if not known:
         return
     for table, rows in projected(known).items():

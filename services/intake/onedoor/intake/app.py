@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from onedoor.intake import api, stream, views
 from onedoor.intake.domain import APPLICATION, PERSON
+from onedoor.runtime import almanac
 from onedoor.runtime.app import service_app
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings
@@ -19,6 +20,7 @@ SERVICE = Service(
     absorb=stream.absorb,
     project=views.project,
     routers=api.ROUTERS,
+    background=(almanac.keep_current,),
 )
 
 

@@ -1,4 +1,4 @@
-"""What intake hears of its applications: only how far they are, for the receipt's state."""
+"""What intake hears: how far its applications are, for the state of a receipt, and imported notices."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,9 +8,10 @@ from onedoor.contracts.events import case, notify
 from onedoor.contracts.registry import EVENTS
 from onedoor.intake.views import progress
 from onedoor.intake.views.progress import Step
+from onedoor.runtime import almanac
 from onedoor.runtime.service import Connection
 
-READS = (*services.TOPICS, notify.REFERRAL)
+READS = (*services.TOPICS, notify.REFERRAL, notify.CALENDAR)
 
 _REFERRALS_DONE = {
     notify.ReferralSent.type: False,
@@ -26,7 +27,7 @@ DONE: Mapping[str, bool] = {
 } | _REFERRALS_DONE
 """Event types that say how far a case or referral is, and whether it is done after them."""
 
-TAKES = frozenset(DONE)
+TAKES = frozenset(DONE) | {notify.NoticeImported.type}
 
 
 def step(event: Envelope) -> Step | None:
@@ -43,5 +44,6 @@ def step(event: Envelope) -> Step | None:
 
 
 async def absorb(conn: Connection, events: Sequence[Envelope]) -> None:
-    """Note the progress of cases and referrals, whatever the order of arrival."""
+    """Note notices, and the progress of cases and referrals, whatever the order of arrival."""
+    await almanac.absorb(conn, events)
     await progress.note(conn, [made for event in events if (made := step(event)) is not None])

@@ -1,11 +1,10 @@
 """Imported notices: kept in notify, in force in every process, and what they change in open clocks.
 
-An import writes the notice and nothing else. Each process hears of it, counts by it from then on, and the
-clocks that were counted by an older edition are counted again, whoever started them and however late: in
-batches, each in one transaction with its events.
+An import writes the notice and tells the other services, nothing else. Each process hears of it, counts by
+it from then on, and the clocks that were counted by an older edition are counted again, whoever started them
+and however late: in batches, each in one transaction with its events.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,22 +18,21 @@ from onedoor.calendar import (
     almanac_of,
     in_force,
     parse_notice,
-    put_in_force,
 )
-from onedoor.contracts.core import SYSTEM, Context
+from onedoor.contracts.core import SYSTEM, Actor, Context
 from onedoor.notify import views
 from onedoor.notify.domain.clock import Recompute
+from onedoor.notify.domain.notice import TellNotice, calendar_id
 from onedoor.notify.sweep import passes
-from onedoor.runtime import database
+from onedoor.runtime import almanac
+from onedoor.runtime.almanac import refresh as refresh
 from onedoor.runtime.app import App
 from onedoor.runtime.service import Connection
-from onedoor.runtime.unit import Directive, Unit
+from onedoor.runtime.unit import Directive, Transaction, Unit
 
 log = logging.getLogger(__name__)
 
 BATCH = 1000
-LONGEST_SLEEP = 5.0
-RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +44,24 @@ class Imported:
     new: bool
 
 
-async def import_notice(conn: Connection, text: str, by: str, at: datetime) -> Imported:
+async def import_notice(tx: Transaction, text: str, by: Actor) -> Imported:
     """Keep the notice of a year, in place of what was known of it; it is in force once this is committed.
 
     The very notice that is in force already changes nothing. Raises CalendarProblem naming the field and the
     remedy; then nothing is written.
     """
     notice = parse_notice(text)
-    await views.lock_notices(conn)
-    imported = await _imported(conn)
-    known = almanac_of(imported)
+    await views.lock_notices(tx.conn)
+    known = almanac_of(await almanac.imported(tx.conn))
     if notice == known.calendar.notice(notice.year):
         return Imported(known.edition, notice, False)
     _check_neighbours(notice, known.calendar.notice(notice.year - 1), known.calendar.notice(notice.year + 1))
     edition = known.edition + 1
     last = notice.sources[-1]
-    await views.write_notice(conn, edition, notice.year, last.title, last.number, text, by, at)
+    await views.write_notice(tx.conn, edition, notice.year, last.title, last.number, text, str(by), tx.now)
+    await almanac.tell(tx.conn, edition)
+    named = {"year": notice.year, "title": last.title, "number": last.number, "body": text}
+    await tx.execute(TellNotice(target=calendar_id(), edition=edition, **named), actor=by)
     return Imported(edition, notice, True)
 
 
@@ -79,24 +79,12 @@ def _check_neighbours(notice: Notice, before: Notice | None, after: Notice | Non
             )  # fmt: skip
 
 
-async def _imported(conn: Connection) -> Sequence[tuple[int, Notice]]:
-    return [(row["edition"], parse_notice(row["body"])) for row in await views.notice_rows(conn)]
-
-
-async def refresh(conn: Connection) -> int:
-    """Count by all notices that are imported by now; the edition in force."""
-    edition = await views.edition(conn)
-    if edition != in_force().edition:
-        put_in_force(almanac_of(await _imported(conn)))
-    return edition
-
-
 async def calendar_of(conn: Connection, edition: int | None) -> Calendar:
     """The calendar of an edition, as it was known then; the one in force for a clock that asks for no day."""
     now = in_force()
     if edition is None or edition == now.edition:
         return now.calendar
-    return almanac_of(pair for pair in await _imported(conn) if pair[0] <= edition).calendar
+    return almanac_of(pair for pair in await almanac.imported(conn) if pair[0] <= edition).calendar
 
 
 async def recount(unit: Unit, now: datetime, batch: int = BATCH) -> int:
@@ -153,29 +141,9 @@ async def recount_all(unit: Unit, now: datetime, batch: int = BATCH) -> int:
 
 
 async def keep_current(app: App) -> None:
-    """Hear of imported notices for ever; an unreachable database or a conflict is tried again."""
-    while True:
-        try:
-            await _while_connected(app)
-        except (*database.UNREACHABLE, *database.CONFLICTS) as error:
-            log.warning("the calendar waits", extra={"error": type(error).__name__})
-            await asyncio.sleep(RETRY_SECONDS)
+    """Hear of imported notices for ever, and count again what they change."""
 
+    async def recounted(app: App) -> None:
+        await recount_all(app.unit, app.clock.now())
 
-async def _while_connected(app: App) -> None:
-    heard = asyncio.Event()
-    conn = await database.connect(app.service, app.settings)
-    try:
-        await conn.add_listener(views.CALENDAR_CHANNEL, lambda *_: heard.set())
-        conn.add_termination_listener(lambda _: heard.set())
-        while True:
-            heard.clear()
-            await refresh(conn)
-            await recount_all(app.unit, app.clock.now())
-            try:
-                async with asyncio.timeout(LONGEST_SLEEP):
-                    await heard.wait()
-            except TimeoutError:
-                continue
-    finally:
-        conn.terminate()
+    await almanac.keep_current(app, recounted)

@@ -103,7 +103,7 @@ async def import_notice(
 
     async def handler(tx: Transaction) -> Response:
         try:
-            imported = await almanac.import_notice(tx.conn, text, str(actor), tx.now)
+            imported = await almanac.import_notice(tx, text, actor)
         except CalendarProblem as problem:
             raise invalid([_field(problem)]) from None
         return Answer(201 if imported.new else 200, await _told(tx, imported)).response()

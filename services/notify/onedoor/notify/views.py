@@ -15,7 +15,6 @@ from onedoor.notify.domain.referral import Referral
 from onedoor.runtime.service import Connection, Saved
 
 SWEEP_CHANNEL = "onedoor_sweep_notify"
-CALENDAR_CHANNEL = "onedoor_calendar_notify"
 
 
 def _upsert(table: str, columns: Mapping[str, str]) -> str:
@@ -171,7 +170,6 @@ for update skip locked
 """  # noqa: S608
 _OUTDATED_COUNT = f"select count(*) from clocks where {_COUNTED} and calendar < $1"  # noqa: S608
 _NOTE_EDITION = "update clocks set calendar = $2 where id = any($1::uuid[])"
-_EDITION = "select coalesce(max(edition), 0) from calendar_notices"
 _NOTICES = "select * from calendar_notices order by edition"
 _WRITE_NOTICE = """
 insert into calendar_notices (edition, year, title, number, body, imported_by, imported_at)
@@ -197,12 +195,6 @@ async def note_edition(conn: Connection, ids: Sequence[UUID], edition: int) -> N
         await conn.execute(_NOTE_EDITION, ids, edition)
 
 
-async def edition(conn: Connection) -> int:
-    """The number of the last imported notice; 0 where there is none."""
-    number: int = await conn.fetchval(_EDITION)
-    return number
-
-
 async def notice_rows(conn: Connection) -> Sequence[asyncpg.Record]:
     """edition, year, title, number, body, imported_by, imported_at of all imported notices, in order."""
     return await conn.fetch(_NOTICES)
@@ -222,9 +214,8 @@ async def lock_notices(conn: Connection) -> None:
 async def write_notice(
     conn: Connection, edition: int, year: int, title: str, number: str, body: str, by: str, at: datetime
 ) -> None:
-    """Keep an imported notice and tell every process."""
+    """Keep an imported notice."""
     await conn.execute(_WRITE_NOTICE, edition, year, title, number, body, by, at)
-    await conn.execute(_WAKE, CALENDAR_CHANNEL, str(edition))
 
 
 _SET_ASIDE = """

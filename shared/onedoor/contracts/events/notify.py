@@ -9,6 +9,7 @@ from onedoor.contracts.core import Classification, Event, Urgency
 
 REFERRAL = "notify.referral"
 CLOCK = "notify.clock"
+CALENDAR = "notify.calendar"
 
 
 class OnBehalf(BaseModel):
@@ -377,6 +378,30 @@ class RingRecorded(RingEvent):
     outcome: str
 
 
+class NoticeImported(Event):
+    """The State Council's notice of a year's working days, in force from now on for whoever counts days.
+
+    edition: one more for each import; body: the notice as the text of a data file, which holds all of it.
+    """
+
+    type = "calendar.notice_imported"
+    topics = (CALENDAR,)
+
+    edition: int
+    year: int
+    title: str
+    number: str
+    body: str
+    imported_at: AwareDatetime
+
+    def key(self) -> str:
+        """All notices in order."""
+        return "calendar"
+
+    def classification(self) -> Classification:
+        return "public"
+
+
 EVENTS: tuple[type[Event], ...] = (
     ReferralDrafted,
     ReferralSent,
@@ -407,4 +432,5 @@ EVENTS: tuple[type[Event], ...] = (
     AlertAcknowledged,
     RingAsked,
     RingRecorded,
+    NoticeImported,
 )

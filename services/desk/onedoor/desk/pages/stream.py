@@ -69,8 +69,8 @@ async def _board(desk: Desk) -> dict[str, Any]:
 
 
 READERS: Final = {
-    "intake": (*CASES, "notify.referral"),
-    "assistance": ("intake.application", "notify.referral", "intake.person"),
+    "intake": (*CASES, "notify.referral", "notify.calendar"),
+    "assistance": ("intake.application", "notify.referral", "intake.person", "notify.calendar"),
     "child-welfare": ("intake.application", "notify.referral", "intake.person"),
     "vagrancy": ("intake.application", "notify.referral", "intake.person"),
     "charity": ("intake.application", "notify.referral"),

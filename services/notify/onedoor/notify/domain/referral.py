@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from onedoor.calendar import CHINA, Limit, Unit, local
+from onedoor.calendar import Limit, Unit, in_force, local
 from onedoor.contracts.core import Classification, Command, Context, Decider, Event, Refusal, Urgency
 from onedoor.contracts.events.notify import (
     Kept,
@@ -901,7 +901,7 @@ def _extended_until(referral: Referral, until: datetime | None) -> datetime | Re
 
 def _working_days(after: datetime, upto: datetime) -> int:
     first, last = after.toordinal(), upto.toordinal()
-    return CHINA.count_working(first, last) if last > first else 0
+    return in_force().calendar.count_working(first, last) if last > first else 0
 
 
 def _answer(referral: Referral, command: Answer) -> Decided:
