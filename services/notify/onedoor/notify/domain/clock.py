@@ -5,7 +5,7 @@ several ends the earliest counts (a meeting before a cancelling of the same mome
 the due moment, once per round; a reopened referral or a raised urgency begins a new round.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from math import ceil
@@ -733,52 +733,33 @@ def identity(clock: Clock) -> dict[str, Any]:
 
 def evolve(clock: Clock, event: Event) -> Clock:
     """The state after the event."""
-    changed = clock.model_copy(update=dict(_changes(clock, event)))
-    return changed.model_copy(update={"next_at": _next_at(changed)})
+    change = _CHANGES.get(type(event))
+    changed = clock.model_copy(update={"next_at": None} | (change(clock, event) if change else {}))
+    object.__setattr__(changed, "next_at", _next_at(changed))  # nobody has seen this copy yet
+    return changed
 
 
 _UNHEARD: dict[str, Any] = {"acknowledged_by": None, "acknowledged_at": None}
 """Whoever took note of the warning has not heard of the breach."""
 
 
-def _changes(clock: Clock, event: Event) -> Mapping[str, Any]:
-    match event:
-        case EndNoted():
-            known = {"clock_id", "chain_id", "duty", "subject", "end"}
-            return {name: getattr(event, name) for name in known}
-        case ClockStarted():
-            fields = {name: getattr(event, name) for name in ClockStarted.model_fields}
-            return fields | {"state": "running", "round": 1, "end": None}
-        case ClockMarked():
-            return {"child": event.child, "sealed": event.sealed}
-        case ClockWarned():
-            return {"state": "warned"}
-        case ClockBreached():
-            return {"state": "breached", "breached_at": event.due_at} | _UNHEARD
-        case AlertEscalated():
-            return {"step": event.step}
-        case AlertAcknowledged():
-            return {"acknowledged_by": event.person, "acknowledged_at": event.acknowledged_at}
-        case ClockCorrected():
-            return {"breached_at": None, "step": 0} | _UNHEARD
-        case ClockMet():
-            end = End(ending="met", at=event.met_at)
-            state = "met_late" if event.late_seconds else "met"
-            return {"state": state, "end": end, "late_seconds": event.late_seconds}
-        case ClockCancelled():
-            return _cancelled(clock, event)
-        case ClockPaused():
-            return _paused(clock, event)
-        case ClockResumed():
-            return _resumed(clock, event)
-        case ClockRescheduled():
-            return _rescheduled(clock, event)
-        case ClockRecomputed():
-            return _recomputed(clock, event)
-    return {}
+def _end_noted(clock: Clock, event: EndNoted) -> dict[str, Any]:
+    known = ("clock_id", "chain_id", "duty", "subject", "end")
+    return {name: getattr(event, name) for name in known}
 
 
-def _recomputed(clock: Clock, event: ClockRecomputed) -> Mapping[str, Any]:
+def _has_started(clock: Clock, event: ClockStarted) -> dict[str, Any]:
+    fields = {name: getattr(event, name) for name in ClockStarted.model_fields}
+    return fields | {"state": "running", "round": 1, "end": None}
+
+
+def _has_met(clock: Clock, event: ClockMet) -> dict[str, Any]:
+    end = End(ending="met", at=event.met_at)
+    state = "met_late" if event.late_seconds else "met"
+    return {"state": state, "end": end, "late_seconds": event.late_seconds}
+
+
+def _recomputed(clock: Clock, event: ClockRecomputed) -> dict[str, Any]:
     """A warning that was given stands, unless its moment is still to come now."""
     recount = Recount(
         at=event.recomputed_at,
@@ -799,7 +780,7 @@ def _recomputed(clock: Clock, event: ClockRecomputed) -> Mapping[str, Any]:
     }
 
 
-def _cancelled(clock: Clock, event: ClockCancelled) -> Mapping[str, Any]:
+def _cancelled(clock: Clock, event: ClockCancelled) -> dict[str, Any]:
     assert event.cancelled_at is not None
     assert clock.due_at is not None
     end = End(ending="cancelled", at=event.cancelled_at, reason=event.reason)
@@ -808,7 +789,7 @@ def _cancelled(clock: Clock, event: ClockCancelled) -> Mapping[str, Any]:
     return changes | ({"breached_at": None, "step": 0} if in_time else {})
 
 
-def _paused(clock: Clock, event: ClockPaused) -> Mapping[str, Any]:
+def _paused(clock: Clock, event: ClockPaused) -> dict[str, Any]:
     assert event.until is not None
     assert event.paused_at is not None
     pause = Standstill(
@@ -821,7 +802,7 @@ def _paused(clock: Clock, event: ClockPaused) -> Mapping[str, Any]:
     return {"state": "paused", "pauses": (*clock.pauses, pause)}
 
 
-def _resumed(clock: Clock, event: ClockResumed) -> Mapping[str, Any]:
+def _resumed(clock: Clock, event: ClockResumed) -> dict[str, Any]:
     pause = clock.pauses[-1].model_copy(update={"end": event.resumed_at})
     warned = pause.warned_before and event.resumed_at is not None and event.warn_at <= event.resumed_at
     return {
@@ -834,7 +815,7 @@ def _resumed(clock: Clock, event: ClockResumed) -> Mapping[str, Any]:
     }
 
 
-def _rescheduled(clock: Clock, event: ClockRescheduled) -> Mapping[str, Any]:
+def _rescheduled(clock: Clock, event: ClockRescheduled) -> dict[str, Any]:
     changes: dict[str, Any] = {
         "state": "running" if event.started_at or clock.state != "paused" else "paused",
         "due_at": event.due_at,
@@ -863,6 +844,28 @@ def _rescheduled(clock: Clock, event: ClockRescheduled) -> Mapping[str, Any]:
         | ({"state": "breached"} if breached else {})
         | _UNHEARD
     )
+
+
+_CHANGES: Mapping[type[Event], Callable[[Clock, Any], dict[str, Any]]] = {
+    EndNoted: _end_noted,
+    ClockStarted: _has_started,
+    ClockMarked: lambda _, event: {"child": event.child, "sealed": event.sealed},
+    ClockWarned: lambda _, event: {"state": "warned"},
+    ClockBreached: lambda _, event: {"state": "breached", "breached_at": event.due_at} | _UNHEARD,
+    AlertEscalated: lambda _, event: {"step": event.step},
+    AlertAcknowledged: lambda _, event: {
+        "acknowledged_by": event.person,
+        "acknowledged_at": event.acknowledged_at,
+    },
+    ClockCorrected: lambda _, event: {"breached_at": None, "step": 0} | _UNHEARD,
+    ClockMet: _has_met,
+    ClockCancelled: _cancelled,
+    ClockPaused: _paused,
+    ClockResumed: _resumed,
+    ClockRescheduled: _rescheduled,
+    ClockRecomputed: _recomputed,
+}
+"""By type, since a `match` asks for each of them in turn: what the event changes in the state."""
 
 
 def _keep(clock: Clock) -> bool:

@@ -4,14 +4,14 @@ A critical one climbs every thirty minutes, round the clock, until a named perso
 other goes its way whoever has read it: a reminder (催办), then the notice (督办).
 """
 
-from datetime import UTC, date, datetime
-from functools import cache
+from datetime import UTC, date, datetime, time
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import yaml
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from onedoor.calendar import OFFICE_HOURS, Limit, Unit, due, local
+from onedoor.calendar import OFFICE_HOURS, SHANGHAI, Calendar, Limit, Unit, due, in_force, local
 from onedoor.contracts.core import Urgency
 
 
@@ -37,8 +37,7 @@ class Rung(BaseModel):
             return due_at
         if self.after.elapsed is not None:
             return due_at + self.after.elapsed
-        day = due(due_at - _MOMENT, self.after).due_on
-        return next(OFFICE_HOURS.on(day))[0].astimezone(UTC)
+        return _opening(local(due_at - _MOMENT).date(), self.after, in_force().calendar)
 
 
 class Ladder(BaseModel):
@@ -54,6 +53,13 @@ class Ladder(BaseModel):
 
 _MOMENT = datetime.resolution
 """24:00 of a day belongs to that day."""
+
+
+@lru_cache(maxsize=4096)
+def _opening(day: date, after: Limit, calendar: Calendar) -> datetime:
+    """When offices open (UTC), so many working days after `day`: the same for all that were due on it."""
+    opens = due(datetime.combine(day, time.min, SHANGHAI), after, calendar=calendar).due_on
+    return next(OFFICE_HOURS.on(opens))[0].astimezone(UTC)
 
 
 @cache
