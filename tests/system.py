@@ -37,6 +37,7 @@ class System:
         ports = {name: free_port() for name in modules}
         self.environment = {
             "ONEDOOR_ENVIRONMENT": "test",
+            "ONEDOOR_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
             "ONEDOOR_KAFKA": kafka,
             "ONEDOOR_POSTGRES": postgres,
             "ONEDOOR_TOPIC_SUFFIX": suffix,

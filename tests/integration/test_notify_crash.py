@@ -102,6 +102,7 @@ async def test_killed_while_telling_the_message_goes_out_under_the_same_id(
             "tests.integration.dying_notify",
             {
                 "ONEDOOR_ENVIRONMENT": "test",
+                "ONEDOOR_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
                 "ONEDOOR_POSTGRES": database,
                 "ONEDOOR_KAFKA": servers.kafka,
                 "ONEDOOR_TOPIC_SUFFIX": topic_suffix,
@@ -149,6 +150,7 @@ async def test_two_processes_tell_and_send_everything_once(
         await on_duty(conn, hook)
         environment = {
             "ONEDOOR_ENVIRONMENT": "test",
+            "ONEDOOR_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
             "ONEDOOR_POSTGRES": database,
             "ONEDOOR_KAFKA": servers.kafka,
             "ONEDOOR_TOPIC_SUFFIX": topic_suffix,

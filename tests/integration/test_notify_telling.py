@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,7 @@ POLICE = {"rule": "R1", "to": "public-security", "urgency": "critical"}
 R1 = of_plan("R1", "public-security")
 R4 = of_plan()
 DUE = FRIDAY + 30 * MINUTE
+HERE = (ip_network("127.0.0.0/8"),)
 PATIENCE = 3.0
 """Seconds that a receiver has: more than a busy machine needs, less than anybody who hangs."""
 
@@ -150,7 +152,7 @@ def box() -> Iterator[Mailbox]:
 @pytest.fixture
 async def office(servers: Servers, database: str, tmp_path: Path, box: Mailbox) -> AsyncIterator[Office]:
     async with notify_bench(servers, database, tmp_path / "dev.key") as bench:
-        ways = Ways({"email": box.url}, PATIENCE)
+        ways = Ways({"email": box.url}, PATIENCE, HERE)
         yield Office(bench, ways)
         await ways.close()
 
@@ -406,6 +408,24 @@ async def test_a_webhook_is_signed_and_a_repetition_has_the_same_id(office: Offi
         assert alert["link"].startswith("http://desk.example/inbox#n-")
         assert alert["reason_zh"] and alert["reason"]  # noqa: PT018
         assert not {"child", "chain_id", "rule"} & set(alert)
+
+
+async def test_a_webhook_goes_to_no_machine_of_our_own_network(office: Office) -> None:
+    """Nor by a name that leads there, and nothing is asked of it."""
+    async with receiver() as hook:
+        await office.imports(roster(hook.url.replace("127.0.0.1", "localhost"), mail=False, only=ONE))
+        await office.receives(planned(**POLICE))
+        await office.passes(FRIDAY + 24 * MINUTE)
+        strict = Ways({}, PATIENCE)
+        async with office.bench.app.unit.transaction() as tx:
+            outcome = await sender.send_one(tx.conn, strict, tx.now, datetime.now(UTC), "http://desk.example")
+        await strict.close()
+        assert (outcome, hook.calls) == ("failed", [])
+        (delivery,) = await office.deliveries()
+        assert delivery["error"] == "the address is in no network that webhooks may go to"
+        await office.bench.ask("POST", f"/v1/deliveries/{delivery['id']}/retry", "ops")
+        assert await office.sends() == ["sent"], "allowed, it goes by the name"
+        assert hook.calls[0].headers["host"] == f"localhost:{hook.port}"
 
 
 async def test_an_answer_later_than_we_wait_counts_as_none_and_is_repeated_recognisably(
@@ -712,6 +732,7 @@ async def test_a_roster_as_csv_with_its_gaps_said(office: Office) -> None:
         (("2026-09-18 08:00", "soon"), "line 2, from"),
         (("2026-09-19 08:00", "2026-09-17 08:00"), "line 2"),
         (("a@example.org", "nowhere"), "line 2, email"),
+        (("a@example.org", '"a@example.org,b@example.org"'), "line 2, email"),
         (("department,", "office,"), "line 1"),
         (("police-2,2026-09-19", "police-1,2026-09-18"), "overlap"),
         (("高值班,a@example.org", ","), "person police-1"),

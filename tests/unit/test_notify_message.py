@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from datetime import timedelta
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -14,6 +15,7 @@ import pytest
 
 from onedoor.calendar import moment
 from onedoor.notify.telling import times
+from onedoor.notify.telling.addresses import NotPublic, may_be_reached, resolved
 from onedoor.notify.telling.channels import NotDelivered, Ways
 from onedoor.notify.telling.message import KINDS, STEPS, Line, line_of, message_of
 from onedoor.notify.telling.roster import Gap, OnDuty, gaps
@@ -214,6 +216,36 @@ async def test_a_robot_gets_no_more_than_it_takes(monkeypatch: pytest.MonkeyPatc
 def test_a_message_is_never_longer_than_it_may_be(size: int) -> None:
     many = message_of([line(id=UUID(int=number)) for number in range(40)])
     assert len(many.within(size).encode()) <= size
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.5", "192.168.1.1", "172.16.9.9", "169.254.169.254", "100.64.0.1", "0.0.0.0",
+        "224.0.0.1", "::1", "::", "fe80::1", "fd00::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1",
+        "2002:7f00:1::", "ff02::1",
+    ],
+)  # fmt: skip
+def test_no_machine_of_our_own_network_is_reached_unless_it_is_allowed(address: str) -> None:
+    assert not may_be_reached(ip_address(address), ())
+    assert may_be_reached(ip_address("223.5.5.5"), ())
+    assert may_be_reached(ip_address("2400:3200::1"), ())
+    assert may_be_reached(ip_address("10.20.1.2"), [ip_network("10.20.0.0/16")])
+    assert not may_be_reached(ip_address("10.21.1.2"), [ip_network("10.20.0.0/16")])
+
+
+@pytest.mark.parametrize("written", ["127.1", "2130706433", "0x7f000001", "localhost"])
+async def test_a_loopback_written_otherwise_is_one(written: str) -> None:
+    with pytest.raises(NotPublic):
+        await resolved(written, 80, ())
+
+
+async def test_two_mail_addresses_are_not_one() -> None:
+    ways = Ways({"email": "mailto://127.0.0.1:1?to={address}"}, 1.0)
+    with pytest.raises(NotDelivered) as failed:
+        await ways.send("email", "a@example.org,b@example.org", None, DELIVERY, message_of([line()]))
+    await ways.close()
+    assert (failed.value.reason, failed.value.final) == ("not one mail address", True)
 
 
 async def test_a_way_that_is_not_understood_is_final() -> None:

@@ -78,5 +78,6 @@ def environment(kafka: str, postgres: str, dev_key: str) -> Mapping[str, str]:
         "ONEDOOR_HOST": "127.0.0.1",
         "ONEDOOR_DEV_KEY": dev_key,
         "ONEDOOR_LOG_FORMAT": "json",
+        "ONEDOOR_WEBHOOK_NETWORKS": os.environ.get("ONEDOOR_WEBHOOK_NETWORKS", '["127.0.0.0/8"]'),
         **{f"{service.variable}_URL": service.url for service in SERVICES},
     }

@@ -9,7 +9,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from uuid import UUID
 import httpx
 from standardwebhooks.webhooks import Webhook
 
+from onedoor.notify.telling.addresses import Network, NotPublic, one_mailbox, resolved
 from onedoor.notify.telling.message import Message
 from onedoor.runtime.logs import mask
 
@@ -42,10 +43,12 @@ class NotDelivered(Exception):
 class Ways:
     """All ways out of one process."""
 
-    def __init__(self, channels: Mapping[str, str], timeout: float) -> None:
-        """channels: Apprise addresses by channel; timeout: seconds that a receiver has for its answer."""
+    def __init__(self, channels: Mapping[str, str], timeout: float, networks: Sequence[Network] = ()) -> None:
+        """channels: Apprise addresses by channel; timeout: seconds that a receiver has for its answer;
+        networks: where webhooks may go besides the public net."""
         self._channels = channels
         self._timeout = timeout
+        self._networks = networks
         self._client = httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False)
 
     async def close(self) -> None:
@@ -64,6 +67,8 @@ class Ways:
         template = self._channels.get(channel)
         if template is None:
             raise NotDelivered(f"no way is set up for {channel}", final=True)
+        if channel == "email" and not one_mailbox(address):
+            raise NotDelivered("not one mail address", final=True)
         try:
             async with asyncio.timeout(self._timeout + 1):
                 await asyncio.to_thread(self._apprise, channel, template, address, delivery, message)
@@ -81,13 +86,34 @@ class Ways:
         }
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._client.post(url, content=body.encode(), headers=headers)
+                status = await self._post(httpx.URL(url), body.encode(), headers)
         except (TimeoutError, httpx.TimeoutException):
             raise NotDelivered("timeout") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except NotPublic:
+            raise NotDelivered("the address is in no network that webhooks may go to", final=True) from None
+        except (OSError, UnicodeError, httpx.HTTPError, httpx.InvalidURL) as error:
             raise NotDelivered(type(error).__name__) from None
-        if not answer.is_success:
-            raise NotDelivered(f"HTTP {answer.status_code}", final=answer.status_code == httpx.codes.GONE)
+        if not httpx.codes.is_success(status):
+            raise NotDelivered(f"HTTP {status}", final=status == httpx.codes.GONE)
+
+    async def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> int:
+        """The status of the answer; its body is not read. It goes to the address that was looked at."""
+        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        addresses = await resolved(url.host, port, self._networks)
+        named = {**headers, "host": url.netloc.decode("ascii")}
+        for address in addresses[:-1]:
+            try:
+                return await self._post_to(url.copy_with(host=str(address)), url.host, body, named)
+            except httpx.ConnectError:
+                continue
+        return await self._post_to(url.copy_with(host=str(addresses[-1])), url.host, body, named)
+
+    async def _post_to(self, url: httpx.URL, name: str, body: bytes, headers: Mapping[str, str]) -> int:
+        certified = {"sni_hostname": name}
+        async with self._client.stream(
+            "POST", url, content=body, headers=headers, extensions=certified
+        ) as answer:
+            return answer.status_code
 
     def _apprise(self, channel: str, template: str, address: str, delivery: UUID, message: Message) -> None:
         import apprise

@@ -20,6 +20,7 @@ from uuid_utils.compat import uuid7
 
 from onedoor.calendar import CalendarProblem, moment
 from onedoor.contracts.core import PERSONAL
+from onedoor.notify.telling.addresses import ONE_MAILBOX
 from onedoor.notify.telling.notices import BUREAU, HOTLINE, OPERATIONS
 from onedoor.runtime.problems import FieldFault, FieldProblem, field_problem
 from onedoor.runtime.service import Connection
@@ -60,12 +61,10 @@ class Contact(BaseModel):
 
     person: str = Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9._:-]+$")
     name: Annotated[str, PERSONAL] = Field(min_length=1, max_length=60)
-    email: Annotated[str | None, PERSONAL] = Field(default=None, max_length=200, pattern=r"^[^@\s]+@[^@\s]+$")
+    email: Annotated[str | None, PERSONAL] = Field(default=None, max_length=200, pattern=ONE_MAILBOX)
     sms: Annotated[str | None, PERSONAL] = Field(default=None, pattern=r"^\+?[0-9]{5,15}$")
     wecom: Annotated[str | None, PERSONAL] = Field(default=None, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")
-    dingtalk: Annotated[str | None, PERSONAL] = Field(
-        default=None, max_length=200, pattern=r"^[A-Za-z0-9_-]+$"
-    )
+    dingtalk: Annotated[str | None, PERSONAL] = Field(default=None, max_length=200, pattern=r"^[A-Za-z0-9]+$")
     webhook: str | None = Field(default=None, max_length=500)
     secret: str | None = Field(default=None, max_length=200, description="whsec_… of the webhook")
 

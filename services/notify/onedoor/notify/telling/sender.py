@@ -111,7 +111,7 @@ async def _settle(conn: Connection, row: asyncpg.Record, error: NotDelivered | N
 
 async def _keep(app: App, critical_only: bool) -> None:
     settings: Any = app.settings
-    ways = Ways(settings.channels, settings.delivery_timeout)
+    ways = Ways(settings.channels, settings.delivery_timeout, settings.webhook_networks)
 
     async def work(app: App, conn: asyncpg.Connection) -> bool:
         async with conn.transaction():
