@@ -129,7 +129,7 @@ async def test_one_of_two_is_killed_while_events_flow(
             handled = await conn.fetchval(HANDLED) == len(events)
             return handled and not await conn.fetchval(OPEN) and not await conn.fetchval(WAITING)
 
-        await eventually(all_done, 20, f"everything is handled, swept and published; {second.tail()}")
+        await eventually(all_done, 60, f"everything is handled, swept and published; {second.tail()}")
         assert await conn.fetchval(RELAYS) == 1
 
     await each_event_has_one_effect(servers.kafka, topic_suffix, events)
