@@ -14,15 +14,17 @@ import pytest
 from openpyxl import load_workbook
 
 from onedoor.assistance.domain.approval import packaged
+from onedoor.assistance.payments import runs
 from onedoor.assistance.payments.schedule import Decided, month_number, month_text, owed, schedule
 from onedoor.contracts.core import derived_id
 from onedoor.contracts.events.assistance import (
     CaseSuspended,
     Determined,
+    JurisdictionChanged,
     ProceedingEnded,
     SuspicionCleared,
 )
-from tests.assistance import DIBAO, HERE, Assistance, assistance, proceeding_of
+from tests.assistance import DIBAO, HERE, THERE, Assistance, assistance, proceeding_of
 from tests.servers import Servers
 
 
@@ -183,6 +185,85 @@ async def test_who_may_not_be_paid_now_is_held_with_the_reason(paying: Paying) -
     assert {line["case_id"] for line in await paying.lines(following) if line["held"] is None} == {
         str(derived_id("test-case", "paid")), str(suspect), str(changed),
     }  # fmt: skip
+
+
+async def test_a_month_that_another_programme_excludes_is_never_paid_later(paying: Paying) -> None:
+    """Its dibao stands still while a member is in tekun, and is no arrear when that ends."""
+    person = uuid4()
+    dibao = await paying.decide(await paying.case("household", (person, uuid4())), first="2026-03")
+    other = await paying.case("tekun", (person,))
+    await paying.decide(other, programme="tekun", first="2026-04")
+    await paying.decide(other, "stop", 0, "2026-06", programme="tekun")
+    amounts = {}
+    for month in ("2026-03", "2026-04", "2026-05", "2026-06"):
+        (line,) = await paying.lines(await paying.pay(month))
+        amounts[month] = (line["held"], line["regular_fen"], line["arrears_fen"], line["amount_fen"])
+    assert amounts == {
+        "2026-03": (None, DIBAO, 0, DIBAO),
+        "2026-04": ("stacking", 0, 0, 0),
+        "2026-05": ("stacking", 0, 0, 0),
+        "2026-06": (None, DIBAO, 0, DIBAO),
+    }
+    account = (await paying.ask("GET", f"/v1/payments/accounts/{dibao}")).json()
+    assert (account["owed_fen"], account["open_fen"]) == (2 * DIBAO, 0)
+
+
+async def test_what_was_paid_for_an_excluded_month_is_a_debt(paying: Paying) -> None:
+    person = uuid4()
+    case = await paying.case("paid before", (person,))
+    dibao = await paying.decide(case, first="2026-05")
+    await paying.pay("2026-05")
+    await paying.decide(case, programme="tekun", first="2026-05")
+    (line,) = await paying.lines(await paying.pay("2026-06"))
+    assert (line["held"], line["arrears_fen"], line["amount_fen"]) == ("debt", -DIBAO, 0)
+    assert await paying.paid(dibao) == DIBAO
+
+
+async def test_aid_paid_once_waits_for_the_next_month_beside_another(paying: Paying) -> None:
+    case = await paying.case("two aids")
+    for programme in ("temporary_small", "temporary_expenditure"):
+        await paying.determined(
+            case, "grant", programme, per="once", first_month="2026-05", last_month="2026-05"
+        )
+    (small,) = await paying.lines(await paying.pay("2026-05", "temporary_small"))
+    (waits,) = await paying.lines(await paying.pay("2026-05", "temporary_expenditure"))
+    (paid,) = await paying.lines(await paying.pay("2026-06", "temporary_expenditure"))
+    assert (small["held"], waits["held"], paid["held"]) == (None, "stacking", None)
+
+
+async def test_a_household_that_is_granted_again_begins_to_be_paid_again(paying: Paying) -> None:
+    """L7 of the second grant is met by its own first payment."""
+    case = await paying.case("again")
+    proceeding = await paying.decide(case, first="2026-04")
+    run = await paying.pay("2026-04")
+    paying.clock.at += timedelta(days=1)
+    await paying.decide(case, "stop", 0, "2026-05")
+    await paying.decide(case, "grant", DIBAO, "2026-06")
+    for month, again in (("2026-05", []), ("2026-06", [proceeding])):
+        run = await paying.build(month)
+        row = await paying.app.writer.fetchrow("select * from runs where id = $1", UUID(run["run_id"]))
+        async with paying.app.unit.transaction() as tx:
+            started = await runs.approve(tx.conn, row, tx.now, "finance/-/-/finance-2")
+        assert [each["proceeding_id"] for each in started] == again
+
+
+async def test_another_role_of_the_same_person_does_not_approve(paying: Paying) -> None:
+    await paying.decide(await paying.case("roles"))
+    run = await paying.build()
+    approve = f"/v1/payments/runs/{run['run_id']}/approve"
+    answered = await paying.ask("POST", approve, role="district", person="finance-1")
+    assert answered.json()["code"] == "payment.same_person"
+
+
+async def test_a_case_that_is_handed_over_takes_all_its_accounts_along(paying: Paying) -> None:
+    case = await paying.case("moves")
+    for programme in ("dibao", "tekun"):
+        await paying.decide(case, programme=programme)
+    told = paying.of(case, "temporary_small") | {"state": "received"}
+    await paying.told(JurisdictionChanged(**told, from_division=HERE, to_division=THERE))
+    for table in ("accounts", "enrolments"):
+        divisions = await paying.app.writer.fetch(f"select distinct division from {table}")
+        assert [row["division"] for row in divisions] == [THERE]
 
 
 async def test_a_proceeding_that_ends_owes_nothing_from_the_next_month(paying: Paying) -> None:

@@ -589,7 +589,8 @@ def _decided(proceeding: Proceeding, event: events.Determined) -> dict[str, Any]
             each.model_copy(update={"superseded_by": event.decision_id}) if each is replaced else each
             for each in former
         )
-    return {"decisions": (*former, decision), "change": None}
+    first = {"paid_since": None} if event.kind == "grant" else {}
+    return {"decisions": (*former, decision), "change": None, **first}
 
 
 def _on_decision(id_: UUID, proceeding: Proceeding, **update: Any) -> dict[str, Any]:

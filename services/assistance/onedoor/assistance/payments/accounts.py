@@ -46,6 +46,7 @@ left join lateral (
 where proceeding_id = any($1::uuid[]) and coalesce(accounts.person_id, people.value::uuid) is not null
 on conflict do nothing
 """
+_FORGET_PEOPLE = "delete from account_people where proceeding_id = any($1::uuid[])"
 _KNOWN = "select proceeding_id from accounts where proceeding_id = any($1::uuid[])"
 _DECIDE = """
 insert into decisions (decision_id, proceeding_id, kind, per, amount_fen, first_month, last_month, at)
@@ -66,7 +67,7 @@ _SUSPEND = """
 update accounts set suspended = $2, changed_at = greatest(changed_at, $3) where proceeding_id = $1
 """
 _MOVE = """
-update accounts set division = $2, changed_at = greatest(changed_at, $3) where proceeding_id = $1
+update accounts set division = $2, changed_at = greatest(changed_at, $3) where case_id = $1
 """
 
 
@@ -87,7 +88,7 @@ async def record(conn: Connection, events: Sequence[Envelope]) -> None:
                 await conn.execute(_SUSPEND, id_, True, at)
             case SuspicionCleared(proceeding_id=id_, at=at):
                 await conn.execute(_SUSPEND, id_, False, at)
-            case JurisdictionChanged(proceeding_id=id_, at=at, to_division=division):
+            case JurisdictionChanged(case_id=id_, at=at, to_division=division):
                 await conn.execute(_MOVE, id_, division, at)
 
 
@@ -118,6 +119,7 @@ async def _open(conn: Connection, decided: Sequence[Envelope]) -> None:
         if isinstance(event.data, ProceedingEvent)
     }  # fmt: skip
     await conn.execute(_OPEN, *map(list, zip(*rows.values(), strict=True)))
+    await conn.execute(_FORGET_PEOPLE, list(rows))
     await conn.execute(_PEOPLE, list(rows))
 
 

@@ -124,7 +124,9 @@ class EntryView(BaseModel):
 
 
 class AccountView(BaseModel):
-    """What the decisions owe by this month, what the ledger paid, what is open (negative: a debt)."""
+    """What the decisions owe by this month, less the months that another programme's aid excludes, what the
+    ledger paid, what is open (negative: a debt).
+    """
 
     proceeding_id: UUID
     case_id: UUID
@@ -210,7 +212,7 @@ async def approve(run_id: UUID, request: Request, actor: Approver) -> Response:
 
     async def handler(tx: Transaction) -> Answer:
         run = await _built(tx.conn, run_id)
-        if run["built_by"] == str(actor):
+        if Actor.parse(run["built_by"]).person == actor.person:
             raise refused(_SAME_PERSON)
         started = await runs.approve(tx.conn, run, tx.now, str(actor))
         await tx.execute(*(_start(row, run["month"]) for row in started), actor=actor)
@@ -274,7 +276,10 @@ async def account(proceeding_id: UUID, request: Request, actor: Reader, conn: Re
         not_found()
     spans = await queries.spans(conn, proceeding_id)
     month = month_number(f"{local(request.app.state.onedoor.clock.now()):%Y-%m}")
-    due = owed(map(_span, spans), month)
+    async with request.app.state.onedoor.writer.acquire() as whole:
+        # What excludes it may be another's to see; the sum is the account's own.
+        without = await runs.excluded(whole, row["programme"], month, packaged().stacking, proceeding_id)
+    due = owed(map(_span, spans), month) - sum(each["fen"] for each in without)
     entries = await queries.entries(conn, proceeding_id)
     return AccountView(
         **{name: row[name] for name in ("proceeding_id", "case_id", "programme", "suspended", "paid_fen")},

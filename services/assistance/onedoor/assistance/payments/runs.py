@@ -35,62 +35,110 @@ select month, number from runs
 where programme = $1 and state = 'built' and (month, number) is distinct from ($2, $3)
 """
 
+_RIVALS = """
+with rule as (select * from unnest($2::text[], $3::text[]) as row (paid, scope)), rivals as (
+  select mine.proceeding_id, other.proceeding_id as rival
+  from rule join accounts as other on other.programme = rule.paid
+  join accounts as mine on mine.case_id = other.case_id and mine.programme = $1
+  where rule.scope = 'household' and mine.proceeding_id <> other.proceeding_id
+  union
+  select mine.proceeding_id, other.proceeding_id
+  from rule join accounts as other on other.programme = rule.paid
+  join account_people as theirs on theirs.proceeding_id = other.proceeding_id
+  join account_people as ours on ours.person_id = theirs.person_id
+  join accounts as mine on mine.proceeding_id = ours.proceeding_id and mine.programme = $1
+  where rule.scope = 'person' and mine.proceeding_id <> other.proceeding_id
+)
+"""
+"""Accounts of the programme $1, each with those that exclude it by the rules $2 (paid), $3 (scope)."""
+_EXCLUDED = f"""{_RIVALS}
+select proceeding_id, sum(amount_fen)::bigint as fen,
+       coalesce(sum(amount_fen) filter (where month = $4), 0)::bigint as regular
+from (
+  select distinct mine.proceeding_id, month, mine.amount_fen
+  from rivals
+  join spans as mine using (proceeding_id)
+  join decisions on decisions.decision_id = mine.decision_id and decisions.per = 'month'
+  join spans as theirs on theirs.proceeding_id = rivals.rival and theirs.amount_fen > 0
+  cross join lateral generate_series(
+    greatest(mine.first_month, theirs.first_month),
+    least(coalesce(mine.last_month, $4), coalesce(theirs.last_month, $4), $4)
+  ) as month
+  where mine.amount_fen > 0 and ($5::uuid is null or mine.proceeding_id = $5)
+) as months group by proceeding_id
+"""  # noqa: S608 - own text
 _BUILD = """
 insert into lines (run_id, proceeding_id, case_id, division, regular_fen, arrears_fen, amount_fen, held,
                    holder, bank, account, classification)
 select $1, proceeding_id, case_id, division, regular, owed - paid_fen - regular,
        greatest(owed - paid_fen, 0),
        case when owed < paid_fen then 'debt' when suspended then 'suspended'
-            when payees.case_id is null then 'no_account' end,
+            when payees.case_id is null then 'no_account' when owed = paid_fen then 'stacking' end,
        payees.holder, payees.bank, payees.account, accounts.classification
 from accounts
 join (
-  select proceeding_id,
-         sum(amount_fen * (least(coalesce(last_month, $3), $3) - first_month + 1))::bigint as owed,
-         coalesce(sum(amount_fen) filter (where amount_fen > 0 and coalesce(last_month, $3) >= $3), 0)::bigint
-           as regular
-  from spans where first_month <= $3 group by proceeding_id
+  select proceeding_id, decided.owed - coalesce(excluded.fen, 0) as owed,
+         decided.regular - coalesce(excluded.regular, 0) as regular,
+         coalesce(excluded.regular, 0) as kept_back
+  from (
+    select proceeding_id,
+           sum(amount_fen * (least(coalesce(last_month, $3), $3) - first_month + 1))::bigint as owed,
+           coalesce(sum(amount_fen) filter (
+             where amount_fen > 0 and coalesce(last_month, $3) >= $3
+           ), 0)::bigint as regular
+    from spans where first_month <= $3 group by proceeding_id
+  ) as decided
+  left join unnest($4::uuid[], $5::bigint[], $6::bigint[]) as excluded (proceeding_id, fen, regular)
+    using (proceeding_id)
 ) as due using (proceeding_id)
 left join payees using (case_id)
-where programme = $2 and owed <> paid_fen
+where programme = $2 and (owed <> paid_fen or kept_back > 0)
 """
-_STACKING = {
-    "person": """
-update lines set held = 'stacking' where run_id = $1 and held is null and exists (
-  select from account_people as mine join account_people as other using (person_id)
-  join accounts on accounts.proceeding_id = other.proceeding_id
-  join spans on spans.proceeding_id = accounts.proceeding_id
-  where mine.proceeding_id = lines.proceeding_id and other.proceeding_id <> mine.proceeding_id
-    and accounts.programme = $2 and not accounts.suspended and spans.amount_fen > 0
-    and spans.first_month <= $3 and coalesce(spans.last_month, $3) >= $3
-)
-""",
-    "household": """
-update lines set held = 'stacking' where run_id = $1 and held is null and exists (
-  select from accounts join spans using (proceeding_id)
-  where accounts.case_id = lines.case_id and accounts.proceeding_id <> lines.proceeding_id
-    and accounts.programme = $2 and not accounts.suspended and spans.amount_fen > 0
-    and spans.first_month <= $3 and coalesce(spans.last_month, $3) >= $3
-)
-""",
-}
+_WAITS = f"""{_RIVALS}
+update lines set held = 'stacking' from rivals join spans as theirs on theirs.proceeding_id = rivals.rival
+where lines.run_id = $5 and lines.held is null and lines.proceeding_id = rivals.proceeding_id
+  and exists (select from decisions where decisions.proceeding_id = lines.proceeding_id and per = 'once')
+  and theirs.amount_fen > 0 and $4 between theirs.first_month and coalesce(theirs.last_month, $4)
+"""  # noqa: S608
+"""What is paid once is not lost by the month's other aid: it waits for the next list."""
 
 
 async def build(conn: Connection, new: NewRun, stacking: Sequence[Stacking]) -> tuple[UUID, bool]:
     """Build the list, and say whether it is new: asked for again, it is the one that was built before.
 
     Every account of the programme that is owed something up to the month has a line: its regular sum of the
-    month, and what earlier months left open or paid too much. Who may not be paid now is held, with why.
+    month, and what earlier months left open or paid too much. A month in which another programme excludes it
+    is not owed, then or later. Who may not be paid now is held, with why.
     """
     id_ = await conn.fetchval(_TAKE, uuid7(), new.programme, new.month, new.number, new.at, new.by)
     if id_ is None:
         known: UUID = await conn.fetchval(_FIND, new.programme, new.month, new.number)
         return known, False
-    await conn.execute(_BUILD, id_, new.programme, new.month)
-    for rule in stacking:
-        if new.programme in rule.excludes:
-            await conn.execute(_STACKING[rule.scope], id_, rule.paid, new.month)
+    rows = await excluded(conn, new.programme, new.month, stacking)
+    columns = [[row[name] for row in rows] for name in ("proceeding_id", "fen", "regular")]
+    await conn.execute(_BUILD, id_, new.programme, new.month, *columns)
+    if rules := _rules(new.programme, stacking):
+        await conn.execute(_WAITS, new.programme, *rules, new.month, id_)
     return id_, True
+
+
+async def excluded(
+    conn: Connection,
+    programme: str,
+    month: int,
+    stacking: Sequence[Stacking],
+    proceeding_id: UUID | None = None,
+) -> Sequence[asyncpg.Record]:
+    """What accounts of the programme (or this one) would be owed up to this month but for aid that
+    excludes it: proceeding_id, fen, and regular, the part of this very month.
+    """
+    rules = _rules(programme, stacking)
+    return await conn.fetch(_EXCLUDED, programme, *rules, month, proceeding_id) if rules else ()
+
+
+def _rules(programme: str, stacking: Sequence[Stacking]) -> tuple[list[str], list[str]] | None:
+    rules = [rule for rule in stacking if programme in rule.excludes]
+    return ([rule.paid for rule in rules], [rule.scope for rule in rules]) if rules else None
 
 
 async def waiting(conn: Connection, programme: str, month: int, number: int) -> asyncpg.Record | None:
@@ -122,7 +170,11 @@ _APPROVE = "update runs set state = 'approved', approved_at = $2, approved_by = 
 _STARTED = """
 select case_id, proceeding_id from lines
 where run_id = $1 and held is null and not exists (
-  select from entries where entries.proceeding_id = lines.proceeding_id and entries.run_id is distinct from $1
+  select from entries
+  where entries.proceeding_id = lines.proceeding_id and kind = 'paid' and entries.run_id <> $1 and at >= (
+    select max(at) from decisions
+    where decisions.proceeding_id = lines.proceeding_id and decisions.kind = 'grant'
+  )
 )
 """
 
@@ -133,7 +185,7 @@ async def locked(conn: Connection, run_id: UUID) -> asyncpg.Record | None:
 
 
 async def approve(conn: Connection, run: asyncpg.Record, at: datetime, by: str) -> Sequence[asyncpg.Record]:
-    """Enter the list into the ledger; whom it pays for the first time: case_id, proceeding_id.
+    """Enter the list into the ledger; whom it pays for the first time since a grant: case_id, proceeding_id.
 
     A line whose account or payee changed since the list was built is held, and is on the next list as it then
     stands: what two people looked at is what is paid.

@@ -44,7 +44,7 @@ left join cases on cases.id = row.case_id
 on conflict (proceeding_id) where until is null do update set taper = excluded.taper
 """  # noqa: S608 - own names
 _END = "update enrolments set until = greatest(since, $2) where proceeding_id = $1 and until is null"
-_MOVE = "update enrolments set division = $2 where proceeding_id = $1"
+_MOVE = "update enrolments set division = $2 where case_id = $1"
 
 
 async def record(conn: Connection, events: Sequence[Envelope]) -> None:
@@ -58,7 +58,7 @@ async def record(conn: Connection, events: Sequence[Envelope]) -> None:
             case ProceedingEnded() as told:
                 await conn.execute(_END, told.proceeding_id, local(told.at).date())
             case JurisdictionChanged() as told:
-                await conn.execute(_MOVE, told.proceeding_id, told.to_division)
+                await conn.execute(_MOVE, told.case_id, told.to_division)
 
 
 def _enrolment(event: Envelope, told: ProceedingEvent) -> Enrolment:

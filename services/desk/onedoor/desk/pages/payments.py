@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from onedoor.calendar import local
+from onedoor.contracts.core import Actor
 from onedoor.desk.remote import Reply
 from onedoor.desk.web import Absent, AtDesk, Desk, badge, uuid_or_absent
 from onedoor.runtime.exports import CSV, XLSX, attachment
@@ -167,7 +168,7 @@ async def _list(desk: Desk, run_id: str, held: str, after: str) -> Response:
         lines=lines.body["items"] if lines.ok else (),
         following=lines.body["next"] if lines.ok else None,
         held=held,
-        mine=reply.ok and reply.body["built_by"] == str(desk.actor),
+        mine=reply.ok and Actor.parse(reply.body["built_by"]).person == desk.actor.person,
         key=uuid4(),
         **_may(desk),
     )
