@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from onedoor.contracts.core import Command, Event, derived_id
-from onedoor.contracts.events.case import ReferralRequested
+from onedoor.contracts.events.case import CaseReopened, ReferralRequested
 from onedoor.contracts.events.intake import Subject
 from onedoor.contracts.events.notify import ReferralAnswered
 from onedoor.contracts.events.stay import StayAdmitted, StayLeft, StayOpened
@@ -266,10 +266,15 @@ class AnyOrder(RuleBasedStateMachine):
             assert before.state in HERE
             assert not before.unidentified
 
+    def seen(self, kind: type[Event]) -> int:
+        return sum(isinstance(event, kind) for event in self.bench.events)
+
     @invariant()
-    def opened_admitted_and_ended_at_most_once(self) -> None:
-        for kind in (StayOpened, StayAdmitted, StayLeft):
-            assert sum(isinstance(event, kind) for event in self.bench.events) <= 1
+    def opened_once_then_admitted_and_ended_once_each_time_it_goes_on(self) -> None:
+        times = 1 + self.seen(CaseReopened)
+        assert self.seen(StayOpened) <= 1
+        assert self.seen(StayAdmitted) <= times
+        assert self.seen(StayLeft) <= times
 
     @invariant()
     def what_it_asks_for_may_be_asked_for(self) -> None:

@@ -1,20 +1,23 @@
-"""Every event type of the system, by type and version."""
+"""Every event type of the system, by type and version: what a module of `events` declares is known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from itertools import chain
+from pkgutil import iter_modules
 
+from onedoor.contracts import events
 from onedoor.contracts.core import Event
-from onedoor.contracts.events import assistance, case, intake, need, notify, operations, stay
 
-EVENTS: tuple[type[Event], ...] = (
-    *intake.EVENTS,
-    *case.EVENTS,
-    *assistance.EVENTS,
-    *stay.EVENTS,
-    *need.EVENTS,
-    *notify.EVENTS,
-    *operations.EVENTS,
-)
+
+def _declared() -> Iterator[type[Event]]:
+    """Every class of `events/` that has a type; what several have in common has none."""
+    for module in iter_modules(events.__path__, f"{events.__name__}."):
+        for found in vars(import_module(module.name)).values():
+            if isinstance(found, type) and issubclass(found, Event) and hasattr(found, "type"):
+                yield found
+
+
+EVENTS: tuple[type[Event], ...] = tuple(dict.fromkeys(_declared()))
 
 TOPICS: tuple[str, ...] = tuple(dict.fromkeys(chain.from_iterable(event.topics for event in EVENTS)))
 

@@ -134,7 +134,7 @@ ALLOWED: Mapping[type[Command], frozenset[NeedState]] = {
     Decline: OFFERED | {"matched"},
     Close: OFFERED | {"drafted", "delivered"},
 }
-"""In which states a command may be given."""
+"""In which states each command of the charity may be given."""
 
 
 def decide(need: Need, command: Command, context: Context) -> Sequence[Event] | Refusal:
@@ -401,6 +401,6 @@ DECIDER: Decider[Need] = Decider(
     initial=Need,
     decide=decide,
     evolve=evolve,
-    commands=(DraftNeed, WithdrawCase, NoteReferral, Consent, Match, Deliver, Decline, Close),
+    commands=(DraftNeed, WithdrawCase, NoteReferral, *ALLOWED),
     internal=(*work.INTERNAL, NeedSupplemented, ConsentGiven),
 )

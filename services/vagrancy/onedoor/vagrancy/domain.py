@@ -167,7 +167,7 @@ ALLOWED: Mapping[type[Command], frozenset[StayState]] = {
     Leave: HERE | {"opened"},
     RequestReferral: HERE | {"opened"},
 }
-"""In which states a command may be given."""
+"""In which states each command of the station may be given."""
 
 TO_CHILD_WELFARE = Refusal(
     "stay.to_child_welfare",
@@ -443,16 +443,6 @@ DECIDER: Decider[Stay] = Decider(
     initial=Stay,
     decide=decide,
     evolve=evolve,
-    commands=(
-        OpenStay,
-        WithdrawCase,
-        NoteReferral,
-        Admit,
-        GiveCare,
-        Identify,
-        Return,
-        Leave,
-        RequestReferral,
-    ),
+    commands=(OpenStay, WithdrawCase, NoteReferral, *ALLOWED),
     internal=(*work.INTERNAL, StaySupplemented),
 )

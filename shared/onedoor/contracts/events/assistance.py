@@ -9,7 +9,6 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from onedoor.contracts.core import Event
 from onedoor.contracts.events.case import ASSISTANCE, CaseEvent
 
 Kind = Literal["grant", "adjust", "taper", "stop", "refuse", "recover"]
@@ -242,33 +241,3 @@ class JurisdictionChanged(ProceedingEvent):
     from_division: str | None = None
     to_division: str
     accepted_at: AwareDatetime | None = None
-
-
-EVENTS: tuple[type[Event], ...] = (
-    ProceedingOpened,
-    SupplementAsked,
-    SupplementReceived,
-    CaseAccepted,
-    InvestigationStarted,
-    OpinionGiven,
-    NoticePosted,
-    NoticeEnded,
-    ObjectionRaised,
-    ObjectionSettled,
-    CaseReported,
-    UrgencyConfirmed,
-    AidPaidFirst,
-    PapersCompleted,
-    Determined,
-    RefusalTold,
-    PaymentStarted,
-    ReviewStarted,
-    ChangeReported,
-    CaseSuspended,
-    SuspicionCleared,
-    CaseAppealed,
-    AppealSettled,
-    ProceedingReopened,
-    ProceedingEnded,
-    JurisdictionChanged,
-)

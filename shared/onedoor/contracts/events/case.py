@@ -140,16 +140,3 @@ class ReferralRequested(CaseEvent):
     requested_at: AwareDatetime
     subjects: tuple[UUID, ...] = ()
     facts: dict[str, Any] = Field(default_factory=dict)
-
-
-EVENTS: tuple[type[Event], ...] = (
-    CaseOpened,
-    CaseUrgencyRaised,
-    CaseTakenUp,
-    CaseDecided,
-    CaseClosed,
-    CaseWithdrawn,
-    CaseTransferred,
-    CaseReopened,
-    ReferralRequested,
-)

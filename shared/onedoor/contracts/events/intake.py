@@ -12,6 +12,7 @@ from onedoor.contracts.plan import Plan
 APPLICATION = "intake.application"
 ALARM = "intake.alarm"
 PERSON = "intake.person"
+SUSPICION = "intake.suspicion"
 
 
 class Subject(BaseModel):
@@ -36,7 +37,10 @@ class Emergency(BaseModel):
 
 
 class _ApplicationFacts(Event):
-    """What both `application.received` and `application.supplemented` carry: the facts and the whole plan."""
+    """What both `application.received` and `application.supplemented` carry: the facts and the whole plan.
+
+    guarded: a unit is named as suspected; which one, notify alone learns (`application.unit_suspected`).
+    """
 
     topics = (APPLICATION, ALARM)
 
@@ -61,6 +65,7 @@ class _ApplicationFacts(Event):
     emergency: Emergency | None = None
     subjects: tuple[Subject, ...] = ()
     protection: bool = False
+    guarded: bool = False
     plan: Plan
 
     def topic(self) -> str:
@@ -100,6 +105,26 @@ class ApplicationWithdrawn(Event):
     reason: str | None = None
 
 
+class UnitSuspected(Event):
+    """The unit that is named as suspected, or whose person is: nothing may be handed to it.
+
+    Without a division the whole department is meant. It travels on a topic of its own, which notify alone
+    reads, so that no referral goes there, whoever asks for it.
+    """
+
+    type = "application.unit_suspected"
+    topics = (SUSPICION,)
+
+    application_id: UUID
+    chain_id: UUID
+    department: str
+    division: str | None = None
+    child: bool = False
+
+    def classification(self) -> Classification:
+        return "child" if self.child else "restricted"
+
+
 class PersonRecorded(Event):
     """The present identity of one person; the only event that may identify anybody."""
 
@@ -133,12 +158,3 @@ class PersonErased(Event):
 
     def key(self) -> str:
         return str(self.person_id)
-
-
-EVENTS: tuple[type[Event], ...] = (
-    ApplicationReceived,
-    ApplicationSupplemented,
-    ApplicationWithdrawn,
-    PersonRecorded,
-    PersonErased,
-)

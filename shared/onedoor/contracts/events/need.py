@@ -3,7 +3,6 @@
 from pydantic import AwareDatetime
 
 from onedoor.contracts import services
-from onedoor.contracts.core import Event
 from onedoor.contracts.events.case import CaseEvent, CaseOpened
 
 NEED = services.BY_NAME["charity"].topic
@@ -71,13 +70,3 @@ class NeedClosed(NeedEvent):
 
     reason: str
     withdrawn_at: AwareDatetime | None = None
-
-
-EVENTS: tuple[type[Event], ...] = (
-    NeedDrafted,
-    NeedPublished,
-    NeedMatched,
-    NeedDelivered,
-    NeedDeclined,
-    NeedClosed,
-)

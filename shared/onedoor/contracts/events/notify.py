@@ -400,37 +400,3 @@ class NoticeImported(Event):
 
     def classification(self) -> Classification:
         return "public"
-
-
-EVENTS: tuple[type[Event], ...] = (
-    ReferralDrafted,
-    ReferralSent,
-    ReferralSupplemented,
-    ReferralAcknowledged,
-    ReferralActed,
-    ReferralReturned,
-    ReferralExtensionAsked,
-    ReferralExtensionDeclined,
-    ReferralExtended,
-    ReferralAnswered,
-    ReferralVerified,
-    ReferralClosed,
-    ReferralReopened,
-    ReferralRevoked,
-    ClockStarted,
-    ClockMarked,
-    ClockPaused,
-    ClockResumed,
-    ClockRescheduled,
-    ClockRecomputed,
-    ClockWarned,
-    ClockBreached,
-    ClockMet,
-    ClockCorrected,
-    ClockCancelled,
-    AlertEscalated,
-    AlertAcknowledged,
-    RingAsked,
-    RingRecorded,
-    NoticeImported,
-)

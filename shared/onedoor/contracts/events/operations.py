@@ -28,6 +28,3 @@ class LetterSetAside(Event):
     def key(self) -> str:
         """One service's letters in order."""
         return self.service
-
-
-EVENTS: tuple[type[Event], ...] = (LetterSetAside,)

@@ -5,7 +5,6 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from onedoor.contracts import services
-from onedoor.contracts.core import Event
 from onedoor.contracts.events.case import CaseEvent, CaseOpened
 
 STAY = services.BY_NAME["vagrancy"].topic
@@ -72,13 +71,3 @@ class StayLeft(StayEvent):
 
     reason: str
     withdrawn_at: AwareDatetime | None = None
-
-
-EVENTS: tuple[type[Event], ...] = (
-    StayOpened,
-    StayAdmitted,
-    StayCareGiven,
-    StayIdentified,
-    StayReturned,
-    StayLeft,
-)
