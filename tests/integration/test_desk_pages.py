@@ -24,6 +24,7 @@ PAGES = (
     "/inbox",
     "/duty",
     "/duty/deliveries",
+    "/figures",
 )
 
 
@@ -109,6 +110,18 @@ async def test_with_every_other_service_away_pages_say_so_instead_of_failing(
         answer = await browser.get(path)
         assert answer.status_code == 200, f"{path}: {answer.text[:500]}"
     assert (await browser.get("/chains/nonsense")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "file", ["timeliness.csv", "timeliness.xlsx", "assessment.docx", "assessment.csv", "agenda.docx"]
+)
+async def test_no_file_of_figures_is_empty_because_nobody_counted(
+    browser: httpx.AsyncClient, file: str
+) -> None:
+    await signed_in(browser, "leader-1")
+    answer = await browser.get(f"/figures/{file}")
+    assert answer.status_code == 503
+    assert "content-disposition" not in answer.headers
 
 
 async def test_every_person_of_the_list_finds_a_page_to_begin_with(browser: httpx.AsyncClient) -> None:

@@ -156,8 +156,37 @@ async def test_the_month_and_the_meeting(bench: Bench) -> None:
     meeting = (await bench.ask("GET", "/v1/figures/agenda")).json()
     assert {item["receipt"] for item in meeting["items"]} == {"QZ-20260918-ABCDEF-7"}
     assert all("stuck" in item["why"] for item in meeting["items"])
+    assert meeting["unseen"] == 0
     of_leader = (await bench.ask("GET", "/v1/figures/agenda", "leader")).json()
     assert of_leader["items"] == [], "all of these chains are children's"
+    assert of_leader["unseen"] == len(meeting["items"]), "but that they are there is said"
+
+
+async def test_an_office_that_touches_nothing_holds_it_all_the_same(bench: Bench) -> None:
+    """Nothing changes hands in October: the referral of September lies there all month."""
+    await bench.read(application(planned()))
+    bench.clock.at = FRIDAY + 60 * DAY
+    await sweep_all(bench.app.unit, bench.clock.at)
+    month = (await bench.ask("GET", "/v1/figures/assessment?month=2026-10", "leader")).json()
+    (education,) = (u for u in month["units"] if u["timeliness"]["department"] == "education")
+    assert (education["held"], education["minutes"]) == (1, 18 * 7 * 60)
+
+
+async def test_a_units_month_is_what_it_was_on_the_day_that_is_asked_for(bench: Bench) -> None:
+    await bench.read(*(application(planned(), application_id=uuid4(), chain_id=uuid4()) for _ in range(6)))
+    at = FRIDAY + 9 * DAY
+    bench.clock.at = at
+    await sweep_all(bench.app.unit, at)
+    path = "/v1/figures/assessment?month=2026-09"
+    then = (await bench.ask("GET", path, "leader")).json()
+    bench.clock.at = FRIDAY + 11 * DAY
+    for (referral,) in await bench.rows("select id from referrals"):
+        answered = await bench.ask("POST", f"/v1/referrals/{referral}/acknowledge")
+        assert answered.status_code == 200
+    asked = f"{path}&as_of={at.isoformat().replace('+', '%2B')}"
+    now, again = [(await bench.ask("GET", each, "leader")).json() for each in (path, asked)]
+    assert again == then
+    assert now["units"] != then["units"]
 
 
 @pytest.mark.parametrize(

@@ -181,12 +181,20 @@ def test_the_meeting_speaks_about_what_is_stuck_returned_or_with_many() -> None:
         ),
         passed("referral.sent", "education", timedelta(), derived_id("f"), fine),
     ]
-    late = {stuck: Overdue(2, FRIDAY), fine: Overdue(1, FRIDAY + 9 * DAY)}
+    nobody = derived_id("chain", "nobody")
+    passes.append(passed("referral.closed", None, timedelta(), derived_id("n"), nobody))
+    late = {
+        stuck: Overdue(2, FRIDAY),
+        fine: Overdue(1, FRIDAY + 9 * DAY),
+        nobody: Overdue(1, FRIDAY - DAY, ("civil-affairs",)),
+    }
     items = agenda(passes, late, lambda due: due <= FRIDAY)
+    assert items[0].holds == ("civil-affairs",), "nobody holds it: who owes it"
     assert [(item.chain_id, item.why) for item in items] == [
+        (nobody, ("stuck",)),
         (stuck, ("stuck",)),
         (often, ("returned",)),
         (many, ("complex",)),
     ]
-    assert items[1].returned == 3
-    assert items[2].holds == ("education", "health", "housing", "justice")
+    assert items[2].returned == 3
+    assert items[3].holds == ("education", "health", "housing", "justice")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 
 from onedoor.calendar import local
@@ -29,11 +29,11 @@ async def page(desk: AtDesk, month: str = "", as_of: str = "") -> Response:
     desk.need("figures.read")
     shown = _month(desk, month)
     first, after = _span(shown)
-    asked = {"as_of": _moment(as_of)} if as_of else {}
+    asked = _asked(as_of)
     *groups, course, units, meeting = await asyncio.gather(
-        *(_ask(desk, TIMELINESS, first, after, by=by, **asked) for by in GROUPS),
+        *(_ask(desk, TIMELINESS, first, after, **asked, by=by) for by in GROUPS),
         _ask(desk, TIMELINESS, _back(first), after, by="month", **asked),
-        desk.services.get(desk.session, "notify", ASSESSMENT, month=shown),
+        desk.services.get(desk.session, "notify", ASSESSMENT, month=shown, **asked),
         desk.services.get(desk.session, "notify", AGENDA),
     )
     return desk.page(
@@ -47,39 +47,45 @@ async def page(desk: AtDesk, month: str = "", as_of: str = "") -> Response:
         course=[row for row in _body(course).get("rows", ()) if not row["hidden"]],
         units=_body(units).get("units", ()),
         items=_body(meeting).get("items", ()),
+        unseen=_body(meeting).get("unseen", 0),
         name=lambda by, row: _name(desk, by, row),
         linked=desk.may("chain.read") is not None,
     )
 
 
 @router.get("/figures/timeliness.{kind}")
-async def timeliness(desk: AtDesk, kind: str, by: str = "department", month: str = "") -> Response:
+async def timeliness(
+    desk: AtDesk, kind: str, by: str = "department", month: str = "", as_of: str = ""
+) -> Response:
     """One grouping of a month as a spreadsheet."""
     desk.need("figures.read")
     if kind not in ("csv", "xlsx") or by not in GROUPS:
         raise Absent
     shown = _month(desk, month)
-    reply = await _ask(desk, TIMELINESS, *_span(shown), by=by)
+    first, after = _span(shown)
+    body = _given(await _ask(desk, TIMELINESS, first, after, by=by, **_asked(as_of)))
     heading = [
         desk.words(text)
         for text in (by.capitalize(), "Met in time", "Met late", "Open and overdue", "In time")
     ]
-    rows = [[_name(desk, by, row), *_numbers(desk, row)] for row in _body(reply).get("rows", ())]
+    rows = [[_name(desk, by, row), *_numbers(desk, row)] for row in body["rows"]]
     title = f"{desk.words('Timeliness')} {shown}"
     return exports.download(kind, f"timeliness-{by}-{shown}", title, heading, rows)  # type: ignore[arg-type]
 
 
 @router.get("/figures/assessment.{kind}")
-async def assessment(desk: AtDesk, kind: str, month: str = "") -> Response:
+async def assessment(desk: AtDesk, kind: str, month: str = "", as_of: str = "") -> Response:
     """The units' month as a spreadsheet or a document."""
     desk.need("figures.read")
     shown = _month(desk, month)
-    reply = await desk.services.get(desk.session, "notify", ASSESSMENT, month=shown)
+    body = _given(await desk.services.get(desk.session, "notify", ASSESSMENT, month=shown, **_asked(as_of)))
     heading = [desk.words(text) for text in UNIT_HEADING]
-    rows = [_unit(desk, unit) for unit in _body(reply).get("units", ())]
+    rows = [_unit(desk, unit) for unit in body["units"]]
     title = f"{desk.words('Monthly assessment by unit')} {shown}"
     if kind == "docx":
-        return documents.download(f"assessment-{shown}", title, _intro(desk), [(None, heading, rows)])
+        return documents.download(
+            f"assessment-{shown}", title, _intro(desk, body["as_of"]), [(None, heading, rows)]
+        )
     if kind not in ("csv", "xlsx"):
         raise Absent
     return exports.download(kind, f"assessment-{shown}", desk.words("Assessment"), heading, rows)  # type: ignore[arg-type]
@@ -89,17 +95,24 @@ async def assessment(desk: AtDesk, kind: str, month: str = "") -> Response:
 async def agenda(desk: AtDesk) -> Response:
     """What the coordination meeting has to speak about, as a document, one table for each reason."""
     desk.need("figures.read")
-    body = _body(await desk.services.get(desk.session, "notify", AGENDA))
+    body = _given(await desk.services.get(desk.session, "notify", AGENDA))
     heading = [desk.words(text) for text in AGENDA_HEADING]
     tables = [
         (desk.words.label("meeting", why), heading, rows)
         for why in WHY
-        if (rows := [_item(desk, item) for item in body.get("items", ()) if item["why"][0] == why])
+        if (rows := [_item(desk, item) for item in body["items"] if item["why"][0] == why])
     ]
     today = local(desk.now).date().isoformat()
     title = f"{desk.words('Agenda of the coordination meeting')} {today}"
     nothing = desk.words("Nothing is stuck, returned three times or with four offices at once.")
-    return documents.download(f"agenda-{today}", title, nothing if not tables else "", tables)
+    told = [nothing] if not tables else []
+    if body["unseen"]:
+        told.append(_unseen(desk, body["unseen"]))
+    return documents.download(f"agenda-{today}", title, " ".join(told), tables)
+
+
+def _unseen(desk: Desk, count: int) -> str:
+    return desk.words("{n} more chains are for the meeting that you may not see.", n=count)
 
 
 UNIT_HEADING: Final = ("Unit", "Met in time", "Met late", "Open and overdue", "In time", "Held",
@@ -132,11 +145,13 @@ def _item(desk: Desk, item: Mapping[str, Any]) -> list[object]:
     ]
 
 
-def _intro(desk: Desk) -> str:
-    return desk.words(
+def _intro(desk: Desk, as_of: str) -> str:
+    rules = desk.words(
         "Of the duties that fell due in the month. Paused clocks and late entries are left out; groups under "
         "five are hidden. Minutes are working minutes; of units on duty round the clock, all minutes."
     )
+    at = desk.words.moment(desk.words.parse(as_of), desk.now)
+    return f"{desk.words('As it stood on')} {at}. {rules}"
 
 
 def _numbers(desk: Desk, row: Mapping[str, Any]) -> Sequence[object]:
@@ -158,6 +173,17 @@ def _name(desk: Desk, by: str, row: Mapping[str, Any]) -> str:
 async def _ask(desk: Desk, path: str, first: date, after: date, **more: str) -> Reply:
     span = {"from": first.isoformat(), "to": after.isoformat()}
     return await desk.services.get(desk.session, "notify", path, **span, **more)
+
+
+def _asked(as_of: str) -> dict[str, str]:
+    return {"as_of": _moment(as_of)} if as_of else {}
+
+
+def _given(reply: Reply) -> Mapping[str, Any]:
+    """What a file is made of: a file without it would say that there was nothing. Raises HTTPException."""
+    if not reply.ok:
+        raise HTTPException(reply.status or 503)
+    return _body(reply)
 
 
 def _body(reply: Reply) -> Mapping[str, Any]:

@@ -119,7 +119,10 @@ class UnitLine(BaseModel):
 
 
 class Assessment(BaseModel):
+    """The units' month as it stood at `as_of`."""
+
     month: str
+    as_of: datetime
     units: list[UnitLine]
 
 
@@ -136,8 +139,11 @@ class AgendaLine(BaseModel):
 
 
 class AgendaView(BaseModel):
+    """unseen: how many chains are for the meeting besides, that the asker may not see."""
+
     as_of: datetime
     items: list[AgendaLine]
+    unseen: int
 
 
 @router.get("/figures/timeliness")
@@ -229,17 +235,18 @@ def _journey(lived: Journey, now: datetime) -> JourneyView:
 
 
 @router.get("/figures/assessment")
-async def month_of_units(request: Request, actor: Counter, month: Month) -> Assessment:
+async def month_of_units(request: Request, actor: Counter, month: Month, as_of: AsOf = None) -> Assessment:
     """The month of every unit: its timeliness, what it held and for how long, what it sent back."""
     app: App = request.app.state.onedoor
     start, end = _month(month)
+    at = as_of or app.clock.now()
     async with counting(app) as conn:
-        found = await queries.tallies(conn, Wanted(start, end), ["department"])
-        passes = await queries.passes_between(conn, start, end)
+        found = await _counted(conn, Wanted(start, end), ["department"], as_of)
+        passes = await queries.passes_between(conn, start, min(end, at))
     tallies = {key.department: counts for key, counts in found.items() if key.department}
     small = {key.department for key in hidden(found)}
-    units = assessment.assess(passes, tallies, start, min(end, app.clock.now()))
-    return Assessment(month=month, units=[_unit(unit, small) for unit in units])
+    units = assessment.assess(passes, tallies, start, min(end, at))
+    return Assessment(month=month, as_of=at, units=[_unit(unit, small) for unit in units])
 
 
 def _unit(unit: assessment.UnitMonth, small: Iterable[str | None]) -> UnitLine:
@@ -252,15 +259,24 @@ def _unit(unit: assessment.UnitMonth, small: Iterable[str | None]) -> UnitLine:
 async def meeting(request: Request, actor: Counter, conn: Reading) -> AgendaView:
     """The chains that the coordination meeting has to speak about, of those that I may see: stuck (overdue
     for more than five working days), returned three times, or lying with four offices at once."""
-    now = request.app.state.onedoor.clock.now()
-    passes, overdue = await queries.open_passes(conn), await queries.overdue(conn)
-    items = assessment.agenda(passes, overdue, lambda due: duties.due_at(last_moment(due), STUCK) <= now)
+    app: App = request.app.state.onedoor
+    now = app.clock.now()
+    items = await _agenda(conn, now)
+    async with counting(app) as all_seeing:
+        everything = await _agenda(all_seeing, now)
     return AgendaView.model_validate(
         {
             "as_of": now,
             "items": [{name: getattr(item, name) for name in AgendaLine.model_fields} for item in items],
+            "unseen": len({item.chain_id for item in everything} - {item.chain_id for item in items}),
         }
     )
+
+
+async def _agenda(conn: Connection, now: datetime) -> list[assessment.Item]:
+    late = await queries.overdue(conn)
+    passes = await queries.open_passes(conn, late)
+    return assessment.agenda(passes, late, lambda due: duties.due_at(last_moment(due), STUCK) <= now)
 
 
 def _row(key: Key, counts: Tally, hide: bool) -> Row:

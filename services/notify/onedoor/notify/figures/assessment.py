@@ -83,8 +83,10 @@ def returns(passes: Iterable[Pass], start: datetime, end: datetime) -> Counter[s
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A chain for the meeting. why: stuck, returned, complex; holds: which units hold what of it now;
-    overdue: how many of its clocks are open and overdue, `since` the due moment of the oldest.
+    """A chain for the meeting.
+
+    why: stuck, returned, complex; holds: which units hold what of it now or, where nobody does, owe what is
+    overdue; overdue: how many of its clocks are open and overdue, `since` the due moment of the oldest.
     """
 
     chain_id: UUID
@@ -98,16 +100,18 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """The open and overdue clocks of a chain: how many, and when the oldest fell due."""
+    """The open and overdue clocks of a chain: how many, when the oldest fell due, and whose they are."""
 
     count: int
     since: datetime
+    owners: tuple[str, ...] = ()
 
 
 def agenda(
     passes: Sequence[Pass], overdue: Mapping[UUID, Overdue], stuck: Callable[[datetime], bool]
 ) -> list[Item]:
     """The chains that need more than one office: the longest overdue first, then the most often returned.
+    One that is overdue with nobody holding it is the worst of them.
 
     stuck: whether a clock that fell due then, and is open still, is overdue for too long.
     """
@@ -124,11 +128,10 @@ def agenda(
 def _item(
     chain: UUID, passes: Sequence[Pass], overdue: Overdue | None, stuck: Callable[[datetime], bool]
 ) -> Item | None:
-    held = [each for each in holdings(passes) if each.until is None]
-    if not held:
+    departments = {each.department for each in holdings(passes) if each.until is None}
+    if not departments and overdue is None:
         return None
     returned = sum(each.type == "referral.returned" for each in passes)
-    departments = {each.department for each in held}
     told = {
         "stuck": overdue is not None and stuck(overdue.since),
         "returned": returned >= RETURNS,
@@ -141,7 +144,7 @@ def _item(
         chain_id=chain,
         receipt=next((each.receipt for each in passes if each.receipt), None),
         why=why,
-        holds=tuple(sorted(departments)),
+        holds=tuple(sorted(departments)) or (overdue.owners if overdue else ()),
         returned=returned,
         overdue=overdue.count if overdue else 0,
         since=overdue.since if overdue else None,

@@ -1,12 +1,13 @@
 """What figures read: passes, clocks as they stand, and clocks as they stood on any past day."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
+from onedoor.contracts.referral_rules import directory
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.clock import CLOCK, Clock
 from onedoor.notify.figures.assessment import Overdue
@@ -108,7 +109,14 @@ _FIELDS = ", ".join(Pass._fields)
 _OF_CHAIN = f"select {_FIELDS} from passes where chain_id = $1"  # noqa: S608
 _OF_PERIOD = f"""
 select {_FIELDS} from passes
-where chain_id in (select chain_id from passes where at >= $1 and at < $2) and at < $2
+where at < $2 and chain_id in (
+  select chain_id from passes where at >= $1 and at < $2
+  union
+  select chain_id from (
+    select distinct on (subject) chain_id, department from passes
+    where kind <> 'application' and at < $1 order by subject, at desc, event_id desc
+  ) as latest where department is not null
+)
 """  # noqa: S608
 
 
@@ -118,12 +126,13 @@ async def passes_of(conn: Connection, chain_id: UUID) -> list[Pass]:
 
 
 async def passes_between(conn: Connection, start: datetime, end: datetime) -> list[Pass]:
-    """All passes up to `end` of the chains in which something changed hands from `start` on."""
+    """All passes up to `end` of the chains in which something changed hands from `start` on, or lay with
+    somebody at `start`: an office that touches nothing holds it all the same."""
     return [Pass(*row) for row in await conn.fetch(_OF_PERIOD, start, end)]
 
 
 _OPEN = f"""
-select {_FIELDS} from passes where chain_id in (
+select {_FIELDS} from passes where chain_id = any($1) or chain_id in (
   select chain_id from (
     select distinct on (subject) chain_id, department from passes
     where kind <> 'application' order by subject, at desc, event_id desc
@@ -131,17 +140,19 @@ select {_FIELDS} from passes where chain_id in (
 )
 """  # noqa: S608
 _OVERDUE = """
-select chain_id, count(*) as count, min(due_at) as since from clocks
-where state = 'breached' group by chain_id
+select chain_id, count(*) as count, min(due_at) as since, array_agg(distinct owner order by owner) as owners
+from clocks
+where state = 'breached' and not late_entry and duty <> all($1) and owner <> all($2) group by chain_id
 """
 
 
-async def open_passes(conn: Connection) -> list[Pass]:
-    """The passes of all chains in which somebody holds something, of those that the connection may see."""
-    return [Pass(*row) for row in await conn.fetch(_OPEN)]
+async def open_passes(conn: Connection, also: Iterable[UUID] = ()) -> list[Pass]:
+    """The passes of all chains in which somebody holds something, and of `also`, as far as the connection may
+    see them."""
+    return [Pass(*row) for row in await conn.fetch(_OPEN, list(also))]
 
 
 async def overdue(conn: Connection) -> dict[UUID, Overdue]:
-    """The open and overdue clocks by chain, of those that the connection may see."""
-    rows = await conn.fetch(_OVERDUE)
-    return {row["chain_id"]: Overdue(row["count"], row["since"]) for row in rows}
+    """The open and overdue clocks by chain, of those that the connection may see; courts are not chased."""
+    rows = await conn.fetch(_OVERDUE, _kept(), list(directory().inform_only))
+    return {row["chain_id"]: Overdue(row["count"], row["since"], tuple(row["owners"])) for row in rows}
