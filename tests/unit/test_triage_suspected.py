@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from onedoor.calendar import moment
+from onedoor.contracts.core import Actor, Context, Refusal, derived_id
+from onedoor.contracts.events.intake import SUSPICION, ApplicationReceived, UnitSuspected
 from onedoor.intake import domain as intake
+from onedoor.intake.domain.application import APPLICATION, Receive
 from onedoor.triage import Application, ApplicationForm, evaluate, packaged_rules
 
 HERE, THERE, DISTRICT = "500112015", "500112017", "500112"
@@ -72,13 +75,28 @@ def test_whoever_is_named_gets_nothing_and_sends_nothing(department: str, divisi
         assert to != department or (division is not None and where == DISTRICT)
 
 
-def test_the_name_stays_at_the_door() -> None:
-    """No event carries it; a supplement that does not repeat it keeps it."""
+def test_the_name_goes_to_notify_alone() -> None:
+    """What others read says only that somebody is; a supplement that does not repeat it keeps it."""
     at = moment("2026-09-18T10:00")
     times: dict[str, Any] = {"received_at": at, "recorded_at": at, "late_entry": False, "believed": False}
     named = ApplicationForm.model_validate({"suspected": {"department": "village", "division": HERE}})
     known = intake.coded(named, [], **times)
-    assert known.suspected is not None
-    assert "suspected" not in known.told()
     silent = intake.coded(ApplicationForm.model_validate({"needs": ["cash"]}), [], **times)
     assert intake.merged(known, silent).suspected == known.suspected
+    plan = intake.evaluated(known, at, {})
+    target, chain = derived_id("application"), derived_id("chain")
+    receive = Receive(target=target, chain_id=chain, receipt="Q", known=known, plan=plan)
+    context = Context(Actor(person="anyone", role="hotline"), at)
+    told = APPLICATION.decide(APPLICATION.initial(), receive, context)
+    assert not isinstance(told, Refusal)
+    assert [(type(event), event.topic()) for event in told] == [
+        (UnitSuspected, SUSPICION),
+        (ApplicationReceived, "intake.application"),
+    ]
+    assert ["village" in event.model_dump_json() for event in told] == [True, False]
+    assert told[1].model_dump()["guarded"] is True
+    quiet = APPLICATION.decide(APPLICATION.initial(), receive.model_copy(update={"known": silent}), context)
+    assert not isinstance(quiet, Refusal)
+    assert [(event.type, event.model_dump()["guarded"]) for event in quiet] == [
+        ("application.received", False)
+    ]

@@ -328,7 +328,9 @@ class ApplicationForm(Part):
     consent: Consent = Consent()
     emergency: Emergency | None = None
     needs: tuple[Need, ...] = ()
-    suspected: Suspected | None = Field(None, description="sealed: travels to nobody")
+    suspected: Suspected | None = Field(
+        None, description="sealed: travels to nobody but notify, which keeps it from getting anything"
+    )
     relative_of_staff: bool = Field(False, description="near relative of a case worker or village cadre")
     earlier_applications: tuple[EarlierApplication, ...] = ()
     stages: tuple[Stage, ...] = ()

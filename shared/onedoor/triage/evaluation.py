@@ -105,17 +105,11 @@ def _referral(
 def _unsuspected(
     application: Application, rules: Rules, department: str, division: str | None
 ) -> tuple[str, str | None]:
-    """Department and division as they are, or one level up where they are named as suspected.
-
-    Where no division is known, a suspected unit of that department may be meant.
-    """
+    """Department and division as they are, or one level up where they are named as suspected."""
     named = application.suspected
-    if named is None or named.department != department:
+    if named is None:
         return department, division
-    if named.division and division and named.division[:9] != division[:9]:
-        return department, division
-    over = rules.one_level_up.over(department, whole=named.division is None)
-    return over, division if over in rules.one_level_up.units else rules.home
+    return rules.unsuspected((named.department, named.division), department, division)
 
 
 def _from(application: Application, rules: Rules, row: ReferralRow, to: str) -> str:

@@ -115,6 +115,20 @@ class Rules:
     jurisdictions: tuple[JurisdictionRow, ...]
     conditions: tuple[tuple[str, Condition], ...]
 
+    def unsuspected(
+        self, named: tuple[str, str | None], department: str, division: str | None
+    ) -> tuple[str, str | None]:
+        """Department and division as they are, or one level up where they are those named as suspected.
+
+        Where no division is known, a suspected unit of that department may be meant; where none is named,
+        the whole department is.
+        """
+        suspected, where = named
+        if suspected != department or (where and division and where[:9] != division[:9]):
+            return department, division
+        over = self.one_level_up.over(department, whole=where is None)
+        return over, division if over in self.one_level_up.units else self.home
+
 
 @cache
 def packaged_rules() -> Rules:

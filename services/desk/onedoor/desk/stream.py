@@ -19,7 +19,7 @@ from onedoor.runtime.service import Connection
 Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = dict[UUID, Row]
 
-NO_STORY = frozenset({intake.PERSON, operations.LETTER, notify.CALENDAR})
+NO_STORY = frozenset({intake.PERSON, intake.SUSPICION, operations.LETTER, notify.CALENDAR})
 """Topics of no help chain."""
 STORY = frozenset(event.type for event in EVENTS if not NO_STORY.intersection(event.topics))
 READS = (*(topic for topic in TOPICS if topic not in NO_STORY), notify.CALENDAR)

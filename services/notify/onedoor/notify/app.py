@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from onedoor.contracts import services
 from onedoor.contracts.core import Envelope
-from onedoor.contracts.events.intake import ALARM, APPLICATION
+from onedoor.contracts.events.intake import ALARM, APPLICATION, SUSPICION
 from onedoor.contracts.events.operations import LETTER, LetterSetAside
 from onedoor.notify import almanac, api, calendar_api, stream, stuck, sweep, views
 from onedoor.notify.domain import DECIDERS
@@ -40,7 +40,7 @@ SERVICE = Service(
     name="notify",
     migrations=Path(__file__).parent / "migrations",
     deciders=DECIDERS,
-    reads=(APPLICATION, ALARM, *services.TOPICS, LETTER),
+    reads=(APPLICATION, ALARM, SUSPICION, *services.TOPICS, LETTER),
     takes=stream.TAKES | passes.TAKES | {LetterSetAside.type},
     react=stream.react,
     absorb=absorb,

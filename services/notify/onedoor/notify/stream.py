@@ -12,6 +12,7 @@ from onedoor.contracts.events.intake import (
     ApplicationReceived,
     ApplicationSupplemented,
     ApplicationWithdrawn,
+    UnitSuspected,
 )
 from onedoor.contracts.events.need import NeedClosed
 from onedoor.contracts.events.notify import (
@@ -47,11 +48,15 @@ from onedoor.notify.domain.ledger import (
     AskedDuty,
     NoteDecision,
     NoteReturn,
+    Suspect,
+    Suspected,
     Withdraw,
     WithdrawConsent,
     ledger_id,
+    referral_id,
 )
 from onedoor.notify.domain.referral import (
+    Divert,
     InformReferral,
     NoteDue,
     NoteHandedOn,
@@ -93,7 +98,8 @@ def _application(event: Application, _: datetime) -> Sequence[Command]:
         for planned in (*map(_planned, event.plan.referrals), *_manual(event))
     )
     late = event.late_entry and not anew
-    return (Admit(**_of(event), asked=asked, duties=_duties(event, at, late, marks), planned_at=at),)
+    owed = _duties(event, at, late, marks)
+    return (Admit(**_of(event), asked=asked, duties=owed, planned_at=at, guarded=event.guarded),)
 
 
 def _marks(event: Application | ReferralRequested) -> dict[str, bool]:
@@ -214,7 +220,11 @@ def _came_back(event: referral.ReferralCameBack, at: datetime) -> Sequence[Comma
 
 
 def _sent_on(event: referral.ReferralSentOn, _: datetime) -> Sequence[Command]:
-    return (Admit(**_of(event), asked=(Asked(origin=event.referral_id, wanted=event.wanted),)),)
+    """What a plan asked of a suspected department gets the id that a later plan gives it: opened once."""
+    of_plan = event.diverted and event.wanted.service is None
+    known = event.referral_id == referral_id(event.application_id, event.wanted.rule, event.wanted.to)
+    origin = event.application_id if of_plan and not known else event.referral_id
+    return (Admit(**_of(event), asked=(Asked(origin=origin, wanted=event.wanted),)),)
 
 
 def _referral_informed(event: ledger.ReferralInformed, _: datetime) -> Sequence[Command]:
@@ -363,6 +373,12 @@ _FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
     ReferralRequested: _requested,
     CaseDecided: _decided,
     NeedClosed: _need_closed,
+    UnitSuspected: lambda event, _: (
+        Suspect(**_of(event), unit=Suspected(department=event.department, division=event.division)),
+    ),
+    ledger.ReferralDiverted: lambda event, _: (
+        Divert(target=event.referral_id, to=event.to, to_division=event.to_division),
+    ),
     ledger.ReferralAdmitted: _referral_admitted,
     ledger.ReferralInformed: _referral_informed,
     ledger.ReferralReleased: lambda event, _: (
@@ -401,6 +417,7 @@ TAKES = statutory.TAKES | frozenset(
         ReferralRequested,
         CaseDecided,
         NeedClosed,
+        UnitSuspected,
     )
 )
 """Of the topics that notify reads."""

@@ -76,6 +76,7 @@ READERS: Final = {
     "charity": ("intake.application", "notify.referral"),
     "notify": (
         "intake.application",
+        "intake.suspicion",
         "assistance.case",
         "child-welfare.case",
         "vagrancy.stay",

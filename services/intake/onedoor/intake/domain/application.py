@@ -11,6 +11,7 @@ from onedoor.contracts.events.intake import (
     ApplicationReceived,
     ApplicationSupplemented,
     ApplicationWithdrawn,
+    UnitSuspected,
 )
 from onedoor.contracts.plan import Plan
 from onedoor.intake.domain.known import Known
@@ -95,6 +96,7 @@ def _receive(state: Application, command: Receive) -> Sequence[Event] | Refusal:
     if state.state != "unknown":
         return EXISTS
     return [
+        *_suspected(command, command.chain_id),
         ApplicationReceived(
             application_id=command.target,
             chain_id=command.chain_id,
@@ -102,8 +104,18 @@ def _receive(state: Application, command: Receive) -> Sequence[Event] | Refusal:
             protection=command.protection,
             plan=command.plan,
             **command.known.told(),
-        )
+        ),
     ]
+
+
+def _suspected(command: Receive | Supplement, chain_id: UUID) -> Sequence[Event]:
+    """For notify alone: whom no referral may reach."""
+    named = command.known.suspected
+    if named is None:
+        return ()
+    unit = {"department": named.department, "division": named.division}
+    of = {"application_id": command.target, "chain_id": chain_id, "child": command.known.minors}
+    return (UnitSuspected.model_validate(of | unit),)
 
 
 def _supplement(
@@ -116,6 +128,7 @@ def _supplement(
     if state.state == "withdrawn" and not dangerous(command.known, command.plan):
         return WITHDRAWN
     return [
+        *_suspected(command, chain_id),
         ApplicationSupplemented(
             application_id=command.target,
             chain_id=chain_id,
@@ -123,7 +136,7 @@ def _supplement(
             protection=state.protection,
             plan=command.plan,
             **(command.known.told() | {"recorded_at": context.now}),
-        )
+        ),
     ]
 
 

@@ -86,11 +86,12 @@ class Known(BaseModel):
         return self.model_copy(update={"subjects": subjects, "household_id": household_id})
 
     def told(self) -> dict[str, Any]:
-        """The fields of the application events."""
+        """The fields of the application events, which say that a unit is suspected and not which one."""
         left_out = {"suspected", "relative_of_staff", "stages", "protection_claimed", "subjects", "emergency"}
         subjects = tuple(subject.model_dump(exclude={"mark"}) for subject in self.subjects)
         emergency = None if self.emergency is None else self.emergency.model_dump()
-        return self.model_dump(exclude=left_out) | {"subjects": subjects, "emergency": emergency}
+        own = {"subjects": subjects, "emergency": emergency, "guarded": self.suspected is not None}
+        return self.model_dump(exclude=left_out) | own
 
 
 def coded(

@@ -27,6 +27,7 @@ from onedoor.contracts.referral_rules import DISTRICT_RULE, PROTECTION, RANK, RU
 from onedoor.contracts.work import referral_id as referral_id
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.referral import Wanted
+from onedoor.triage.rules import packaged_rules
 
 
 def ledger_id(application_id: UUID) -> UUID:
@@ -70,6 +71,7 @@ class Entry(BaseModel):
 
     rule: str
     to: str
+    to_division: str | None = None
     urgency: Urgency
     drafted: bool
     asked_at: datetime
@@ -95,9 +97,19 @@ class Withdrawal(BaseModel):
         return self.protection_stands and what.service == "child-welfare"
 
 
+class Suspected(BaseModel):
+    """A unit that nothing may be handed to; without a division the whole department."""
+
+    model_config = ConfigDict(frozen=True)
+
+    department: str
+    division: str | None = None
+
+
 class Ledger(BaseModel):
     """The folded state. plans: when each was made; consents_gone: by fact, when it was last taken back;
-    aside: what cases asked for after a withdrawal.
+    aside: what cases asked for after a withdrawal, or before it was known who is suspected; guarded: somebody
+    is; suspected: who.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,6 +122,8 @@ class Ledger(BaseModel):
     withdrawals: tuple[Withdrawal, ...] = ()
     consents_gone: dict[str, datetime] = Field(default_factory=dict)
     aside: tuple[Asked, ...] = ()
+    guarded: bool = False
+    suspected: tuple[Suspected, ...] = ()
 
     @property
     def received(self) -> bool:
@@ -117,13 +131,29 @@ class Ledger(BaseModel):
         return bool(self.plans)
 
     def allows(self, asked: Asked) -> bool:
-        """Whether a case may ask for it: the application stands then, or the withdrawal spares it."""
+        """Whether a case may ask for it: it is known who must not get it, and the application stands then or
+        the withdrawal spares it.
+        """
+        if self.guarded and not self.suspected:
+            return False
         at = asked.wanted.sent_at
         before = [gone for gone in self.withdrawals if gone.at <= at]
         latest = max(before, key=lambda gone: gone.at, default=None)
         if latest is None or latest.spares(asked.wanted):
             return True
         return any(latest.at < plan <= at for plan in self.plans)
+
+    def unsuspected(self, asked: Asked) -> Asked:
+        """The same, or asked one level up where its receiver is suspected; likewise who hands it over."""
+        rules, wanted = packaged_rules(), asked.wanted
+        to, division, from_ = wanted.to, wanted.to_division, wanted.from_
+        for each in self.suspected:
+            named = (each.department, each.division)
+            to, division = rules.unsuspected(named, to, division)
+            if wanted.service is not None:
+                from_, _ = rules.unsuspected(named, from_, None)
+        moved = wanted.model_copy(update={"to": to, "to_division": division, "from_": from_})
+        return asked.model_copy(update={"wanted": moved})
 
     def taken_by(self, asked: Asked) -> Withdrawal | None:
         """The first withdrawal after it was asked for that does not spare it."""
@@ -143,11 +173,21 @@ class OfApplication(Command):
 
 
 class Admit(OfApplication):
-    """Take up what a plan or a request asks for. `planned_at`: when the plan was made; None: a case asks."""
+    """Take up what a plan or a request asks for. `planned_at`: when the plan was made; None: a case asks.
+
+    guarded: a unit is suspected, and told of apart.
+    """
 
     asked: tuple[Asked, ...] = ()
     duties: tuple[AskedDuty, ...] = ()
     planned_at: datetime | None = None
+    guarded: bool = False
+
+
+class Suspect(OfApplication):
+    """This unit is suspected: nothing is handed to it, and what it has got is taken from it."""
+
+    unit: Suspected
 
 
 class Withdraw(OfApplication):
@@ -177,7 +217,14 @@ class NoteReturn(OfApplication):
     at: datetime
 
 
-COMMANDS: tuple[type[Command], ...] = (Admit, Withdraw, WithdrawConsent, NoteDecision, NoteReturn)
+COMMANDS: tuple[type[Command], ...] = (
+    Admit,
+    Suspect,
+    Withdraw,
+    WithdrawConsent,
+    NoteDecision,
+    NoteReturn,
+)
 
 
 class LedgerEvent(Event):
@@ -191,6 +238,31 @@ class PlanReceived(LedgerEvent):
     type = "ledger.plan_received"
 
     planned_at: datetime
+    guarded: bool = False
+
+
+class UnitNoted(LedgerEvent):
+    """Who is suspected, which is as closely kept as anything."""
+
+    type = "ledger.unit_noted"
+
+    unit: Suspected
+
+    def classification(self) -> Classification:
+        return "child"
+
+
+class ReferralDiverted(LedgerEvent):
+    """It went to a unit that turns out to be suspected; `to` gets it instead."""
+
+    type = "ledger.referral_diverted"
+
+    referral_id: UUID
+    to: str
+    to_division: str | None = None
+
+    def classification(self) -> Classification:
+        return "child"
 
 
 class OfWanted(LedgerEvent):
@@ -284,6 +356,8 @@ class ReturnNoted(LedgerEvent):
 
 INTERNAL: tuple[type[Event], ...] = (
     PlanReceived,
+    UnitNoted,
+    ReferralDiverted,
     ReferralAdmitted,
     ReferralInformed,
     RequestSetAside,
@@ -302,6 +376,8 @@ def decide(ledger: Ledger, command: Command, context: Context) -> Sequence[Event
     match command:
         case Admit():
             return _admit(ledger, command)
+        case Suspect():
+            return _suspect(ledger, command)
         case Withdraw():
             return _withdraw(ledger, command)
         case WithdrawConsent():
@@ -320,12 +396,14 @@ def _of(command: OfApplication) -> dict[str, UUID]:
 def _admit(ledger: Ledger, command: Admit) -> Sequence[Event]:
     events: list[Event] = []
     if command.planned_at is not None and command.planned_at not in ledger.plans:
-        received = PlanReceived(**_of(command), planned_at=command.planned_at)
+        guarded = ledger.guarded or command.guarded
+        received = PlanReceived(**_of(command), planned_at=command.planned_at, guarded=guarded)
         events.append(received)
         ledger = evolve(ledger, received)
     allowed = [asked for asked in ledger.aside if ledger.allows(asked)]
     for asked in (*command.asked, *allowed):
-        if command.planned_at is not None or ledger.allows(asked):
+        planned = command.planned_at is not None and asked.wanted.rule != duties.MANUAL
+        if planned or ledger.allows(asked):
             events.extend(_admitted(ledger, command, asked))
         elif asked not in ledger.aside:
             events.append(RequestSetAside(**_of(command), origin=asked.origin, wanted=asked.wanted))
@@ -337,7 +415,25 @@ def _admit(ledger: Ledger, command: Admit) -> Sequence[Event]:
     return events
 
 
-def _admitted(ledger: Ledger, command: Admit, asked: Asked) -> Sequence[Event]:
+def _suspect(ledger: Ledger, command: Suspect) -> Sequence[Event]:
+    if command.unit in ledger.suspected:
+        return ()
+    noted = UnitNoted(**_of(command), unit=command.unit)
+    after = evolve(ledger, noted)
+    events: list[Event] = [noted]
+    for id_, entry in ledger.entries.items():
+        unit = (entry.to, entry.to_division)
+        over = packaged_rules().unsuspected((command.unit.department, command.unit.division), *unit)
+        if over != unit:
+            events.append(ReferralDiverted(**_of(command), referral_id=id_, to=over[0], to_division=over[1]))
+    for asked in after.aside:
+        if after.allows(asked):
+            events.extend(_admitted(after, command, asked))
+    return events
+
+
+def _admitted(ledger: Ledger, command: OfApplication, asked: Asked) -> Sequence[Event]:
+    asked = ledger.unsuspected(asked)
     known, wanted = ledger.entries.get(asked.referral_id), asked.wanted
     if not _news(known, wanted):
         if known is None or not _says_more(known, wanted):
@@ -394,8 +490,8 @@ def _came_back(ledger: Ledger, command: NoteReturn) -> Sequence[Event]:
             "settled": True,
         }
     )
-    asked = Asked(origin=command.referral_id, wanted=bureau)
-    return (noted, ReferralAdmitted(**_of(command), referral_id=asked.referral_id, wanted=bureau))
+    asked = ledger.unsuspected(Asked(origin=command.referral_id, wanted=bureau))
+    return (noted, ReferralAdmitted(**_of(command), referral_id=asked.referral_id, wanted=asked.wanted))
 
 
 def _news(known: Entry | None, wanted: Wanted) -> bool:
@@ -503,9 +599,13 @@ def evolve(ledger: Ledger, event: Event) -> Ledger:
 def _changes(ledger: Ledger, event: LedgerEvent) -> Mapping[str, Any]:
     match event:
         case PlanReceived():
-            return {"plans": (*ledger.plans, event.planned_at)}
+            return {"plans": (*ledger.plans, event.planned_at), "guarded": event.guarded}
+        case UnitNoted():
+            return {"suspected": (*ledger.suspected, event.unit)}
         case ReferralAdmitted():
-            aside = tuple(asked for asked in ledger.aside if asked.referral_id != event.referral_id)
+            aside = tuple(
+                asked for asked in ledger.aside if ledger.unsuspected(asked).referral_id != event.referral_id
+            )
             return {"entries": _entries(ledger, event), "aside": aside}
         case ReferralInformed():
             known = ledger.entries[event.referral_id]
@@ -540,6 +640,7 @@ def _entries(ledger: Ledger, event: ReferralAdmitted) -> Mapping[UUID, Entry]:
     entry = Entry(
         rule=wanted.rule,
         to=wanted.to,
+        to_division=wanted.to_division,
         urgency=wanted.urgency,
         drafted=wanted.drafted is not None,
         service=wanted.service,

@@ -56,6 +56,8 @@ HANDED_ON = "handed_on"
 EXTENSION_REASONS = ("waiting_for_others", "person_unreachable", "more_facts_needed", "other")
 REOPENING_REASONS = ("need_remains", "answer_incomplete", "new_facts", "other")
 REVOCATION_REASONS = ("no_longer_needed", "sent_in_error", "other")
+ONE_LEVEL_UP = "one_level_up"
+"""The reason for which what went to a suspected unit is taken from there."""
 OUTCOMES = ("helped", "partly_helped", "not_eligible", "declined", "not_found", "no_need", "other")
 """The codes that travel; the words that go with them stay in notify."""
 
@@ -186,6 +188,13 @@ class Release(Command):
     reason: str = "withdrawn"
 
 
+class Divert(Command):
+    """It went to a unit that is named as suspected: it is taken from there, and asked of `to`."""
+
+    to: str
+    to_division: str | None = None
+
+
 class TakeOver(Command):
     """The next receiver has acknowledged: a held referral leaves its first receiver."""
 
@@ -282,6 +291,7 @@ COMMANDS: tuple[type[Command], ...] = (
     OpenReferral,
     InformReferral,
     Release,
+    Divert,
     TakeOver,
     NoteHandedOn,
     NoteDue,
@@ -397,9 +407,14 @@ class ReferralCameBack(KeptHere):
 
 
 class ReferralSentOn(ReferralCameBack):
-    """It goes to another unit, as the sender or the coordinating bureau (`wanted.settled`) has decided."""
+    """It goes to another unit, as the sender or the coordinating bureau (`wanted.settled`) has decided.
+
+    diverted: not by anybody's decision, but because a suspected unit had it.
+    """
 
     type = "referral.sent_on"
+
+    diverted: bool = False
 
 
 class ReferralHandedOn(KeptHere):
@@ -454,6 +469,8 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
             return _inform(referral, command)
         case Release():
             return _release(referral, command)
+        case Divert():
+            return _divert(referral, command, context)
         case TakeOver():
             if not referral.waits_for_next:
                 return ()
@@ -548,6 +565,19 @@ def _release(referral: Referral, command: Release) -> Decided:
     if referral.state not in FOLLOWS[Revoke] or referral.protection:
         return ()
     return (ReferralRevoked(**identity(referral), reason=command.reason, revoked_at=command.at),)
+
+
+def _divert(referral: Referral, command: Divert, context: Context) -> Sequence[Event]:
+    """Its clocks go on from when it was first asked for; what is answered is over."""
+    wanted = referral.wanted
+    if wanted is None or referral.state not in FOLLOWS[Revoke]:
+        return ()
+    moved = {"to": command.to, "to_division": command.to_division, "dated": False, "replaces": None}
+    onward = {"wanted": wanted.model_copy(update=moved), "at": context.now, "diverted": True}
+    return (
+        ReferralRevoked(**identity(referral), reason=ONE_LEVEL_UP, revoked_at=context.now),
+        ReferralSentOn(**_whole(referral), **onward),
+    )
 
 
 def _refused(referral: Referral, command: ByPerson, context: Context) -> Refusal | None:
