@@ -100,19 +100,19 @@ def member(rng: Random, today: date, number: int, relation: str, ages: tuple[int
             "status": rng.choice(["home", "prison", "forced_detox", "declared_missing", "dead"])
         }
     if chance(rng, 0.1):
-        found["enrolments"] = [{"programme": "tekun", "since": "2020-01-01"}]
+        found["enrolments"] = [{"programme": "tekun", "since": max("2020-01-01", found["birth"])}]
     if chance(rng, 0.3):
         found["supporters"] = [supporter(rng, today) for _ in range(rng.choice([0, 0, 1, 2]))]
     if chance(rng, 0.1):
         found["choice"] = rng.choice(["orphan", "unattended_child"])
     if relation in {"child", "grandchild"}:
-        found |= childhood(rng, today)
+        found |= childhood(rng, today, found["birth"])
     if relation not in {"head", "spouse", "child"} and chance(rng, 0.6):
         found["dependant"] = True
     return found
 
 
-def childhood(rng: Random, today: date) -> Raw:
+def childhood(rng: Random, today: date, birth: str) -> Raw:
     found: Raw = {"student": rng.choice(["compulsory", *SCHOOLS])}
     if chance(rng, 0.3):
         found["independent"] = False
@@ -123,7 +123,9 @@ def childhood(rng: Random, today: date) -> Raw:
         found["already_paid"] = {"dibao": amount(rng, 900)}
     if chance(rng, 0.1):
         payment = rng.choice(["full", "top_up"])
-        found["enrolments"] = [{"programme": "unattended_child", "since": "2020-01-01", "payment": payment}]
+        found["enrolments"] = [
+            {"programme": "unattended_child", "since": max("2020-01-01", birth), "payment": payment}
+        ]
     return found
 
 
@@ -147,7 +149,7 @@ def parent(rng: Random, today: date, who: str) -> Raw:
 
 def supporter(rng: Random, today: date) -> Raw:
     found: Raw = {
-        "relation": "son",
+        "relation": "relative",
         "birth": born(rng, today, 20, 90),
         "property": rng.choice(["low_income", "low_income", "above"]),
     }

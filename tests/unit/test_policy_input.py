@@ -164,6 +164,69 @@ CONTRADICTIONS = [
         "enrolments.1.programme",
         "is enrolled twice",
     ),
+    (
+        "enrolments",
+        [{"programme": "dibao", "since": "2025-03-01", "status": "taper", "taper_first_month": "2026-05"}],
+        "enrolments.0.taper_first_month",
+        "lies before the enrolment or more than a month after",
+    ),
+    (
+        "enrolments",
+        [{"programme": "dibao", "since": "2025-03-01", "status": "taper", "taper_first_month": "2025-02"}],
+        "enrolments.0.taper_first_month",
+        "lies before the enrolment or more than a month after",
+    ),
+    (
+        "members.2.enrolments",
+        [{"programme": "orphan", "since": "2025-03-01"}] * 2,
+        "members.2.enrolments.1.programme",
+        "is enrolled twice",
+    ),
+    (
+        "members.2.enrolments",
+        [{"programme": "orphan", "since": "2014-03-11"}],
+        "members.2.enrolments.0.since",
+        "lies before the birth (2014-03-12)",
+    ),
+    (
+        "members.2.whereabouts",
+        {"status": "declared_missing", "since": "2014-03-11"},
+        "members.2.whereabouts.since",
+        "lies before the birth",
+    ),
+    (
+        "members.2.parents",
+        [{"relation": "mother", "status": "dead"}] * 2,
+        "members.2.parents.1.relation",
+        "is the same parent a second time",
+    ),
+    (
+        "members.2.parents",
+        [
+            {"relation": "father", "status": "dead"},
+            {
+                "relation": "mother",
+                "status": "lost_contact",
+                "police_report_on": "2026-02-02",
+                "police_slip": "not_found",
+                "police_slip_on": "2026-02-01",
+            },
+        ],
+        "members.2.parents.1.police_slip_on",
+        "lies before the report to the police",
+    ),
+    (
+        "members.0.supporters",
+        [{"relation": "son", "birth": "1980-05-06"}],
+        "members.0.supporters.0.birth",
+        "makes a son or daughter as old as the parent",
+    ),
+    (
+        "members.0.supporters",
+        [{"relation": "mother", "birth": "1980-05-06"}],
+        "members.0.supporters.0.birth",
+        "makes a parent as young as the son or daughter",
+    ),
     ("members.0.id_number", "11010519800506002X", "members.0.id_number", "fails its check digit"),
     ("members.0.id_number", "110105198005060", "members.0.id_number", "fails its check digit"),
     ("members.0.id_number", "11010519491231002X", "members.0.birth", "differs from the identity number"),
@@ -184,6 +247,27 @@ def test_one_person_at_two_members_is_one_person_twice() -> None:
     assert [one.field for one in problems(raw)] == ["members.1.person"]
 
 
+@pytest.mark.parametrize("again", ["11010519491231002x", "１１０１０５ 19491231-002X", "110105491231002"])
+def test_one_number_at_two_members_is_one_person_twice_however_it_is_written(again: str) -> None:
+    raw = household()
+    raw["members"] = raw["members"][:2]
+    for member, number in zip(raw["members"], ("11010519491231002X", again), strict=True):
+        member |= {"id_number": number, "birth": "1949-12-31"}
+    assert [one.field for one in problems(raw)] == ["members.1.id_number"]
+
+
+@pytest.mark.parametrize("value", [-1, "much"])
+def test_a_list_is_not_called_too_short_for_what_in_it_cannot_be_read(value: Any) -> None:
+    raw = household()
+    raw["members"] = [raw["members"][0] | {"work_costs": value}]
+    assert [one.field for one in problems(raw)] == ["members.0.work_costs"]
+
+
+def test_a_taper_that_begins_next_month_stands() -> None:
+    taper = {"programme": "dibao", "since": "2025-03-01", "status": "taper", "taper_first_month": "2026-04"}
+    assert parse_household(changed("enrolments", [taper])).enrolments
+
+
 def test_a_day_to_come_is_refused_where_today_is_known() -> None:
     assert parse_household(household()).as_of == date(2026, 3, 10)
     assert parse_household(household(), date(2026, 3, 10))
@@ -196,6 +280,8 @@ def test_a_day_to_come_is_refused_where_today_is_known() -> None:
         ("11010519491231002X", date(1949, 12, 31)),
         ("１１０１０５１９４９１２３１００２ｘ", date(1949, 12, 31)),
         ("110105 19491231 002-x", date(1949, 12, 31)),
+        ("110105491231002", date(1949, 12, 31)),
+        ("110105490231002", None),
         ("110105194912310021", None),
         ("11010519490231002X", None),
         ("1101051949123100", None),

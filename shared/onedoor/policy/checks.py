@@ -2,14 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import chain
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from onedoor.policy.household import Household, Member
+from onedoor.policy.household import Household, HouseholdEnrolment, Member, PersonEnrolment
 from onedoor.policy.problems import FieldProblem
 
 Words = tuple[str, str, str, str]
@@ -71,8 +71,15 @@ OTHER: Words = ("cannot be read", "无法识别", "check how it is written", "�
 
 
 def as_problems(error: ValidationError) -> list[FieldProblem]:
-    """What the model could not read, one problem per field."""
-    return [_problem(detail) for detail in error.errors(include_url=False)]
+    """What the model could not read, one problem per field.
+
+    A list is not called too short for an entry of it that could not be read.
+    """
+    details = error.errors(include_url=False)
+    inner = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [
+        _problem(detail) for detail in details if detail["type"] != "too_short" or detail["loc"] not in inner
+    ]
 
 
 def _problem(detail: ErrorDetails) -> FieldProblem:
@@ -104,7 +111,9 @@ def contradictions(household: Household, today: date | None = None) -> list[Fiel
             _enrolments(household),
             _identities(household),
             _ages(household),
+            _parents(household),
             _days(household),
+            _before_birth(household),
         )
     )
 
@@ -127,6 +136,8 @@ def _twice(household: Household) -> Iterator[FieldProblem]:
         known: set[object] = set()
         for index, member in enumerate(household.members):
             value = getattr(member, field)
+            if field == "id_number" and value is not None:
+                value = normal_number(value)
             if value is not None and value in known:
                 yield _said(
                     f"members.{index}.{field}",
@@ -151,10 +162,26 @@ def _heads_and_spouses(household: Household) -> Iterator[FieldProblem]:
 
 
 def _enrolments(household: Household) -> Iterator[FieldProblem]:
+    yield from _enrolled_twice("enrolments", household.enrolments)
+    for index, member in enumerate(household.members):
+        yield from _enrolled_twice(f"members.{index}.enrolments", member.enrolments)
+    following = _month_number(household.as_of) + 1
     for index, enrolment in enumerate(household.enrolments):
-        if index > 0:
+        first = enrolment.taper_first_month
+        if enrolment.status == "taper" and first is None:
+            yield _said(f"enrolments.{index}.taper_first_month", TAPER_MONTH_MISSING)
+        if first is not None and not _month_number(enrolment.since) <= _month_number(first) <= following:
+            yield _said(f"enrolments.{index}.taper_first_month", TAPER_MONTH_ASTRAY)
+
+
+def _enrolled_twice(
+    where: str, enrolments: Sequence[HouseholdEnrolment | PersonEnrolment]
+) -> Iterator[FieldProblem]:
+    programmes = [enrolment.programme for enrolment in enrolments]
+    for index, programme in enumerate(programmes):
+        if programme in programmes[:index]:
             yield _said(
-                f"enrolments.{index}.programme",
+                f"{where}.{index}.programme",
                 (
                     "is enrolled twice",
                     "重复登记了同一项目",
@@ -162,16 +189,24 @@ def _enrolments(household: Household) -> Iterator[FieldProblem]:
                     "请只保留有效的一条",
                 ),
             )
-        if enrolment.status == "taper" and enrolment.taper_first_month is None:
-            yield _said(
-                f"enrolments.{index}.taper_first_month",
-                (
-                    "is missing although the household is in its taper",
-                    "家庭在渐退期内，但未填写渐退首月",
-                    "write the first month of the taper, as 2026-06",
-                    "请填写渐退首月，如 2026-06",
-                ),
-            )
+
+
+def _month_number(day: date) -> int:
+    return day.year * 12 + day.month
+
+
+TAPER_MONTH_MISSING: Words = (
+    "is missing although the household is in its taper",
+    "家庭在渐退期内，但未填写渐退首月",
+    "write the first month of the taper, as 2026-06",
+    "请填写渐退首月，如 2026-06",
+)
+TAPER_MONTH_ASTRAY: Words = (
+    "lies before the enrolment or more than a month after the day of the decision",
+    "早于享受低保的月份，或晚于决定之日的次月",
+    "check the month: a taper begins in the month after the review decision",
+    "请核对月份：渐退期自复核决定次月起",
+)
 
 
 def _identities(household: Household) -> Iterator[FieldProblem]:
@@ -202,15 +237,30 @@ def _identities(household: Household) -> Iterator[FieldProblem]:
 
 
 WEIGHTS = tuple(2**place % 11 for place in range(17, 0, -1))
+OLD_NUMBER = re.compile("[0-9]{15}")
+NUMBER = re.compile("[0-9]{17}[0-9X]")
+
+
+def normal_number(number: str) -> str:
+    """A resident identity number as it is compared: half-width, without spaces, 15 digits as the 18 of today.
+
+    What is no such number stays what it is.
+    """
+    text = unicodedata.normalize("NFKC", number).replace(" ", "").replace("-", "").upper()
+    if OLD_NUMBER.fullmatch(text):
+        text = f"{text[:6]}19{text[6:]}"
+        text += _check_character(text)
+    return text
+
+
+def _check_character(digits: str) -> str:
+    return "10X98765432"[sum(int(digit) * weight for digit, weight in zip(digits, WEIGHTS, strict=True)) % 11]
 
 
 def born_by_number(number: str) -> date | None:
     """The date of birth in a resident identity number (GB 11643); None if the number cannot be real."""
-    text = unicodedata.normalize("NFKC", number).replace(" ", "").replace("-", "").upper()
-    if not re.fullmatch("[0-9]{17}[0-9X]", text):
-        return None
-    weighted = sum(int(digit) * weight for digit, weight in zip(text, WEIGHTS, strict=False))
-    if "10X98765432"[weighted % 11] != text[17]:
+    text = normal_number(number)
+    if not NUMBER.fullmatch(text) or _check_character(text[:17]) != text[17]:
         return None
     try:
         return date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
@@ -225,8 +275,56 @@ def _ages(household: Household) -> Iterator[FieldProblem]:
             yield _said(
                 f"members.{index}.birth", YOUNGER_WORDS if member.relation in YOUNGER else ELDER_WORDS
             )
+        for place, supporter in enumerate(member.supporters or ()):
+            where = f"members.{index}.supporters.{place}.birth"
+            if supporter.relation in CHILDREN and supporter.birth <= member.birth:
+                yield _said(where, CHILD_OF_MEMBER_WORDS)
+            if supporter.relation in PARENTS and supporter.birth >= member.birth:
+                yield _said(where, PARENT_OF_MEMBER_WORDS)
 
 
+def _parents(household: Household) -> Iterator[FieldProblem]:
+    for index, member in enumerate(household.members):
+        relations = [parent.relation for parent in member.parents or ()]
+        for place, relation in enumerate(relations):
+            if relation in PARENTS - {"parent"} and relation in relations[:place]:
+                yield _said(
+                    f"members.{index}.parents.{place}.relation",
+                    (
+                        "is the same parent a second time",
+                        "重复填写了同一位父母",
+                        "write the mother and the father, one entry each",
+                        "请分别填写父亲和母亲",
+                    ),
+                )
+        for place, parent in enumerate(member.parents or ()):
+            report, slip = parent.police_report_on, parent.police_slip_on
+            if report is not None and slip is not None and slip < report:
+                yield _said(
+                    f"members.{index}.parents.{place}.police_slip_on",
+                    (
+                        "lies before the report to the police",
+                        "早于报案日期",
+                        "check both dates",
+                        "请核对两个日期",
+                    ),
+                )
+
+
+PARENTS = frozenset({"father", "mother", "parent", "父亲", "母亲"})
+CHILDREN = frozenset({"son", "daughter", "child", "儿子", "女儿"})
+CHILD_OF_MEMBER_WORDS: Words = (
+    "makes a son or daughter as old as the parent, or older",
+    "子女的年龄不小于父母",
+    "check both dates of birth and the relation",
+    "请核对双方出生日期和关系",
+)
+PARENT_OF_MEMBER_WORDS: Words = (
+    "makes a parent as young as the son or daughter, or younger",
+    "父母的年龄不大于子女",
+    "check both dates of birth and the relation",
+    "请核对双方出生日期和关系",
+)
 YOUNGER_WORDS: Words = (
     "makes a child or grandchild as old as the head of the household, or older",
     "子女或孙辈的年龄不小于户主",
@@ -275,6 +373,24 @@ def _days(household: Household) -> Iterator[FieldProblem]:
                     "请核对年份",
                 ),
             )
+
+
+def _before_birth(household: Household) -> Iterator[FieldProblem]:
+    for index, member in enumerate(household.members):
+        days = {f"enrolments.{place}.since": one.since for place, one in enumerate(member.enrolments)}
+        if member.whereabouts.since is not None:
+            days["whereabouts.since"] = member.whereabouts.since
+        for field, day in days.items():
+            if day < member.birth:
+                yield _said(
+                    f"members.{index}.{field}",
+                    (
+                        f"lies before the birth ({member.birth})",
+                        f"早于出生日期（{member.birth}）",
+                        "check both dates",
+                        "请核对两个日期",
+                    ),
+                )
 
 
 def _past_days(household: Household) -> Iterator[tuple[str, date | None]]:

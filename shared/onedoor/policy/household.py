@@ -276,19 +276,27 @@ def parse_household(raw: object, today: date | None = None) -> Household:
 
     With `today` a decision on a later day is refused.
     """
+    from onedoor.policy.checks import contradictions
+    from onedoor.policy.problems import HouseholdProblems
+
+    household = read_household(raw)
+    if found := contradictions(household, today):
+        raise HouseholdProblems(found)
+    return household
+
+
+def read_household(raw: object) -> Household:
+    """The household as `parse_household` reads it, whatever contradicts itself. Raises HouseholdProblems."""
     from pydantic import ValidationError
 
-    from onedoor.policy.checks import as_problems, contradictions
+    from onedoor.policy.checks import as_problems
     from onedoor.policy.problems import HouseholdProblems
 
     facts = {key: raw[key] for key in raw if key not in READER_KEYS} if isinstance(raw, Mapping) else raw
     try:
-        household = Household.model_validate(facts)
+        return Household.model_validate(facts)
     except ValidationError as error:
         raise HouseholdProblems(as_problems(error)) from None
-    if found := contradictions(household, today):
-        raise HouseholdProblems(found)
-    return household
 
 
 def as_file(household: Household, identified: bool = True) -> dict[str, Any]:
