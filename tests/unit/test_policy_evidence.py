@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from onedoor.policy import Parameters, decide, packaged_parameters, parse_household
-from onedoor.policy.evidence import EvidenceProblem, freeze, read_evidence, reproduce, to_bytes
+from onedoor.policy import HouseholdProblems, Parameters, decide, packaged_parameters, parse_household
+from onedoor.policy.evidence import Evidence, EvidenceProblem, freeze, read_evidence, reproduce, to_bytes
+from onedoor.policy.household import read_household
+from onedoor.policy.table import canonical, content_hash
 
 HOUSEHOLD: dict[str, Any] = {
     "as_of": "2026-05-20",
@@ -130,12 +132,35 @@ def test_a_result_that_its_inputs_do_not_give_is_refused() -> None:
         reproduce(evidence.model_copy(update={"decisions": decisions}))
 
 
-def test_evidence_of_other_rules_says_so() -> None:
+def by_other_rules(**outcome: str) -> Evidence:
+    """Evidence that a program with other rules froze; `outcome` what they said of dibao."""
     evidence = read_evidence(frozen())
     decisions = json.loads(json.dumps(evidence.decisions))
-    decisions["rule_version"]["rules"] = "sha256:0"
+    decisions["rule_version"] |= {"version": "0", "rules": "sha256:0"}
+    decisions["decisions"][0] |= outcome
+    unsealed = evidence.model_copy(update={"decisions": decisions})
+    seal = content_hash(unsealed.model_dump(mode="json", exclude={"seal"}))
+    return read_evidence(to_bytes(unsealed.model_copy(update={"seal": seal})))
+
+
+def test_rules_that_give_the_same_reproduce_what_earlier_ones_decided() -> None:
+    evidence = by_other_rules()
+    assert canonical(reproduce(evidence).model_dump(mode="json")) == canonical(evidence.decisions)
+
+
+def test_rules_that_give_something_else_say_so() -> None:
     with pytest.raises(EvidenceProblem, match="use the program of that time"):
-        reproduce(evidence.model_copy(update={"decisions": decisions}))
+        reproduce(by_other_rules(outcome="needs_check"))
+
+
+def test_evidence_holds_though_its_household_would_be_refused_today() -> None:
+    """What is checked when a file is entered grows; what was decided once stays decided."""
+    raw = HOUSEHOLD | {"members": [HOUSEHOLD["members"][0], HOUSEHOLD["members"][0]]}
+    with pytest.raises(HouseholdProblems):
+        parse_household(raw)
+    household, table = read_household(raw), packaged_parameters()
+    decisions = decide(household, table)
+    assert reproduce(read_evidence(to_bytes(freeze(household, decisions, table)))) == decisions
 
 
 def test_what_is_no_evidence_is_one_sentence_and_a_status(tmp_path: Path) -> None:

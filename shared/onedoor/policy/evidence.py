@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from onedoor.policy.decisions import Decisions
-from onedoor.policy.household import Household, as_file, parse_household
+from onedoor.policy.decisions import Decisions, RuleVersion
+from onedoor.policy.household import Household, as_file, read_household
 from onedoor.policy.problems import HouseholdProblems
 from onedoor.policy.table import Parameters, TableProblem, canonical, content_hash
 
@@ -65,26 +65,32 @@ def read_evidence(content: bytes) -> Evidence:
 
 
 def reproduce(evidence: Evidence) -> Decisions:
-    """The decisions computed again from what the evidence carries. Raises EvidenceProblem if they differ."""
+    """The decisions computed again from what the evidence carries. Raises EvidenceProblem if they differ.
+
+    Rules that have changed since and give the same answer with the same reasons reproduce it; the version
+    that decided stays named in it.
+    """
     from onedoor.policy.deciding import decide
 
     try:
-        household, table = parse_household(evidence.household), Parameters(evidence.parameters)
-    except (HouseholdProblems, TableProblem) as problem:
+        household, table = read_household(evidence.household), Parameters(evidence.parameters)
+        version = RuleVersion.model_validate(evidence.decisions.get("rule_version"))
+    except (HouseholdProblems, TableProblem, ValidationError) as problem:
         raise EvidenceProblem(f"cannot be computed again: {problem} / 无法重新计算") from problem
-    decisions = decide(household, table)
-    again = decisions.model_dump(mode="json")
-    if content_hash(again) != content_hash(evidence.decisions):
-        raise EvidenceProblem(_difference(again, evidence.decisions))
+    now = decide(household, table)
+    decisions = now.model_copy(
+        update={"rule_version": version.model_copy(update={"parameters": now.rule_version.parameters})}
+    )
+    if content_hash(decisions.model_dump(mode="json")) != content_hash(evidence.decisions):
+        raise EvidenceProblem(_difference(now.rule_version, version))
     return decisions
 
 
-def _difference(again: dict[str, Any], stored: dict[str, Any]) -> str:
-    ours, theirs = again["rule_version"], stored["rule_version"]
-    if ours["rules"] != theirs["rules"]:
+def _difference(ours: RuleVersion, theirs: RuleVersion) -> str:
+    if ours.rules != theirs.rules:
         return (
-            f"was decided by rules {theirs['version']} ({theirs['rules'][:19]}…), this program has "
-            f"{ours['version']} ({ours['rules'][:19]}…): use the program of that time; "
-            "the stored result stands / 规则版本不同，请用当时的程序复算；原结果有效"
+            f"was decided by rules {theirs.version} ({theirs.rules[:19]}…) and comes out otherwise by this "
+            f"program's {ours.version} ({ours.rules[:19]}…): use the program of that time; "
+            "the stored result stands / 规则版本不同且结果不同，请用当时的程序复算；原结果有效"
         )
     return "gives another result than the stored one / 复算结果与封存结果不一致"
