@@ -11,6 +11,7 @@ from typing import Any
 
 Raw = Mapping[str, Any]
 Answer = tuple[str, int | None]
+NOTHING: Answer = ("not_eligible", None)
 Table = Mapping[str, list[tuple[date, Fraction | None]]]
 
 EXCEPT_DIBAO = {
@@ -21,6 +22,7 @@ EXCEPT_DIBAO = {
     "disability_allowance",
 }
 EXCEPT_TEKUN = {"basic_pension_floor", "social_insurance", "preferential_pension", "old_age_allowance"}
+ENDS_TEKUN = {"dead", "declared_missing", "prison"}
 AWAY = {"prison", "forced_detox", "declared_missing", "dead"}
 UNDERGRADUATE = {"compulsory", "senior_secondary", "vocational_secondary", "junior_college", "undergraduate"}
 
@@ -59,7 +61,7 @@ class Oracle:
         return self.day.year - birth.year - ((self.day.month, self.day.day) < (birth.month, birth.day))
 
     def counts(self, member: Raw) -> bool:
-        if member.get("whereabouts", {}).get("status", "home") in AWAY:
+        if self.whereabouts(member) in AWAY:
             return False
         relation = member["relation"]
         if relation == "child":
@@ -201,8 +203,13 @@ class Oracle:
         average, income = self.figure("last_year_disposable_income"), supporter.get("income")
         return None if average is None or income is None else money(income) < average
 
+    def whereabouts(self, member: Raw) -> str:
+        return str(member.get("whereabouts", {}).get("status", "home"))
+
     def tekun(self, member: Raw) -> Answer:
         assert self.s is not None
+        if self.whereabouts(member) in ENDS_TEKUN:
+            return "not_eligible", None
         age, disability, student = self.age(member["birth"]), member.get("disability"), member.get("student")
         enrolled = any(one["programme"] == "tekun" for one in member.get("enrolments", []))
         kind, level = (disability["type"], disability["level"]) if disability else ("", 9)
@@ -301,10 +308,11 @@ class Oracle:
             found["single_person", name] = self.single(member)
             if "supporters" in member:
                 found["tekun", name] = self.tekun(member)
-            found["unattended_child", name] = self.unattended(member)
-            found["orphan", name] = self.orphan(member)
+            dead = self.whereabouts(member) == "dead"
+            found["unattended_child", name] = NOTHING if dead else self.unattended(member)
+            found["orphan", name] = NOTHING if dead else self.orphan(member)
             found["disability_living", name] = self.living(member)
-            found["disability_nursing", name] = self.nursing(member)
+            found["disability_nursing", name] = NOTHING if dead else self.nursing(member)
         return found
 
 

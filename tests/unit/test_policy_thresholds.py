@@ -255,7 +255,8 @@ def test_the_basic_pension_is_left_out_only_in_its_time(day: str, counts: bool) 
 def test_the_age_of_special_hardship(birth: str, as_of: str, age: int, outcome: str) -> None:
     decision = tekun(decided({**elder(birth=birth), "as_of": as_of}))
     assert decision.outcome == outcome
-    assert f"{age}周岁" in decision.reasons[1].text
+    (reason,) = (one for one in decision.reasons if one.code == "unable_to_work")
+    assert f"{age}周岁" in reason.text
 
 
 @pytest.mark.parametrize(("as_of", "members"), [("2032-03-11", 3), ("2032-03-12", 2)])

@@ -29,7 +29,7 @@ from onedoor.policy.rules.tekun import SelfCare
 from onedoor.policy.rules.values import NO, NO_AMOUNT, UNKNOWN, YES, Outcome
 from onedoor.policy.table import Parameters, packaged_parameters
 
-VERSION = "1"
+VERSION = "2"
 """Of the rules: raised when a rule of the law changes, not when a figure does."""
 
 HOUSEHOLD_PROGRAMMES: tuple[Programme, ...] = (

@@ -10,6 +10,7 @@ from onedoor.policy.case import Case
 from onedoor.policy.conditions import children, dibao, disability, expenditure, tekun
 from onedoor.policy.conditions.condition import Condition, Words
 from onedoor.policy.conditions.dibao import taper_months
+from onedoor.policy.conditions.words import alive
 
 __all__ = ["CONDITIONS", "DIBAO", "TAPER", "Condition", "Words", "conditions_of", "taper_months"]
 
@@ -46,6 +47,7 @@ CONDITIONS: Mapping[str, tuple[Condition, ...]] = {
     "charity_need": (expenditure.GAP_LEFT, expenditure.CONSENTED),
     "single_person": (dibao.EDGE_HOUSEHOLD, dibao.COUNTS, dibao.AFFLICTED, dibao.OWN_INCOME),
     "tekun": (
+        tekun.THERE,
         tekun.NO_OTHER_CHOICE,
         tekun.UNABLE_TO_WORK,
         tekun.WITHOUT_MEANS,
@@ -53,18 +55,19 @@ CONDITIONS: Mapping[str, tuple[Condition, ...]] = {
         tekun.UNSUPPORTED,
     ),
     "unattended_child": (
+        alive("62"),
         dibao.REGISTERED,
         children.CHILD_AGE,
         children.A_PARENT_LEFT,
         children.NO_PARENT_CARES,
     ),
-    "orphan": (children.MINOR, children.PARENTS_LOST),
+    "orphan": (alive("54"), children.MINOR, children.PARENTS_LOST),
     "disability_living": (
         disability.DISABLED,
         disability.NO_FULL_CHILD_ALLOWANCE,
         disability.ON_MINIMUM_LIVING,
     ),
-    "disability_nursing": (disability.NURSING_LEVEL,),
+    "disability_nursing": (alive("D24"), disability.NURSING_LEVEL),
 }
 
 

@@ -5,6 +5,27 @@ from onedoor.policy.conditions.condition import Condition, Words, fixed
 from onedoor.policy.conditions.dibao import PROPERTY
 from onedoor.policy.conditions.words import disability_words, own_income_words, property_words, standard
 
+ENDS_IT = {
+    "dead": ("已死亡", "has died"),
+    "declared_missing": ("被宣告失踪", "is declared missing"),
+    "prison": ("在监狱服刑", "is in prison"),
+}
+
+THERE = Condition(
+    "not_dead_missing_or_in_prison",
+    "TK art. 25",
+    "there_to_be_provided_for",
+    lambda case: ENDS_IT.get(
+        case.member.whereabouts.status,
+        ("未死亡、未被宣告失踪、未在监狱服刑", "neither dead nor declared missing nor in prison"),
+    ),
+    fixed(
+        "救助供养自死亡、被宣告失踪或服刑起终止；情况有误或已改变的请更正",
+        "special hardship ends with death, a declaration of missing or prison; correct it if that is wrong",
+    ),
+)
+
+
 NO_OTHER_CHOICE = Condition(
     "no_child_allowance_chosen",
     "TK art. 24",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from onedoor.policy.case import Case, monthly
-from onedoor.policy.conditions.condition import Words
+from onedoor.policy.conditions.condition import Condition, Words, fixed
 
 NOTHING: Words = ("", "")
 
@@ -47,6 +47,11 @@ def lower_income(factor: str | None = None) -> Callable[[Case], Words]:
         limit = _limit(case, factor)
         if limit is None:
             return "需先确认当日标准", "the figure in force on that day must be found first"
+        if case["counted_members"] == 0:
+            return (
+                "须有至少一名计入家庭的成员；成员情况登记有误的请更正",
+                "at least one member would have to count; correct what is wrong about the members",
+            )
         limit_zh, limit_en = monthly(limit)
         over_zh, over_en = monthly(max(case["household_income"] - limit, 0))
         return (
@@ -69,6 +74,19 @@ def higher_income(factor: str | None = None) -> Callable[[Case], Words]:
         )
 
     return change
+
+
+def alive(clause: str) -> Condition:
+    """That the member lives, which every allowance of a person presumes."""
+    return Condition(
+        "alive",
+        clause,
+        "alive",
+        lambda case: (
+            ("本人健在", "the person is alive") if case["alive"] else ("本人已死亡", "the person has died")
+        ),
+        fixed("死亡后不再发放；登记有误的请更正", "nothing is due after death; correct it if that is wrong"),
+    )
 
 
 def property_words(case: Case) -> Words:

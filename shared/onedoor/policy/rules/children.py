@@ -232,6 +232,7 @@ class unattended_child(Answer):
     def formula(person: Any, period: Any) -> Array:
         return answer(
             all_of(
+                person("alive", period),
                 person.household("registered_in_chongqing", period),
                 person("minor_or_at_school", period),
                 person.kinship("a_parent_is_left", period),
@@ -257,7 +258,13 @@ class orphan(Answer):
     reference = "54"
 
     def formula(person: Any, period: Any) -> Array:
-        return answer(all_of(person("minor", period), person.kinship("parents_lost", period)))
+        return answer(
+            all_of(
+                person("alive", period),
+                person("minor", period),
+                person.kinship("parents_lost", period),
+            )
+        )
 
 
 class orphan_amount(Amount):

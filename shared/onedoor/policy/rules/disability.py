@@ -103,7 +103,7 @@ class disability_nursing(Answer):
     reference = "D24"
 
     def formula(person: Any, period: Any) -> Array:
-        return answer(person("needs_nursing", period))
+        return answer(all_of(person("alive", period), person("needs_nursing", period)))
 
 
 class disability_nursing_amount(Amount):

@@ -6,7 +6,18 @@ from typing import Any
 import numpy as np
 
 from onedoor.policy.rules.entities import Person
-from onedoor.policy.rules.values import Array, Count, Enum, Fact, Money, OnTheDay, full_years, is_
+from onedoor.policy.rules.values import (
+    Array,
+    Count,
+    Enum,
+    Fact,
+    Money,
+    OnTheDay,
+    Verdict,
+    full_years,
+    is_,
+    verdict,
+)
 
 
 class Relation(Enum):
@@ -129,6 +140,15 @@ class member(Fact):
 
     def formula(person: Any, period: Any) -> Array:
         return ~is_(person("relation", period), Relation.none)
+
+
+class alive(Verdict):
+    entity = Person
+    label = "Is alive: who has died is owed nothing more"
+    reference = "54; 62; D24"
+
+    def formula(person: Any, period: Any) -> Array:
+        return verdict(~is_(person("whereabouts", period), Whereabouts.dead))
 
 
 class age(Count):

@@ -201,6 +201,16 @@ class unsupported(Verdict):
         return all_of(verdict(member), compared(member, on_file), person.kinship("no_able_supporter", period))
 
 
+class there_to_be_provided_for(Verdict):
+    entity = Person
+    label = "Neither dead nor declared missing nor in prison, by which special hardship ends"
+    reference = "TK art. 25"
+
+    def formula(person: Any, period: Any) -> Array:
+        ended = (Whereabouts.dead, Whereabouts.declared_missing, Whereabouts.prison)
+        return verdict(~is_(person("whereabouts", period), *ended))
+
+
 class no_child_allowance_chosen(Verdict):
     entity = Person
     label = "Has not chosen the allowance of orphans or unattended children"
@@ -218,6 +228,7 @@ class tekun(Answer):
     def formula(person: Any, period: Any) -> Array:
         return answer(
             all_of(
+                person("there_to_be_provided_for", period),
                 person("no_child_allowance_chosen", period),
                 person("unable_to_work", period),
                 person("without_means", period),
