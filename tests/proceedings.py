@@ -25,6 +25,7 @@ TOWNSHIP = "500112015"
 CASEWORKER = Actor(person="cw-1", role="caseworker", division=TOWNSHIP)
 REVIEWER = Actor(person="rev-1", role="reviewer", division=TOWNSHIP)
 DISTRICT = Actor(person="dist-1", role="district")
+OTHER_DISTRICT = Actor(person="dist-9", role="district")
 INVESTIGATORS = (
     {"person": "cw-1", "unit": "township", "division": TOWNSHIP},
     {"person": "vil-1", "unit": "village", "division": TOWNSHIP},
@@ -64,6 +65,12 @@ class Walk:
         self.programme = programme
         self.person = ADULT if WORKFLOWS[programme].person else None
         self.proceeding_id = proceeding_id(self.id, programme, self.person)
+        self.told_again(sealed)
+        if open_:
+            self.do(OpenProceeding(target=self.id, programme=programme, person_id=self.person))
+
+    def told_again(self, sealed: bool) -> None:
+        """The application, at first and supplemented."""
         self.do(
             OpenCase(
                 target=self.id,
@@ -71,13 +78,11 @@ class Walk:
                 chain_id=CHAIN,
                 urgency="ordinary",
                 sealed=sealed,
-                division=TOWNSHIP,
-                programmes=(programme,),
+                division=self.case.division or TOWNSHIP,
+                programmes=(self.programme,),
                 subjects=(CHILD, ADULT),
             )
         )
-        if open_:
-            self.do(OpenProceeding(target=self.id, programme=programme, person_id=self.person))
 
     def do(self, command: Command, actor: Actor = CASEWORKER) -> Sequence[Event] | Refusal:
         """Give the command; its events, already folded, or why not."""
@@ -165,6 +170,8 @@ class Walk:
         assert self.says("accept") == "accepted"
 
     def _investigate(self) -> None:
+        if self.case.sealed:
+            self.step("withhold-notice", ground="protection_chain", statement="保密")
         assert self.says("start-investigation", investigators=INVESTIGATORS) == "investigating"
 
     def _opine(self) -> None:

@@ -1,7 +1,9 @@
 """Whatever is asked for in whatever order: what must hold of every proceeding of every programme."""
 
-from datetime import UTC
+from collections.abc import Sequence
+from datetime import UTC, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -10,12 +12,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pydantic import ValidationError
 
 from onedoor.assistance import forms
-from onedoor.assistance.domain import DECIDER, workflow
+from onedoor.assistance.domain import DECIDER, guards, kept, workflow
 from onedoor.assistance.domain.proceeding import OVER, HouseholdFacts, Proceeding
 from onedoor.assistance.domain.programmes import COMMANDS, WORKFLOWS
 from onedoor.assistance.domain.table import Step
+from onedoor.assistance.payments.schedule import month_number, owed, schedule
+from onedoor.calendar import local
 from onedoor.contracts.case import WithdrawCase
-from onedoor.contracts.core import Actor, Context, Refusal, derived_id
+from onedoor.contracts.core import Actor, Context, Event, Refusal, derived_id
 from onedoor.contracts.events import assistance as events
 from tests.casework import APPLICATION, CHAIN, CHILD
 from tests.proceedings import HOUSEHOLD, INVESTIGATORS, Walk, assessed
@@ -85,6 +89,8 @@ class AnyOrder(RuleBasedStateMachine):
         if programme != "temporary_small":
             self.walk.to("opinion" if sealed and state in ("notice", "reported", "granted") else state)
         self.granted_by: list[tuple[Proceeding, events.Determined, str]] = []
+        self.taking_part: set[str] = set()
+        self.took_part: dict[UUID, frozenset[str]] = {}
 
     @rule(
         name=st.sampled_from(sorted(COMMANDS)),
@@ -149,11 +155,28 @@ class AnyOrder(RuleBasedStateMachine):
             return
         assert row is not None
         assert actor.role in row.who
+        self._remember_who(name, actor, said, decided)
         self.granted_by += [
             (before, event, actor.person)
             for event in decided
             if isinstance(event, events.Determined) and event.kind in ("grant", "adjust", "taper")
         ]
+
+    def _remember_who(self, name: str, actor: Actor, said: dict[str, Any], decided: Sequence[Event]) -> None:
+        """Who took part until each decision, counted beside the product."""
+        if name == "start-investigation":
+            self.taking_part |= {each["person"] for each in said["investigators"]}
+        if name in ("record-findings", "give-opinion", "confirm-urgency", "start-review", "report-change"):
+            self.taking_part.add(actor.person)
+        for event in decided:
+            if isinstance(event, events.Determined) and event.kind != "recover":
+                self.took_part[event.decision_id] = frozenset(self.taking_part)
+                self.taking_part = set()
+
+    @rule(really=st.integers(0, 9))
+    def protection_becomes_known(self, really: int) -> None:
+        if really == 9:
+            self.walk.told_again(sealed=True)
 
     @rule(minor=st.booleans())
     def household_entered(self, minor: bool) -> None:
@@ -185,9 +208,9 @@ class AnyOrder(RuleBasedStateMachine):
         walk = self.walk
         if really != 9:
             return
-        open_before = not walk.proceeding.settled
         command = WithdrawCase(target=walk.id, application_id=APPLICATION, chain_id=CHAIN)
-        if open_before and walk.proceeding.decisions:
+        if walk.proceeding.granted and walk.proceeding.runs:
+            assert isinstance(walk.do(command), Refusal)
             return
         if not isinstance(walk.do(command), Refusal) and walk.proceeding.state == "withdrawn":
             walk.running = set()
@@ -200,24 +223,55 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def nobody_confirms_what_they_investigated(self) -> None:
-        for before, _, person in self.granted_by:
-            if before.programme != "temporary_small" and before.state == "reported":
+        """Aid first alone is paid by whoever is there; another person completes its papers."""
+        for before, event, person in self.granted_by:
+            if event.kind == "grant" and event.reason != "aid_first":
                 assert person not in {each.person for each in before.investigators}
                 assert person != before.opined_by
+            if event.reason != "aid_first":
+                assert person not in self.took_part[event.decision_id]
             assert person not in before.relatives
 
     @invariant()
     def no_first_grant_skips_the_notice(self) -> None:
+        """By what was published alone: it stood its time, with the opinion that was confirmed."""
         for before, event, _ in self.granted_by:
-            if event.kind == "grant" and WORKFLOWS[before.programme].notice_days:
-                assert before.notice_served or before.withheld
+            if event.kind != "grant" or not WORKFLOWS[before.programme].notice_days:
+                continue
+            if before.withheld:
+                assert any(isinstance(each, kept.NoticeWithheld) for each in self.walk.events)
+                continue
+            told = [each for each in self.walk.events if isinstance(each, events.ProceedingEvent)]
+            told = [each for each in told if each.proceeding_id == event.proceeding_id]
+            told = told[: told.index(event)]
+            opinion = max(n for n, each in enumerate(told) if isinstance(each, events.OpinionGiven))
+            (posted,) = [each for each in told[opinion:] if isinstance(each, events.NoticePosted)][-1:]
+            (ended,) = [each for each in told[opinion:] if isinstance(each, events.NoticeEnded)][-1:]
+            assert ended.completed
+            assert ended.at >= posted.until
+            assert posted.until - posted.at >= timedelta(days=WORKFLOWS[before.programme].notice_days[-1])
 
     @invariant()
     def a_protected_household_is_never_posted(self) -> None:
         case = self.walk.case
         for each in case.proceedings.values():
-            if each.withheld or case.sealed:
-                assert each.state not in ("notice", "ending_notice") or not case.sealed
+            if each.state in ("notice", "ending_notice"):
+                assert not case.protected(each)
+
+    @invariant()
+    def no_amount_is_above_its_ceiling(self) -> None:
+        for before, event, _ in self.granted_by:
+            discussed = before.discussion is not None and before.discussion.amount_fen is not None
+            if before.programme == "temporary_small" and not discussed:
+                assert event.amount_fen <= 77_000
+            if event.kind == "taper" and before.in_force is not None:
+                assert event.amount_fen <= before.in_force.amount_fen
+
+    @invariant()
+    def no_more_is_taken_back_than_was_due(self) -> None:
+        month = month_number(f"{local(self.walk.now):%Y-%m}")
+        for each in self.walk.case.proceedings.values():
+            assert owed(schedule(map(guards.as_paid, each.decisions)), month) >= 0
 
     @invariant()
     def every_clock_is_met_cancelled_or_owed_by_a_step_that_can_be_taken(self) -> None:

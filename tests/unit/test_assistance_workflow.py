@@ -22,7 +22,16 @@ from onedoor.contracts.work import NoteReferral, referral_id
 from onedoor.runtime.access import may
 from onedoor.triage.duties import packaged_duties
 from tests.casework import ADULT, APPLICATION, CHAIN, CHILD
-from tests.proceedings import CASEWORKER, DISTRICT, HOUSEHOLD, INVESTIGATORS, REVIEWER, Walk, assessed
+from tests.proceedings import (
+    CASEWORKER,
+    DISTRICT,
+    HOUSEHOLD,
+    INVESTIGATORS,
+    OTHER_DISTRICT,
+    REVIEWER,
+    Walk,
+    assessed,
+)
 
 POSTED = ("dibao", "dibao_edge", "tekun", "rigid_expenditure", "temporary_expenditure")
 
@@ -83,6 +92,80 @@ def test_missing_papers_are_asked_for_once_and_all_together() -> None:
     assert walk.says("ask-supplement", papers=("diagnosis",)) == "supplement.once"
 
 
+@pytest.mark.parametrize(
+    ("role", "did"),
+    [("reviewer", "record-findings"), ("district", "start-investigation"), ("district", "record-findings")],
+)
+def test_who_took_part_before_it_was_sent_back_does_not_confirm_either(role: str, did: str) -> None:
+    """Investigated anew by others, it stays what the first ones worked on."""
+    first = Actor(person="first-1", role=role, division="500112015")
+    walk = Walk()
+    walk.step("accept", delegated=True)
+    named = ({"person": "first-1", "unit": "district"}, INVESTIGATORS[0])
+    walk.step("start-investigation", investigators=named if did == "start-investigation" else INVESTIGATORS)
+    walk.household()
+    walk.authorise()
+    walk.step("request-check")
+    walk.answer_check()
+    walk.step("record-findings", first, findings="as_stated", statement="一致")
+    walk.step("give-opinion", recommendation="grant")
+    walk.step("reconsider-opinion", statement="重查")
+    walk.step("start-investigation", investigators=INVESTIGATORS)
+    walk.step("record-findings", findings="as_stated", statement="一致")
+    walk.step("give-opinion", recommendation="grant")
+    walk.to("reported")
+    assert walk.says("confirm", first) == "confirm.same_person"
+    assert walk.says("confirm", OTHER_DISTRICT) == "granted"
+
+
+def test_small_aid_has_two_people_whichever_way_it_is_paid() -> None:
+    """Aid first waits for nobody: the second person signs with the papers."""
+    walk = Walk("temporary_small")
+    walk.step("confirm-urgency", REVIEWER, statement="突发火灾")
+    assert walk.says("confirm", REVIEWER, amount_fen=50_000, reason="核定") == "confirm.same_person"
+    assert walk.says("pay-first", REVIEWER, amount_fen=50_000, reason="急需") == "papers"
+    assert walk.says("complete-papers", REVIEWER, papers=("event_proof",)) == "papers.same_person"
+    assert walk.says("complete-papers", papers=("event_proof",)) == "granted"
+
+
+def test_who_began_a_review_does_not_decide_it() -> None:
+    walk = Walk().to("granted")
+    walk.step("start-review", DISTRICT, reason="periodic")
+    less = assessed("dibao", amount=20_000)
+    assert walk.says("adjust", DISTRICT, less) == "review.same_person"
+    assert walk.says("stop", DISTRICT, reason="own_wish") == "review.same_person"
+    assert walk.says("adjust", OTHER_DISTRICT, less) == "granted"
+    walk.step("start-review", OTHER_DISTRICT, reason="periodic")
+    assert walk.says("adjust", DISTRICT, less) == "granted"
+
+
+@pytest.mark.parametrize(
+    ("late", "says"),
+    [({"staff": "vil-1"}, "investigators.relative"), ({"staff": "x-1"}, "investigators.relative")],
+)
+def test_a_relative_found_out_later_is_visited_by_the_district_too(late: dict[str, str], says: str) -> None:
+    walk = Walk().to("investigating")
+    walk.step("register-relative", **late)
+    assert walk.says("record-findings", findings="as_stated", statement="一致") == says
+    reported = Walk().to("reported")
+    reported.step("register-relative", **late)
+    assert reported.says("confirm", DISTRICT) == says
+    reported.step("send-back", DISTRICT, statement="须由区级入户")
+    reported.step("start-investigation", investigators=(INVESTIGATORS[0], FROM_DISTRICT))
+    reported.to("reported")
+    assert reported.says("confirm", OTHER_DISTRICT) == "granted"
+
+
+def test_what_is_confirmed_is_the_file_that_was_investigated_and_posted() -> None:
+    walk = Walk().to("reported")
+    changed = HOUSEHOLD.model_copy(update={"digest": "file-2"})
+    walk.household(changed)
+    found = assessed("dibao", amount=90_000).model_copy(update={"household": "file-2"})
+    assert walk.says("confirm", DISTRICT, found) == "confirm.file_changed"
+    walk.step("send-back", DISTRICT, statement="档案已变更")
+    assert walk.proceeding.state == "investigating"
+
+
 RELATIVE = {"staff": "vil-1"}
 FROM_DISTRICT = {"person": "dist-2", "unit": "district"}
 
@@ -105,6 +188,21 @@ FROM_DISTRICT = {"person": "dist-2", "unit": "district"}
             },
             INVESTIGATORS,
             "investigators.unit",
+        ),
+        (
+            {"withhold-notice": {"ground": "hidden_address", "statement": "保密", "fled_from": "500112"}},
+            INVESTIGATORS,
+            "investigators.unit",
+        ),
+        (
+            {"withhold-notice": {"ground": "hidden_address", "statement": "保密", "fled_from": "500106"}},
+            (INVESTIGATORS[0], {"person": "vil-1", "unit": "village"}),
+            "investigators.unit",
+        ),
+        (
+            {"withhold-notice": {"ground": "hidden_address", "statement": "保密", "fled_from": "500106"}},
+            INVESTIGATORS,
+            "investigating",
         ),
         ({}, INVESTIGATORS, "investigating"),
     ],
@@ -271,18 +369,60 @@ def test_an_objection_that_holds_is_investigated_anew() -> None:
 
 @pytest.mark.parametrize("sealed", [True, False])
 def test_no_notice_tells_who_must_not_be_found(sealed: bool) -> None:
-    walk = Walk(sealed=sealed)
-    facts = HOUSEHOLD.model_copy(update={"minor": not sealed})
-    walk.to("investigating")
-    walk.to("opinion")
-    walk.household(facts)
-    assert walk.says("post-notice") == "notice.withheld"
-    assert walk.says("report") == "notice.skipped"
+    walk = Walk(sealed=sealed).to("accepted")
     ground = "protection_chain" if sealed else "minor_applicant"
-    assert walk.says("withhold-notice", ground=ground, statement="书面理由") == "opinion"
+    if sealed:
+        asked_first = walk.says("start-investigation", investigators=INVESTIGATORS)
+        assert asked_first == "investigators.withhold_first"
+    walk.to("opinion")
+    walk.household(HOUSEHOLD.model_copy(update={"minor": not sealed}))
+    assert walk.says("post-notice") == "notice.withheld"
+    if not sealed:
+        assert walk.says("report") == "notice.skipped"
+        assert walk.says("withhold-notice", ground=ground, statement="书面理由") == "opinion"
     assert walk.says("report") == "reported"
     said = " ".join(event.model_dump_json() for event in walk.events if event.topic())
     assert ground not in said
+
+
+def test_a_child_in_special_hardship_is_never_posted_and_no_other_name_is_posted_for_them() -> None:
+    """Whose applicant is a minor is asked of the person helped, not of the head of the household."""
+    walk = Walk("tekun").to("opinion")
+    walk.household(HOUSEHOLD.model_copy(update={"minors": (ADULT,)}))
+    assert walk.says("post-notice") == "notice.withheld"
+    assert walk.says("withhold-notice", ground="minor_applicant", statement="未成年") == "opinion"
+    assert walk.says("report") == "reported"
+
+
+@pytest.mark.parametrize("state", ["notice", "objection"])
+@pytest.mark.parametrize("how", ["chain", "file"])
+def test_a_notice_that_stands_is_taken_down_at_once_when_protection_becomes_known(
+    state: str, how: str
+) -> None:
+    walk = Walk().to("notice")
+    if state == "objection":
+        walk.step("object", statement="邻居来电")
+    if how == "chain":
+        walk.told_again(sealed=True)
+    else:
+        walk.household(HOUSEHOLD.model_copy(update={"minor": True}))
+    assert walk.proceeding.state == "opinion"
+    ended = next(event for event in reversed(walk.events) if isinstance(event, events.NoticeEnded))
+    assert not ended.completed
+    assert "L3" not in walk.owed()
+    assert walk.says("post-notice") == "notice.withheld"
+    assert walk.folded() == walk.case
+
+
+def test_who_fled_is_not_visited_by_investigators_named_before_nor_handed_over_there() -> None:
+    walk = Walk().to("investigating")
+    walk.step("withhold-notice", ground="hidden_address", statement="保密", fled_from="500112015")
+    assert walk.says("record-findings", findings="as_stated", statement="一致") == "investigators.unit"
+    walk.step("hand-over", to_division="500112017")
+    assert walk.says("hand-over", to_division="500112015") == "handover.fled_from"
+    others = [{"person": f"o-{n}", "unit": "township", "division": "500112017"} for n in (1, 2)]
+    walk.step("start-investigation", investigators=others)
+    assert walk.says("record-findings", findings="as_stated", statement="一致") == "investigating"
 
 
 def test_a_minor_is_a_ground_only_where_the_file_says_so() -> None:
@@ -400,9 +540,91 @@ def test_an_appeal_is_linked_to_its_decision_and_reconsideration_to_its_sixty_da
     assert walk.says("appeal", decision_id=id_, way="reconsideration") == "appeal.late"
     assert walk.says("appeal", decision_id=id_, way="complaint") == "refused"
     assert walk.proceeding.decisions[0].appealed == "open"
-    assert walk.says("settle-appeal", DISTRICT, result="overturned", **settled) == "investigating"
+    assert walk.says("settle-appeal", DISTRICT, result="overturned", **settled) == "appeal.same_person"
+    assert walk.says("settle-appeal", OTHER_DISTRICT, result="overturned", **settled) == "investigating"
     assert walk.case.state == "in_work"
     assert walk.proceeding.decisions[0].appealed == "overturned"
+
+
+def test_an_application_begun_anew_has_a_whole_notice_its_own_papers_and_its_own_check() -> None:
+    walk = Walk()
+    walk.step("ask-supplement", papers=("bills",))
+    walk.step("receive-supplement", papers=("bills",))
+    walk.to("reported")
+    walk.step("refuse", DISTRICT, reason="false_statement")
+    assert walk.says("reopen", DISTRICT, reason="new_facts", statement="情况变化") == "received"
+    assert walk.says("ask-supplement", papers=("diagnosis",)) == "supplement"
+    walk.step("receive-supplement")
+    walk.to("investigating")
+    walk.step("record-findings", findings="as_stated", statement="一致")
+    assert walk.says("give-opinion", recommendation="grant") == "check.missing"
+    walk.to("notice")
+    until = walk.proceeding.notice_until
+    assert until is not None
+    assert (until - walk.now).days == 7
+    assert walk.folded() == walk.case
+
+
+def test_a_notice_after_sending_back_stands_seven_days_again() -> None:
+    walk = Walk().to("reported")
+    walk.step("send-back", DISTRICT, statement="补充调查")
+    walk.to("notice")
+    assert walk.proceeding.notice_until is not None
+    assert (walk.proceeding.notice_until - walk.now).days == 7
+
+
+def test_a_discussion_is_of_its_own_matter_and_names_the_amount() -> None:
+    walk = Walk().to("investigating")
+    sat = {"participants": ("a", "b", "c"), "result": "support", "statement": "纪要"}
+    walk.step("discuss", **sat)
+    walk.to("granted")
+    walk.step("start-review", reason="periodic")
+    refused = assessed("dibao", "not_eligible")
+    said = {"amount_fen": 30_000, "reason": "一事一议"}
+    assert walk.says("adjust", DISTRICT, refused, **said) == "assessment.not_eligible"
+    walk.later(days=1)
+    walk.step("discuss", **sat)
+    assert walk.says("adjust", DISTRICT, refused, **said) == "granted"
+    aid = Walk("temporary_expenditure").to("reported")
+    aid.step("discuss", **sat)
+    unknown = assessed("temporary_expenditure", amount=None)
+    unnamed = aid.says("confirm", DISTRICT, unknown, amount_fen=9_000_000, reason="核定")
+    assert unnamed == "confirm.discussion"
+
+
+@pytest.mark.parametrize("state", ["review", "suspended"])
+def test_a_grant_under_review_or_suspicion_does_not_end_with_its_application(state: str) -> None:
+    walk = Walk().to("granted")
+    if state == "review":
+        walk.step("start-review", reason="periodic")
+    else:
+        walk.step("suspend", statement="疑似骗保")
+    for command in (
+        WithdrawCase(target=walk.id, application_id=APPLICATION, chain_id=CHAIN),
+        Transfer(target=walk.id, to="500106", reason="lives_elsewhere"),
+    ):
+        refused = walk.do(command, DISTRICT)
+        assert isinstance(refused, Refusal)
+        assert refused.code == "case.granted"
+    assert walk.proceeding.state == state
+
+
+def test_a_death_is_reported_while_the_household_is_under_review() -> None:
+    walk = Walk().to("granted")
+    walk.step("start-review", reason="periodic")
+    assert walk.says("report-change", change="died", on=walk.now) == "review"
+    assert "L9" in walk.owed()
+
+
+def test_an_ending_notice_is_of_this_ending() -> None:
+    walk = Walk("tekun").to("granted")
+    walk.step("start-review", reason="periodic")
+    walk.step("post-ending-notice")
+    walk.later(days=8)
+    walk.step("end-ending-notice")
+    assert walk.says("adjust", DISTRICT, assessed("tekun")) == "granted"
+    walk.step("start-review", reason="periodic")
+    assert walk.says("stop", DISTRICT, reason="own_wish") == "notice.ending"
 
 
 def test_a_change_reopens_the_decision_and_a_later_one_replaces_it() -> None:
@@ -444,15 +666,90 @@ def test_taper_lasts_six_months_at_most_and_is_entered_by_a_person() -> None:
     assert (decision.first_month, decision.last_month) == ("2026-04", "2026-09")
 
 
+def test_tapers_last_six_months_together_and_pay_no_more_than_before() -> None:
+    walk = Walk().to("granted")
+    walk.step("start-review", reason="periodic")
+    gone = assessed("dibao", "taper")
+    more = {"months": 4, "amount_fen": 47_001, "reason": "就业渐退"}
+    assert walk.says("taper", DISTRICT, gone, **more) == "taper.amount"
+    assert walk.says("taper", DISTRICT, gone, **more | {"amount_fen": 47_000}) == "granted"
+    walk.later(days=90)
+    walk.step("start-review", reason="periodic")
+    again = {"amount_fen": 20_000, "reason": "就业渐退"}
+    assert walk.says("taper", DISTRICT, gone, months=4, **again) == "taper.months"
+    assert walk.says("taper", DISTRICT, gone, months=3, **again) == "granted"
+    assert walk.proceeding.in_force is not None
+    assert walk.proceeding.in_force.last_month == "2026-09"
+
+
+@pytest.mark.parametrize(
+    ("month", "says"),
+    [
+        ("2026-03", "decision.month"),
+        ("2026-04", "ended"),
+        ("2026-06", "ended"),
+        ("2026-07", "decision.month"),
+    ],
+)
+def test_a_stop_reaches_back_to_the_grant_and_no_further_than_next_month(month: str, says: str) -> None:
+    walk = Walk().to("granted")
+    walk.later(days=60)
+    walk.step("start-review", reason="report")
+    assert walk.says("stop", DISTRICT, reason="died", first_month=month) == says
+
+
+def test_arrears_follow_an_appeal_that_held_and_nothing_else() -> None:
+    walk = Walk().to("reported")
+    early = walk.says("confirm", DISTRICT, first_month="2026-03")
+    assert early == "decision.month"
+    walk.step("refuse", DISTRICT, reason="false_statement")
+    (refusal,) = walk.proceeding.decisions
+    walk.step("appeal", decision_id=refusal.decision_id, way="reconsideration")
+    walk.later(days=60)
+    settled = {"decision_id": refusal.decision_id, "result": "overturned", "statement": "申诉成立"}
+    walk.step("settle-appeal", OTHER_DISTRICT, **settled)
+    walk.to("reported")
+    assert walk.says("confirm", DISTRICT, first_month="2026-03") == "decision.month"
+    assert walk.says("confirm", DISTRICT, first_month="2026-04") == "granted"
+    assert walk.proceeding.in_force is not None
+    assert walk.proceeding.in_force.first_month == "2026-04"
+
+
+def test_no_more_is_recovered_than_was_due_and_nothing_twice() -> None:
+    walk = Walk().to("granted")
+    said = {"reason": "overpaid", "statement": "多发"}
+    assert walk.says("recover", DISTRICT, amount_fen=1, **said) == "recover.too_much"
+    walk.later(days=60)
+    assert walk.says("recover", DISTRICT, amount_fen=94_001, **said) == "recover.too_much"
+    assert walk.says("recover", DISTRICT, amount_fen=47_000, **said) == "granted"
+    walk.step("start-review", reason="report")
+    walk.step("stop", DISTRICT, reason="died", first_month="2026-05")
+    assert walk.says("recover", DISTRICT, amount_fen=1, **said) == "recover.too_much"
+
+
+def test_a_second_grant_begins_to_be_paid_again() -> None:
+    walk = Walk().to("granted")
+    start = StartPayment(target=walk.id, proceeding=walk.proceeding_id, month="2026-04")
+    walk.do(start)
+    walk.step("start-review", reason="report")
+    walk.step("stop", DISTRICT, reason="own_wish")
+    walk.step("reopen", DISTRICT, reason="new_facts", statement="再次申请")
+    walk.to("granted")
+    assert "L7" in walk.owed()
+    walk.do(start.model_copy(update={"month": "2026-05"}))
+    assert "L7" not in walk.owed()
+
+
 def test_a_stop_names_the_first_month_without_payment_and_a_recovery_changes_no_month() -> None:
     walk = Walk().to("granted")
     walk.step("start-review", reason="report")
     assert walk.says("stop", DISTRICT, reason="income_above_standard") == "assessment.eligible"
     gone = assessed("dibao", "not_eligible")
+    walk.later(days=60)
     assert walk.says("stop", DISTRICT, gone, reason="income_above_standard") == "ended"
     assert walk.says("recover", DISTRICT, amount_fen=9_400, reason="overpaid", statement="多发") == "ended"
     grant, stop, recovery = walk.proceeding.decisions
-    assert (stop.first_month, stop.amount_fen) == ("2026-04", 0)
+    assert (stop.first_month, stop.amount_fen) == ("2026-06", 0)
     assert (recovery.first_month, recovery.amount_fen, recovery.per) == (None, 9_400, "once")
     assert walk.proceeding.in_force == stop
     assert grant.superseded_by == stop.decision_id

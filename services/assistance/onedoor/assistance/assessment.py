@@ -84,6 +84,7 @@ def facts_of(household: Household) -> HouseholdFacts:
         head=people.get(head) if head is not None else None,
         minor=head is not None and ages[head] < ADULT,
         people=people,
+        minors=tuple(person for id_, person in people.items() if ages[id_] < ADULT),
     )
 
 

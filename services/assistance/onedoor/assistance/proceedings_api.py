@@ -426,9 +426,9 @@ def _add_queries(router: APIRouter, roles: frozenset[str]) -> None:
         ]
         evidence = await records.evidence(conn, case_id, digests)
         computed = {digest: json.loads(row["decision"]) for digest, row in evidence.items()}
-        name = await _applicant(conn, actor, case)
+        names = await _applicants(conn, actor, case)
         items = [
-            _view(case, each, context, computed, name)
+            _view(case, each, context, computed, names)
             for each in sorted(case.proceedings.values(), key=lambda each: (each.opened_at, each.programme))
         ]
         return Proceedings(
@@ -463,13 +463,21 @@ def _add_queries(router: APIRouter, roles: frozenset[str]) -> None:
         return Response(row["content"], media_type="application/json", headers=headers)
 
 
-async def _applicant(conn: Connection, actor: Actor, case: AssistanceCase) -> str | None:
-    """The name of the first subject, for whom a notice is posted, where the actor may know it."""
-    if not case.subjects or may(actor, "person.read") is None:
-        return None
-    head = case.household.head if case.household else case.subjects[0]
-    known = await casework.people(conn, [head]) if head else {}
-    return known[head]["name"] if head in known else None
+async def _applicants(conn: Connection, actor: Actor, case: AssistanceCase) -> dict[UUID, str]:
+    """The names of those for whom a notice of the case stands, where the actor may know them."""
+    if may(actor, "person.read") is None:
+        return {}
+    posted = [each for each in case.proceedings.values() if each.notice_until is not None]
+    people = [person for each in posted if (person := _applicant(case, each)) is not None]
+    known = await casework.people(conn, people) if people else {}
+    return {person: row["name"] for person, row in known.items() if row["name"]}
+
+
+def _applicant(case: AssistanceCase, proceeding: Proceeding) -> UUID | None:
+    """Whose name a notice tells: the person of a personal programme, else the head of the household."""
+    if proceeding.person_id is not None:
+        return proceeding.person_id
+    return case.household.head if case.household else None
 
 
 def _view(
@@ -477,7 +485,7 @@ def _view(
     proceeding: Proceeding,
     context: Context,
     computed: Mapping[str, dict[str, Any]],
-    name: str | None,
+    names: Mapping[UUID, str],
 ) -> ProceedingView:
     decisions = [
         DecisionView(**each.model_dump(), computed=computed.get(each.evidence or ""))
@@ -486,18 +494,19 @@ def _view(
     return ProceedingView(
         **proceeding.model_dump(include=set(ProceedingView.model_fields) - {"decisions"}),
         decisions=decisions,
-        notice=_notice(case, proceeding, name),
+        notice=_notice(case, proceeding, names),
         offers=_offers(case, proceeding, context),
     )
 
 
-def _notice(case: AssistanceCase, proceeding: Proceeding, name: str | None) -> Notice | None:
+def _notice(case: AssistanceCase, proceeding: Proceeding, names: Mapping[UUID, str]) -> Notice | None:
     """What stands on the board: only name, household size and amount."""
     if proceeding.notice_until is None or case.household is None:
         return None
     found = proceeding.assessment
+    applicant = _applicant(case, proceeding)
     return Notice(
-        name=name,
+        name=names.get(applicant) if applicant is not None else None,
         household_size=case.household.size,
         amount_fen=found.amount_fen if found is not None else None,
         until=proceeding.notice_until,

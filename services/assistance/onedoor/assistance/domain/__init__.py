@@ -7,9 +7,18 @@ tables of `programmes`, carried out by `workflow`. Sources: 57 = 民发〔2021�
 from collections.abc import Mapping, Sequence
 
 from onedoor.assistance.domain import approval, kept, workflow
-from onedoor.assistance.domain.proceeding import HELPED, OVER, AssistanceCase, Proceeding
+from onedoor.assistance.domain.proceeding import OVER, AssistanceCase
 from onedoor.contracts import case
-from onedoor.contracts.case import Close, Decide, NoteReferral, Reopen, Rules, Transfer, WithdrawCase
+from onedoor.contracts.case import (
+    Close,
+    Decide,
+    NoteReferral,
+    OpenCase,
+    Reopen,
+    Rules,
+    Transfer,
+    WithdrawCase,
+)
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal
 from onedoor.contracts.work import identity_of
 
@@ -42,7 +51,7 @@ def _closes_as_decided(state: AssistanceCase, command: Close, context: Context) 
 
 
 def _nothing_granted_runs(state: AssistanceCase, command: Command, context: Context) -> Refusal | None:
-    running = [each for each in state.proceedings.values() if each.state in HELPED and _pays_on(each)]
+    running = [each for each in state.proceedings.values() if each.runs]
     if not running:
         return None
     programmes = ", ".join(each.programme for each in running)
@@ -51,12 +60,6 @@ def _nothing_granted_runs(state: AssistanceCase, command: Command, context: Cont
         f"Help that was granted still runs ({programmes}); stop it first.",
         f"已批准的救助（{programmes}）仍在执行，请先终止。",
     )
-
-
-def _pays_on(proceeding: Proceeding) -> bool:
-    """Whether anything is still to come: monthly help, or papers after aid first."""
-    decision = proceeding.in_force
-    return proceeding.state == "papers" or (decision is not None and decision.per == "month")
 
 
 def _by_its_workflow(state: AssistanceCase, command: Decide, context: Context) -> Refusal | None:
@@ -98,12 +101,20 @@ def decide(state: AssistanceCase, command: Command, context: Context) -> Sequenc
     if isinstance(command, workflow.COMMANDS):
         return workflow.decide(NAME, state, command, context)
     decided = case.decide(RULES, state, command, context)
-    if isinstance(command, NoteReferral) and decided and not isinstance(decided, Refusal):
-        return [*decided, *workflow.check_heard(state, command, context, identity_of(NAME, state, command))]
-    if isinstance(decided, Refusal) or not decided or not isinstance(command, WithdrawCase | Transfer):
+    if isinstance(decided, Refusal) or not decided:
         return decided
-    reason = "withdrawn" if isinstance(command, WithdrawCase) else "transferred"
-    return [*workflow.endings(state, reason, context, identity_of(NAME, state, command)), *decided]
+    identity = identity_of(NAME, state, command)
+    match command:
+        case NoteReferral():
+            return [*decided, *workflow.check_heard(state, command, context, identity)]
+        case OpenCase(sealed=True) if not state.sealed:
+            sealed = state.model_copy(update={"sealed": True})
+            return [*decided, *workflow.notices_taken_down(sealed, context, identity)]
+        case WithdrawCase():
+            return [*workflow.endings(state, "withdrawn", context, identity), *decided]
+        case Transfer():
+            return [*workflow.endings(state, "transferred", context, identity), *decided]
+    return decided
 
 
 DECIDER: Decider[AssistanceCase] = Decider(

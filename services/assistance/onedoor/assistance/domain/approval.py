@@ -34,6 +34,13 @@ class Ceiling(_Row):
     per: Literal["person", "household"]
 
 
+class TaperRule(_Row):
+    """渐退: so many months in all, and at most what was paid before."""
+
+    months: int
+    at_most: Literal["before"]
+
+
 class PaymentStart(_Row):
     start: Literal["next_month", "this_month"]
 
@@ -78,6 +85,7 @@ class Approval(BaseModel):
     version: str
     approvals: Mapping[str, tuple[Tier, ...]]
     ceilings: Mapping[str, Ceiling]
+    taper: TaperRule
     payment_start: Mapping[str, PaymentStart]
     reasons: Mapping[str, Reason]
     reviews: Mapping[Literal["stable", "unstable"], Review]

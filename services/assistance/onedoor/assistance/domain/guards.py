@@ -3,12 +3,13 @@
 A condition about what is said holds as long as nothing is said yet, so that the desk can show the button.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import wraps
 
 from onedoor.assistance.domain import approval
-from onedoor.assistance.domain.proceeding import AssistanceCase, Investigator, Proceeding
-from onedoor.assistance.domain.table import Asked, Guard
+from onedoor.assistance.domain.proceeding import AssistanceCase, Decision, Investigator, Proceeding
+from onedoor.assistance.domain.table import Asked, Guard, Workflow
+from onedoor.assistance.payments.schedule import Decided, month_number, month_text, owed, schedule
 from onedoor.calendar import local
 from onedoor.contracts.core import Refusal
 
@@ -26,6 +27,18 @@ def about_what_is_said(guard: Guard) -> Guard:
         return None if asked.said is None else guard(case, proceeding, asked)
 
     return checked
+
+
+def next_month(day: date, months: int = 1) -> str:
+    """The month so many after that of the day, as `2026-06`."""
+    return month_text(day.year * 12 + day.month - 1 + months)
+
+
+def first_month(workflow: Workflow, now: datetime) -> str:
+    """The month from which on a decision of now usually pays."""
+    start = approval.packaged().payment_start.get(workflow.programme)
+    this = start is not None and start.start == "this_month"
+    return next_month(local(now).date(), 0 if this else 1)
 
 
 def _day(at: datetime) -> str:
@@ -62,12 +75,13 @@ def two_investigators(case: AssistanceCase, proceeding: Proceeding, asked: Asked
 def relatives_visited_by_district(
     case: AssistanceCase, proceeding: Proceeding, asked: Asked
 ) -> Refusal | None:
-    if not proceeding.relatives:
-        return None
-    investigators: tuple[Investigator, ...] = asked.said.investigators
+    return _relatives_visited(proceeding, asked.said.investigators)
+
+
+def _relatives_visited(proceeding: Proceeding, investigators: tuple[Investigator, ...]) -> Refusal | None:
     own = {each.person for each in investigators} & set(proceeding.relatives)
     return _unless(
-        not own and any(each.unit == "district" for each in investigators),
+        not proceeding.relatives or (not own and any(each.unit == "district" for each in investigators)),
         "investigators.relative",
         "A near relative of a member of staff applies: the district visits, and never that member.",
         "申请人系经办人员近亲属，应由区级入户，且该人员应当回避。",
@@ -77,14 +91,39 @@ def relatives_visited_by_district(
 
 @about_what_is_said
 def not_by_the_unit_fled_from(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _by_other_units(proceeding, asked.said.investigators)
+
+
+def _by_other_units(proceeding: Proceeding, investigators: tuple[Investigator, ...]) -> Refusal | None:
+    """Of each investigator the division is known, and it is not, nor lies in, the one that was fled from."""
     fled = proceeding.fled_from
-    visiting = {each.division for each in asked.said.investigators}
     return _unless(
-        fled is None or fled not in visiting,
+        fled is None or all(each.division and not _within(each.division, fled) for each in investigators),
         "investigators.unit",
-        "Another unit has to visit this household; choose investigators of another division.",
-        "该户须由其他单位入户，请另选调查人员。",
+        "Another unit has to visit this household; name each investigator's division, and choose others.",
+        "该户须由其他单位入户，请逐一填写调查人员所属区划并另选人员。",
         "investigators",
+    )
+
+
+def _within(division: str, other: str) -> bool:
+    """Whether one of the two divisions lies in the other, by their codes."""
+    return division.startswith(other) or other.startswith(division)
+
+
+def visited_as_due(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """What became known after the investigators were named holds of them too."""
+    named = proceeding.investigators
+    return _relatives_visited(proceeding, named) or _by_other_units(proceeding, named) if named else None
+
+
+def ground_given_if_sealed(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """Who must not visit is asked before anybody visits."""
+    return _unless(
+        not case.sealed or proceeding.withheld is not None,
+        "investigators.withhold_first",
+        "This household is protected: withhold its notice with the ground first, and say from where it fled.",
+        "该户受保护：请先书面说明不予公示的理由并填写其离开的地区，再安排入户。",
     )
 
 
@@ -166,7 +205,7 @@ def notice_is_due(case: AssistanceCase, proceeding: Proceeding, asked: Asked) ->
             "仅拟纳入的予以公示；请直接上报。",
         )
     return _unless(
-        not _protected(case, proceeding),
+        not case.protected(proceeding),
         "notice.withheld",
         "No notice may be posted for this household; withhold it with a written ground.",
         "该户不得公示；请书面说明理由后不予公示。",
@@ -178,7 +217,7 @@ def ground_is_true(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -
     if asked.said.ground != "minor_applicant":
         return None
     return _unless(
-        case.household is not None and case.household.minor,
+        case.minor(proceeding),
         "notice.ground",
         "By the household's file the applicant is not a minor; choose another ground or correct the file.",
         "家庭档案显示申请人并非未成年人，请更正理由或档案。",
@@ -186,15 +225,9 @@ def ground_is_true(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -
     )
 
 
-def _protected(case: AssistanceCase, proceeding: Proceeding) -> bool:
-    """Whether a notice would tell who must not be found."""
-    minor = case.household is not None and case.household.minor
-    return proceeding.withheld is not None or case.sealed or minor
-
-
 def not_protected(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
     return _unless(
-        not _protected(case, proceeding),
+        not case.protected(proceeding),
         "notice.withheld",
         "No notice may be posted for this household.",
         "该户不得公示。",
@@ -224,12 +257,44 @@ def notice_served_if_due(case: AssistanceCase, proceeding: Proceeding, asked: As
 
 
 def not_the_investigator(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
-    involved = {each.person for each in proceeding.investigators} | {proceeding.opined_by}
+    investigated = {each.person for each in proceeding.investigators} | {proceeding.opined_by}
     return _unless(
-        asked.context.actor.person not in involved,
+        asked.context.actor.person not in investigated | set(proceeding.involved),
         "confirm.same_person",
         "Who investigated or gave the opinion does not confirm; another person has to.",
         "调查人员或出具初审意见的人员不得确认，请由他人办理。",
+    )
+
+
+def not_who_began_the_review(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        asked.context.actor.person not in proceeding.involved,
+        "review.same_person",
+        "Who began the review or reported the change does not decide it; another person has to.",
+        "发起核查或报告变化的人员不得作出决定，请由他人办理。",
+    )
+
+
+def second_signature(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """先行救助: one person pays at once, another one puts the papers right."""
+    decision = proceeding.in_force
+    return _unless(
+        decision is None or decision.decided_by != asked.context.actor.person,
+        "papers.same_person",
+        "Who paid first does not complete the papers; another person has to.",
+        "先行发放的人员不得自行补办手续，请由他人办理。",
+    )
+
+
+@about_what_is_said
+def not_the_decider(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """Nobody judges the appeal against their own decision."""
+    own = {each.decision_id for each in proceeding.decisions if each.decided_by == asked.context.actor.person}
+    return _unless(
+        asked.said.decision_id not in own,
+        "appeal.same_person",
+        "Who made the decision does not settle the appeal against it; another person has to.",
+        "作出决定的人员不得办理对该决定的申诉或复议，请由他人办理。",
     )
 
 
@@ -259,9 +324,8 @@ def _eligible(proceeding: Proceeding, asked: Asked) -> Refusal | None:
             "The rules have not been calculated; enter the household's file.",
             "尚未按政策测算，请录入家庭档案。",
         )
-    discussed = proceeding.discussion is not None and proceeding.discussion.result == "support"
     return _unless(
-        found.outcome == "eligible" or discussed,
+        found.outcome == "eligible" or proceeding.supported,
         "assessment.not_eligible",
         f"By the rules the outcome is {found.outcome}; see the reasons. "
         "Only a supporting joint discussion allows otherwise.",
@@ -286,6 +350,36 @@ def assessed_as_taper(case: AssistanceCase, proceeding: Proceeding, asked: Asked
 
 
 @about_what_is_said
+def taper_within_its_bounds(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """渐退: so many months in all, however often it is decided, and never more than before."""
+    rule = approval.packaged().taper
+    tapers: list[Decision] = []
+    for each in reversed([each for each in proceeding.decisions if each.kind != "recover"]):
+        if each.kind != "taper":
+            break
+        tapers.append(each)
+    before = proceeding.granted
+    if before is not None and asked.said.amount_fen > before.amount_fen:
+        most = f"{before.amount_fen / 100:.2f}"
+        return Refusal(
+            "taper.amount",
+            f"In taper at most what was paid before is paid: {most} yuan.",
+            f"渐退期金额不得超过原发放金额 {most} 元。",
+            "amount_fen",
+        )
+    today = local(asked.context.now).date()
+    first = next((each.first_month for each in reversed(tapers)), None) or next_month(today)
+    last = next_month(today, asked.said.months)
+    return _unless(
+        month_number(last) - month_number(first) < rule.months,
+        "taper.months",
+        f"Taper lasts {rule.months} months in all, and began in {first}.",
+        f"渐退期合计不超过 {rule.months} 个月，自 {first} 起算。",
+        "months",
+    )
+
+
+@about_what_is_said
 def of_the_present_file(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
     """What was calculated is about the file as it stands now."""
     found = asked.assessment
@@ -294,6 +388,18 @@ def of_the_present_file(case: AssistanceCase, proceeding: Proceeding, asked: Ask
         "assessment.stale",
         "The household's file has changed meanwhile; look at it again.",
         "家庭档案已变更，请重新查看后再办理。",
+    )
+
+
+@about_what_is_said
+def as_the_opinion_saw_it(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """What was investigated, checked and posted is what is confirmed."""
+    seen, found = proceeding.assessment, asked.assessment
+    return _unless(
+        seen is None or found is None or seen.household == found.household,
+        "confirm.file_changed",
+        "The household's file has changed since the opinion; send it back to be investigated again.",
+        "初审后家庭档案已变更，请退回重新调查。",
     )
 
 
@@ -326,14 +432,14 @@ def amount_by_rule_or_by_hand(case: AssistanceCase, proceeding: Proceeding, aske
             "政策参数未给出金额，请人工核定并说明理由。",
             missing,
         )
-    return _within(proceeding, asked, entered)
+    return _under_the_ceiling(proceeding, asked, entered)
 
 
-def _within(proceeding: Proceeding, asked: Asked, amount: int) -> Refusal | None:
+def _under_the_ceiling(proceeding: Proceeding, asked: Asked, amount: int) -> Refusal | None:
     ceiling = asked.ceiling_fen
     discussion = proceeding.discussion
-    if discussion is not None and discussion.result == "support":
-        ceiling = discussion.amount_fen if discussion.amount_fen is not None else ceiling
+    if proceeding.supported and discussion is not None and discussion.amount_fen is not None:
+        ceiling = discussion.amount_fen
     return _unless(
         ceiling is None or amount <= ceiling,
         "amount.ceiling",
@@ -355,12 +461,12 @@ def of_the_right_tier(case: AssistanceCase, proceeding: Proceeding, asked: Asked
             f"An amount like this is confirmed by: {who}.",
             f"该金额应由下列角色确认：{who}。",
         )
-    discussed = proceeding.discussion is not None and proceeding.discussion.result == "support"
+    named = proceeding.discussion is not None and proceeding.discussion.amount_fen is not None
     return _unless(
-        not tier.discussed or discussed,
+        not tier.discussed or (proceeding.supported and named),
         "confirm.discussion",
-        "An amount like this needs a joint discussion with its record first.",
-        "该金额须先经一事一议并形成记录。",
+        "An amount like this needs a joint discussion with its record first, which names the amount.",
+        "该金额须先经一事一议并形成载明金额的记录。",
     )
 
 
@@ -408,7 +514,7 @@ def refused_as_the_rules_say(case: AssistanceCase, proceeding: Proceeding, asked
 def ending_announced(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
     """特困: an ending is posted before (43 art. 26), save after a death."""
     return _unless(
-        asked.said.reason == "died" or proceeding.ending_served or _protected(case, proceeding),
+        asked.said.reason == "died" or proceeding.ending_served or case.protected(proceeding),
         "notice.ending",
         "That help ends is posted first.",
         "终止救助供养应先行公示。",
@@ -459,6 +565,18 @@ def appealed(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refu
 
 
 @about_what_is_said
+def not_to_the_unit_fled_from(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    fled = {each.fled_from for each in case.proceedings.values() if each.fled_from is not None}
+    return _unless(
+        not any(_within(asked.said.to_division, each) for each in fled),
+        "handover.fled_from",
+        "The household fled from there: choose another division, or ask the district.",
+        "该户系从该地区离开，不得移交该单位，请另选单位或报区级。",
+        "to_division",
+    )
+
+
+@about_what_is_said
 def another_division(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
     return _unless(
         asked.said.to_division != case.division,
@@ -478,6 +596,52 @@ def not_in_the_future(case: AssistanceCase, proceeding: Proceeding, asked: Asked
         "日期不能晚于现在，请填写实际发生日期。",
         "on",
     )
+
+
+@about_what_is_said
+def month_in_reach(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """A decision rules at the latest from next month on, and no month before help was granted or wrongly
+    refused; a first grant has its usual month.
+    """
+    wanted = asked.said.first_month
+    if wanted is None:
+        return None
+    usual = first_month(asked.workflow, asked.context.now)
+    if asked.step.decides == "grant":
+        wrong = [each for each in proceeding.decisions if each.appealed == "overturned"]
+        months = [each.first_month or next_month(local(each.decided_at).date()) for each in wrong]
+    else:
+        months = [each.first_month for each in proceeding.decisions if each.first_month is not None]
+    earliest = min((*months, usual))
+    return _unless(
+        earliest <= wanted <= usual,
+        "decision.month",
+        f"first_month lies from {earliest} to {usual}.",
+        f"起始月份应在 {earliest} 至 {usual} 之间。",
+        "first_month",
+    )
+
+
+@about_what_is_said
+def no_more_than_was_owed(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """What is recovered was due by a decision; what a stop or an adjustment took back is not taken twice."""
+    month = month_number(f"{local(asked.context.now):%Y-%m}")
+    due = owed(schedule(map(as_paid, proceeding.decisions)), month)
+    return _unless(
+        asked.said.amount_fen <= due,
+        "recover.too_much",
+        f"By the decisions {max(due, 0) / 100:.2f} yuan were due until now; no more can be taken back.",
+        f"截至目前按决定应发 {max(due, 0) / 100:.2f} 元，追回金额不得超过该数。",
+        "amount_fen",
+    )
+
+
+def as_paid(decision: Decision) -> Decided:
+    """A decision as payments see it."""
+    first = decision.first_month or f"{local(decision.decided_at):%Y-%m}"
+    last = None if decision.last_month is None else month_number(decision.last_month)
+    kind = "stop" if decision.kind == "refuse" else decision.kind
+    return Decided(decision.decision_id, kind, decision.per, decision.amount_fen, month_number(first), last)
 
 
 def nothing_in_force(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:

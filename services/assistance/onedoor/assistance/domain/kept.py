@@ -40,6 +40,15 @@ class FindingsRecorded(ProceedingKept):
     type = "case.findings_recorded"
 
     findings: str
+    person: str | None = None
+
+
+class TookPart(ProceedingKept):
+    """Somebody found out what is to be decided, and so does not decide it."""
+
+    type = "case.took_part"
+
+    person: str
 
 
 class CheckDrafted(ProceedingKept):
@@ -134,6 +143,7 @@ INTERNAL: tuple[type[Event], ...] = (
     MissingPapers,
     InvestigatorsNamed,
     FindingsRecorded,
+    TookPart,
     CheckDrafted,
     CheckSent,
     CheckRecorded,

@@ -56,7 +56,7 @@ class HouseholdFacts(_Part):
 
     digest: sha256 of the file, which says whether a calculation is about this very file; size: the counted
     members; adults: the counted adults, whose authorisation the financial check needs; minor: the applicant
-    (the head) is under 18; people: the person ids of members.
+    (the head) is under 18; people: the person ids of members; minors: those of them under 18.
     """
 
     digest: str
@@ -65,6 +65,7 @@ class HouseholdFacts(_Part):
     head: UUID | None = None
     minor: bool = False
     people: Mapping[str, UUID] = Field(default_factory=dict)
+    minors: tuple[UUID, ...] = ()
 
 
 class Assessment(_Part):
@@ -128,7 +129,8 @@ class Discussion(_Part):
 
 class Proceeding(_Part):
     """One programme in one case. before: where it was when it was suspended; checked: digest of the
-    household's file that the last financial check was asked about.
+    household's file that the last financial check was asked about; involved: who took part since the last
+    decision, and so does not decide.
     """
 
     proceeding_id: UUID
@@ -151,6 +153,7 @@ class Proceeding(_Part):
     checks: int = 0
     recommendation: str | None = None
     opined_by: str | None = None
+    involved: tuple[str, ...] = ()
     assessment: Assessment | None = None
     withheld: Ground | None = None
     fled_from: str | None = None
@@ -175,6 +178,28 @@ class Proceeding(_Part):
     def settled(self) -> bool:
         return self.state in SETTLED
 
+    @property
+    def granted(self) -> Decision | None:
+        """The grant that is in force, as it was adjusted or tapered; None: nothing is granted now."""
+        decision = self.in_force
+        return decision if decision is not None and decision.kind in ("grant", "adjust", "taper") else None
+
+    @property
+    def runs(self) -> bool:
+        """Whether something granted still goes on: monthly help, papers after aid first, a suspicion."""
+        decision = self.granted
+        if decision is None or self.state in OVER:
+            return False
+        return decision.per == "month" or not self.settled or self.state == "papers"
+
+    @property
+    def supported(self) -> bool:
+        """Whether a joint discussion since the last decision supports it; one discussion is of one matter."""
+        last = max((each.decided_at for each in self.decisions if each.kind != "recover"), default=None)
+        discussion = self.discussion
+        since = discussion is not None and (last is None or discussion.at > last)
+        return discussion is not None and since and discussion.result == "support"
+
 
 class AssistanceCase(Case):
     """A case with its household's facts, the authorisations on file, and its proceedings."""
@@ -188,6 +213,18 @@ class AssistanceCase(Case):
         """The counted adults who have not yet signed."""
         adults = self.household.adults if self.household else ()
         return tuple(each for each in adults if each not in self.authorised)
+
+    def minor(self, proceeding: Proceeding) -> bool:
+        """Whether the applicant, the person of a personal programme or else the head, is under 18."""
+        if self.household is None:
+            return False
+        if proceeding.person_id is not None:
+            return proceeding.person_id in self.household.minors
+        return self.household.minor
+
+    def protected(self, proceeding: Proceeding) -> bool:
+        """Whether a notice would tell who must not be found."""
+        return proceeding.withheld is not None or self.sealed or self.minor(proceeding)
 
 
 def proceeding_id(case_id: UUID, programme: str, person_id: UUID | None = None) -> UUID:

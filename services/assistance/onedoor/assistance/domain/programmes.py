@@ -47,15 +47,15 @@ def _accepting(*clocks: str) -> tuple[Step, ...]:
 def _investigating(meets: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """入户调查 by two, and the financial check (57 arts. 11, 15, 17, 20)."""
     return (
-        Step("register-relative", _in("received", "accepted", "investigating"), "stay", ALL,
+        Step("register-relative", OPEN - _in("supplement"), "stay", ALL,
              said.RegisterRelative, kept.RelativeRegistered),
         Step("start-investigation", _in("accepted", "investigating"), "investigating", ALL,
              said.StartInvestigation, events.InvestigationStarted,
-             (guards.two_investigators, guards.relatives_visited_by_district,
-              guards.not_by_the_unit_fled_from),
+             (guards.ground_given_if_sealed, guards.two_investigators,
+              guards.relatives_visited_by_district, guards.not_by_the_unit_fled_from),
              meets=meets),
         Step("record-findings", _in("investigating"), "stay", ALL, said.RecordFindings,
-             kept.FindingsRecorded),
+             kept.FindingsRecorded, (guards.visited_as_due,)),
     )  # fmt: skip
 
 
@@ -73,7 +73,8 @@ def _opining(meets: tuple[str, ...] = ()) -> tuple[Step, ...]:
         Step("give-opinion", _in("investigating"), "opinion", TOWNSHIP, said.GiveOpinion,
              events.OpinionGiven,
              (guards.household_on_file, guards.investigated, guards.not_a_relative,
-              guards.checked_before_grant, guards.of_the_present_file, guards.opinion_follows_the_rules),
+              guards.visited_as_due, guards.checked_before_grant, guards.of_the_present_file,
+              guards.opinion_follows_the_rules),
              assessed=True, meets=meets),
         Step("reconsider-opinion", _in("opinion"), "investigating", TOWNSHIP, said.Stated,
              events.ProceedingReopened),
@@ -110,8 +111,9 @@ def _deciding(
              events.ProceedingReopened, cancels=starts),
         Step("confirm", _in("reported"), "granted", CONFIRMING, said.Amount, events.Determined,
              (guards.recommended, guards.notice_served_if_due, guards.not_the_investigator,
-              guards.not_a_relative, guards.of_the_present_file, guards.assessed_as_eligible,
-              guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
+              guards.not_a_relative, guards.visited_as_due, guards.of_the_present_file,
+              guards.as_the_opinion_saw_it, guards.assessed_as_eligible,
+              guards.amount_by_rule_or_by_hand, guards.of_the_right_tier, guards.month_in_reach),
              decides="grant", assessed=True, starts=running, meets=(*starts, *whole)),
         Step("refuse", _in("reported"), "refused", CONFIRMING, said.Refuse, events.Determined,
              (guards.not_the_investigator, guards.not_a_relative, guards.coded_reason,
@@ -128,7 +130,7 @@ def _leaving(runs: frozenset[State]) -> tuple[Step, ...]:
         Step("close-not-cooperating", _in("supplement", "accepted", "investigating"), "not_cooperating",
              TOWNSHIP, said.Stated, events.ProceedingEnded, cancels=EVERY),
         Step("hand-over", OPEN | runs, "stay", ALL, said.HandOver,
-             events.JurisdictionChanged, (guards.another_division,)),
+             events.JurisdictionChanged, (guards.another_division, guards.not_to_the_unit_fled_from)),
     )  # fmt: skip
 
 
@@ -143,10 +145,10 @@ def _appealing(overturned: State | Literal["stay"], told: tuple[str, ...]) -> tu
              (guards.within_appeal_time,)),
         Step("settle-appeal", _in("granted"), Branch("result", {"upheld": "stay",
              "overturned": overturned}), DISTRICT, said.SettleAppeal, events.AppealSettled,
-             (guards.appealed,)),
+             (guards.appealed, guards.not_the_decider)),
         Step("settle-appeal", refused, Branch("result", {"upheld": "stay",
              "overturned": "investigating"}), DISTRICT, said.SettleAppeal, events.AppealSettled,
-             (guards.appealed,), cancels=told),
+             (guards.appealed, guards.not_the_decider), cancels=told),
         Step("reopen", refused | _in("withdrawn", "not_cooperating"), "received", DISTRICT,
              said.Reopen, events.ProceedingReopened, cancels=told),
     )  # fmt: skip
@@ -164,7 +166,9 @@ def _suspicion(runs: frozenset[State], told: tuple[str, ...]) -> tuple[Step, ...
               guards.coded_reason, guards.of_the_present_file, guards.refused_as_the_rules_say),
              decides="refuse", assessed=True, starts=told, cancels=EVERY),
         Step("recover", runs | ended | _in("suspended"), "stay", DISTRICT, said.Recover,
-             events.Determined, (guards.something_in_force, guards.coded_reason), decides="recover"),
+             events.Determined,
+             (guards.something_in_force, guards.coded_reason, guards.no_more_than_was_owed),
+             decides="recover"),
     )  # fmt: skip
 
 
@@ -178,23 +182,30 @@ def _reviewing(
     announced = (guards.ending_announced,) if ending else ()
     objection = ("L12-objection",) if ending else ()
     steps = [
-        Step("report-change", _in("granted"), "review", ALL, said.ReportChange, events.ChangeReported,
-             (guards.not_in_the_future,), starts=death),
+        Step("report-change", _in("granted", "review"), "review", ALL, said.ReportChange,
+             events.ChangeReported, (guards.not_in_the_future,), starts=death),
         Step("start-review", _in("granted"), "review", ALL, said.StartReview, events.ReviewStarted,
              meets=again),
         Step("adjust", _in("review"), "granted", DISTRICT, said.Amount, events.Determined,
-             (guards.not_a_relative, guards.of_the_present_file, guards.assessed_as_eligible,
-              guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
+             (guards.not_who_began_the_review, guards.not_a_relative, guards.of_the_present_file,
+              guards.assessed_as_eligible, guards.amount_by_rule_or_by_hand, guards.of_the_right_tier,
+              guards.month_in_reach),
              decides="adjust", assessed=True, starts=again, meets=(*death, *objection)),
         Step("stop", _in("review", "suspended"), "ended", DISTRICT, said.Stop, events.Determined,
-             (guards.something_in_force, guards.not_a_relative, guards.coded_reason,
-              guards.of_the_present_file, guards.refused_as_the_rules_say, *announced),
+             (guards.something_in_force, guards.not_who_began_the_review, guards.not_a_relative,
+              guards.coded_reason, guards.of_the_present_file, guards.refused_as_the_rules_say,
+              guards.month_in_reach, *announced),
              decides="stop", assessed=True, meets=(*death, *objection), cancels=EVERY),
+        Step("request-check", _in("review"), "stay", ALL, said.Nothing, kept.CheckDrafted,
+             (guards.household_on_file, guards.check_not_running)),
+        Step("discuss", _in("review"), "stay", ALL, said.Discuss, kept.DiscussionRecorded,
+             (guards.three_took_part,)),
     ]  # fmt: skip
     if taper:
         steps += [
             Step("taper", _in("review"), "granted", DISTRICT, said.Taper, events.Determined,
-                 (guards.not_a_relative, guards.of_the_present_file, guards.assessed_as_taper),
+                 (guards.not_who_began_the_review, guards.not_a_relative, guards.of_the_present_file,
+                  guards.assessed_as_taper, guards.taper_within_its_bounds),
                  decides="taper", assessed=True, starts=("L10",), meets=(*again, *death)),
         ]  # fmt: skip
     if ending:
@@ -320,10 +331,11 @@ SMALL_AID = Workflow(
              (guards.not_a_relative, guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
              decides="grant", starts=("L19",), meets=("L17",)),
         Step("complete-papers", _in("papers"), "granted", ALL, said.Papers, events.PapersCompleted,
-             meets=("L19",)),
+             (guards.second_signature,), meets=("L19",)),
         Step("confirm", _in("urgent"), "granted", CONFIRMING, said.Amount, events.Determined,
-             (guards.not_a_relative, guards.of_the_present_file, guards.assessed_as_eligible,
-              guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
+             (guards.not_the_investigator, guards.not_a_relative, guards.of_the_present_file,
+              guards.assessed_as_eligible, guards.amount_by_rule_or_by_hand, guards.of_the_right_tier,
+              guards.month_in_reach),
              decides="grant", assessed=True, meets=("L17",)),
         Step("refuse", _in("received", "urgent"), "refused", CONFIRMING, said.Refuse, events.Determined,
              (guards.not_a_relative, guards.coded_reason, guards.of_the_present_file,
@@ -332,19 +344,23 @@ SMALL_AID = Workflow(
         Step("tell-refusal", _in("refused"), "stay", ALL, said.Tell, events.RefusalTold),
         Step("register-relative", _in("received", "urgent"), "stay", ALL, said.RegisterRelative,
              kept.RelativeRegistered),
-        Step("recover", _in("granted", "papers"), "stay", DISTRICT, said.Recover, events.Determined,
-             (guards.something_in_force, guards.coded_reason), decides="recover"),
+        Step("suspend", _in("granted", "papers"), "suspended", ALL, said.Stated, events.CaseSuspended),
+        Step("clear-suspicion", _in("suspended"), "back", DISTRICT, said.Stated, events.SuspicionCleared),
+        Step("recover", _in("granted", "papers", "suspended"), "stay", DISTRICT, said.Recover,
+             events.Determined,
+             (guards.something_in_force, guards.coded_reason, guards.no_more_than_was_owed),
+             decides="recover"),
         Step("appeal", _in("granted", "refused", "papers"), "stay", ALL, said.Appeal, events.CaseAppealed,
              (guards.within_appeal_time,)),
         Step("settle-appeal", _in("refused"), Branch("result", {"upheld": "stay",
              "overturned": "urgent"}), DISTRICT, said.SettleAppeal, events.AppealSettled,
-             (guards.appealed,)),
+             (guards.appealed, guards.not_the_decider)),
         Step("settle-appeal", _in("granted", "papers"), "stay", DISTRICT, said.SettleAppeal,
-             events.AppealSettled, (guards.appealed,)),
+             events.AppealSettled, (guards.appealed, guards.not_the_decider)),
         Step("withdraw", _in("received", "urgent"), "withdrawn", ALL, said.Stated, events.ProceedingEnded,
              cancels=EVERY),
         Step("hand-over", _in("received", "urgent"), "stay", ALL, said.HandOver,
-             events.JurisdictionChanged, (guards.another_division,)),
+             events.JurisdictionChanged, (guards.another_division, guards.not_to_the_unit_fled_from)),
     ),
     per="once",
 )  # fmt: skip

@@ -106,12 +106,17 @@ class SettleObjection(Said):
 
 
 class Amount(Said):
-    """A grant. `amount_fen` and `reason` only where the rules know no amount (人工核定)."""
+    """A grant. `amount_fen` and `reason` only where the rules know no amount (人工核定).
+
+    `first_month`: from when on, where that is not the usual month: arrears after an appeal that held, or a
+    change that lies back.
+    """
 
     written = ("reason",)
 
     amount_fen: Fen | None = None
     reason: Words | None = None
+    first_month: Month | None = None
 
 
 class PayFirst(Said):

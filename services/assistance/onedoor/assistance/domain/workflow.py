@@ -1,12 +1,19 @@
 """Steps of a proceeding as events, and how those fold: what the tables of `programmes` say, carried out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from onedoor.assistance.domain import approval, kept
-from onedoor.assistance.domain.guards import APPEAL_DAYS, CHECK_BY, CHECK_RULE, amount_of
+from onedoor.assistance.domain.guards import (
+    APPEAL_DAYS,
+    CHECK_BY,
+    CHECK_RULE,
+    amount_of,
+    first_month,
+    next_month,
+)
 from onedoor.assistance.domain.proceeding import (
     HELPED,
     Assessment,
@@ -186,11 +193,18 @@ def _authorise(
 def _record(
     case: AssistanceCase, command: RecordHousehold, context: Context, identity: dict[str, Any]
 ) -> Sequence[Event]:
-    """Remember the file; where nobody's authorisation is missing any more, the drafted checks go out."""
+    """Remember the file. Where nobody's authorisation is missing any more, the drafted checks go out; where
+    the applicant turns out to be a minor, a notice that stands is taken down.
+    """
     if case.household == command.household:
         return ()
     recorded = kept.HouseholdRecorded(**identity, household=command.household)
-    return (recorded, *_send_drafted(evolve(case, recorded), context, identity))
+    after = evolve(case, recorded)
+    return (
+        recorded,
+        *_send_drafted(after, context, identity),
+        *notices_taken_down(after, context, identity),
+    )
 
 
 def _send_drafted(case: AssistanceCase, context: Context, identity: dict[str, Any]) -> Sequence[Event]:
@@ -297,13 +311,15 @@ def _happened(
     if step.event is kept.CheckDrafted and not case.unauthorised:
         return tuple(_send_check(case, proceeding, asked.context, identity))
     told = _TOLD.get(step.event, _nothing_more)(proceeding, asked)
-    coded = set(step.event.model_fields) - set(shared) - set(asked.said.written)
+    coded = set(step.event.model_fields) - set(shared) - set(asked.said.written) - {"person"}
     said = asked.said.model_dump(include=coded)
     event = step.event.model_validate(shared | said | told)
     match event:
         case events.InvestigationStarted():
             named = kept.InvestigatorsNamed(**shared, investigators=asked.said.investigators)
             return (event, named)
+        case events.UrgencyConfirmed() | events.ReviewStarted() | events.ChangeReported():
+            return (event, kept.TookPart(**shared, person=actor))
         case events.OpinionGiven():
             return (event, kept.OpinionAssessed(**shared, person=actor, assessment=asked.assessment))
         case events.NoticeEnded(completed=False):
@@ -397,12 +413,6 @@ def _decision_id(proceeding: Proceeding) -> UUID:
     return derived_id("decision", proceeding.proceeding_id, len(proceeding.decisions) + 1)
 
 
-def next_month(day: date, months: int = 1) -> str:
-    """The month so many after that of the day."""
-    index = day.year * 12 + day.month - 1 + months
-    return f"{index // 12:04d}-{index % 12 + 1:02d}"
-
-
 def _determined(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
     step, said, found = asked.step, asked.said, asked.assessment
     assert step.decides is not None
@@ -436,14 +446,12 @@ def _determined(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
 
 def _months(workflow: Workflow, step: Step, said: Any, now: datetime) -> dict[str, str]:
     """From which month on, and until when where that is known."""
-    start = approval.packaged().payment_start[workflow.programme].start
-    today = local(now).date()
-    first = next_month(today, 0 if start == "this_month" else 1)
+    first = first_month(workflow, now)
     if workflow.per == "once":
         return {"first_month": first, "last_month": first}
     if step.decides == "taper":
-        return {"first_month": first, "last_month": next_month(today, said.months)}
-    return {"first_month": first}
+        return {"first_month": first, "last_month": next_month(local(now).date(), said.months)}
+    return {"first_month": said.first_month or first}
 
 
 def _coded(step: Step, workflow: Workflow, said: Any) -> str:
@@ -464,6 +472,7 @@ _TOLD: Mapping[type[ProceedingEvent], Told] = {
     events.AidPaidFirst: lambda proceeding, _: {"decision_id": _decision_id(proceeding)},
     events.Determined: _determined,
     events.JurisdictionChanged: lambda proceeding, _: {"accepted_at": proceeding.accepted_at},
+    kept.FindingsRecorded: lambda _, asked: {"person": asked.context.actor.person},
     kept.AbilityGraded: lambda _, asked: {"self_care": ACTIVITIES[asked.said.failed_activities]},
 }
 
@@ -511,6 +520,19 @@ def _outcome(case: AssistanceCase, identity: dict[str, Any]) -> Sequence[Event]:
     reasons = [each.in_force.reason for each in case.proceedings.values() if each.in_force is not None]
     reason = reasons[-1] if reasons else "not_cooperating"
     return (CaseDecided(**identity, outcome="not_eligible", reason=reason),)
+
+
+def notices_taken_down(
+    case: AssistanceCase, context: Context, identity: dict[str, Any]
+) -> list[events.NoticeEnded]:
+    """No notice stands any longer of who is protected from now on."""
+    down: list[events.NoticeEnded] = []
+    for each in case.proceedings.values():
+        ending = each.state == "ending_notice"
+        if case.protected(each) and (ending or each.state in ("notice", "objection")):
+            shared = _shared(each, "review" if ending else "opinion", context, identity)
+            down.append(events.NoticeEnded(**shared, completed=False, ending=ending))
+    return down
 
 
 def endings(case: AssistanceCase, reason: str, context: Context, identity: dict[str, Any]) -> list[Event]:
@@ -563,12 +585,37 @@ AGAIN: Mapping[str, Any] = {
 """What an investigation begun anew leaves behind."""
 
 
+ANEW: Mapping[str, Any] = {
+    **AGAIN,
+    "accepted_at": None,
+    "delegated": False,
+    "supplement_asked": False,
+    "missing": (),
+    "investigators": (),
+    "check": None,
+    "check_drafted": False,
+    "check_result": None,
+    "checked": None,
+    "discussion": None,
+    "change": None,
+}
+"""What an application begun anew leaves behind; who is a relative and who must not be found stays."""
+
+
 def _change(proceeding: Proceeding, event: ProceedingEvent) -> dict[str, Any]:
     change = _CHANGES.get(type(event))
     told = change(proceeding, event) if change is not None else {}
     if event.state == "investigating" and proceeding.state != "investigating":
         return {**AGAIN, **told}
+    if isinstance(event, events.ProceedingReopened) and event.state == "received":
+        return {**ANEW, **told}
     return dict(told)
+
+
+def _joined(proceeding: Proceeding, *people: str | None) -> dict[str, Any]:
+    """These people took part, beside those who did before."""
+    known = [each for each in people if each is not None]
+    return {"involved": tuple(dict.fromkeys((*proceeding.involved, *known)))}
 
 
 def _ended(proceeding: Proceeding, event: events.NoticeEnded) -> dict[str, Any]:
@@ -589,8 +636,11 @@ def _decided(proceeding: Proceeding, event: events.Determined) -> dict[str, Any]
             each.model_copy(update={"superseded_by": event.decision_id}) if each is replaced else each
             for each in former
         )
+    told: dict[str, Any] = {"decisions": (*former, decision)}
+    if event.kind == "recover":
+        return told
     first = {"paid_since": None} if event.kind == "grant" else {}
-    return {"decisions": (*former, decision), "change": None, **first}
+    return told | {"change": None, "involved": (), "ending_served": False} | first
 
 
 def _on_decision(id_: UUID, proceeding: Proceeding, **update: Any) -> dict[str, Any]:
@@ -623,6 +673,7 @@ _CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str
     },
     events.NoticeEnded: _ended,
     events.ObjectionRaised: _constant(notice_until=None),
+    events.ProceedingReopened: _constant(notice_round=0),
     events.Determined: _decided,
     events.PaymentStarted: lambda _, event: {"paid_since": event.month},
     events.ChangeReported: lambda _, event: {"change": event.change},
@@ -637,8 +688,15 @@ _CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str
     kept.RelativeRegistered: lambda proceeding, event: {
         "relatives": tuple(dict.fromkeys((*proceeding.relatives, event.staff)))
     },
-    kept.InvestigatorsNamed: lambda _, event: {"investigators": event.investigators},
-    kept.FindingsRecorded: lambda _, event: {"findings": event.findings},
+    kept.InvestigatorsNamed: lambda proceeding, event: {
+        "investigators": event.investigators,
+        **_joined(proceeding, *(each.person for each in event.investigators)),
+    },
+    kept.FindingsRecorded: lambda proceeding, event: {
+        "findings": event.findings,
+        **_joined(proceeding, event.person),
+    },
+    kept.TookPart: lambda proceeding, event: _joined(proceeding, event.person),
     kept.CheckDrafted: _constant(check_drafted=True, check_result=None),
     kept.CheckSent: lambda proceeding, event: {
         "check": event.request_id,
@@ -649,7 +707,11 @@ _CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str
     },
     kept.CheckRecorded: lambda _, event: {"check_result": event.result},
     kept.DiscussionRecorded: _discussed,
-    kept.OpinionAssessed: lambda _, event: {"opined_by": event.person, "assessment": event.assessment},
+    kept.OpinionAssessed: lambda proceeding, event: {
+        "opined_by": event.person,
+        "assessment": event.assessment,
+        **_joined(proceeding, event.person),
+    },
     kept.NoticeWithheld: lambda _, event: {"withheld": event.ground, "fled_from": event.fled_from},
     kept.DecisionKept: lambda proceeding, event: _on_decision(
         event.decision_id, proceeding, decided_by=event.person, evidence=event.evidence
