@@ -74,6 +74,7 @@ class Office:
             while await teller.tell(tx.conn, tx.now, critical=False):
                 pass
             await teller.tell_again(tx.conn, tx.now)
+            await teller.tell_upwards(tx.conn, tx.now)
 
     async def sends(self, at: datetime | None = None, system: datetime | None = None) -> list[str]:
         """Everything that is due goes out; what became of each."""
@@ -481,6 +482,100 @@ async def test_a_way_that_nobody_has_set_up_fails_at_once_and_says_so(office: Of
     await office.passes(FRIDAY + 24 * MINUTE)
     assert await office.sends() == ["failed"]
     assert [row["error"] for row in await office.deliveries()] == ["no way is set up for wecom"]
+
+
+async def test_where_every_way_fails_the_next_function_up_is_told_at_once(office: Office) -> None:
+    """Nobody waits half an hour for the next rung because a receiver is gone."""
+    async with receiver("gone", "gone") as hook:
+        only = ("public-security.duty-person", "public-security.unit-head", "civil-affairs.leadership")
+        await office.imports(roster(hook.url, mail=False, only=only))
+        await office.receives(planned(**POLICE))
+        office.bench.clock.at = FRIDAY + 3 * MINUTE
+        await office.bench.police("POST", f"/v1/referrals/{R1}/acknowledge")
+        await office.passes(FRIDAY + 97 * MINUTE)
+        assert await office.sends() == ["failed"]
+        await office.tells()
+        assert await office.sends() == ["failed"], "the unit head's way is gone too"
+        await office.tells()
+        assert await office.sends() == ["sent"]
+        await office.tells()
+        assert await office.sends() == []
+        (notice,) = (
+            n for n in await office.notices("department", "public-security") if n["kind"] == "warned"
+        )
+        assert notice["gap"]
+        assert [told["function"] for told in notice["told"]] == ["leadership", "duty-person", "unit-head"]
+
+
+async def test_one_way_that_fails_beside_one_that_leads_tells_nobody_else(
+    office: Office, box: Mailbox
+) -> None:
+    async with receiver("gone") as hook:
+        await office.imports(roster(hook.url, without=("hotline-12345.duty-person",)))
+        await office.receives(planned(**POLICE))
+        office.bench.clock.at = FRIDAY + 3 * MINUTE
+        await office.bench.police("POST", f"/v1/referrals/{R1}/acknowledge")
+        await office.passes(FRIDAY + 97 * MINUTE)
+        assert sorted(await office.sends()) == ["failed", "sent"]
+        await office.tells()
+        assert await office.sends() == []
+        assert {row["person"] for row in await office.deliveries()} == {ONE[0]}
+
+
+async def test_a_morning_of_reminders_is_one_message_to_a_person(office: Office, box: Mailbox) -> None:
+    """Twelve chains are due on one day: the reminders all come when offices open."""
+    await office.imports(roster())
+    await office.receives(planned())
+    for number in range(11):
+        await office.receives(planned(), application_id=UUID(int=number), chain_id=UUID(int=number))
+    nine = moment("2026-09-23T09:00")
+    await office.passes(nine)
+    assert await office.sends(at=nine + times.FOLDING) == ["sent"]
+    (mail,) = box.mails
+    assert mail.to == ["education.unit-head@example.org"]
+    assert mail.text.count("签收 催办") == 12
+
+
+async def test_what_has_waited_till_night_waits_for_the_morning(office: Office, box: Mailbox) -> None:
+    """Mail was away in the evening: what is not critical wakes nobody when it comes back."""
+    await office.imports(roster())
+    await office.receives(planned(), planned("R1", "public-security", "urgent"))
+    await office.passes(moment("2026-09-21T17:57"))
+    assert {row["not_before"] for row in await office.deliveries()} == {moment("2026-09-22T08:30")}
+    assert await office.sends(at=moment("2026-09-22T02:00")) == []
+    await office.bench.rows("update deliveries set not_before = $1", moment("2026-09-21T17:50"))
+    assert await office.sends(at=moment("2026-09-22T02:00")) == []
+    assert set(await office.sends(at=moment("2026-09-22T08:30"))) == {"sent"}
+
+
+async def test_nothing_joins_a_message_that_may_have_gone_out_already(office: Office) -> None:
+    """A receiver that took it, too late for us, drops the same id: what joined would be lost."""
+    async with receiver("late") as hook:
+        hook.late = PATIENCE + 1
+        await office.imports(roster(hook.url, mail=False, only=("education.duty-person",)))
+        await office.receives(planned())
+        office.bench.clock.at = FRIDAY + HOUR
+        await office.receives(planned("R11", "education"), application_id=UUID(int=3), chain_id=UUID(int=3))
+        await office.passes(moment("2026-09-21T14:00"))
+        assert await office.sends_one(at=moment("2026-09-21T14:05")) == "again"
+        await office.passes(moment("2026-09-21T14:13"))
+        told = await office.deliveries()
+        assert [len(row["notices"]) for row in told] == [1, 1]
+
+
+async def test_a_receiver_that_hangs_comes_after_those_who_have_not_been_tried(office: Office) -> None:
+    async with receiver("fails", "fails") as hook:
+        await office.imports(roster(hook.url, mail=False, only=ONE))
+        await office.receives(planned(**POLICE), planned("R9", "public-security", "critical"))
+        await office.passes(FRIDAY + 24 * MINUTE)
+        system = datetime.now(UTC)
+        assert [await office.sends_one(system=system) for _ in range(2)] == ["again", "again"]
+        await office.receives(planned(**POLICE), application_id=UUID(int=3), chain_id=UUID(int=3))
+        await office.passes(FRIDAY + 50 * MINUTE)
+        fresh = {row["id"] for row in await office.deliveries() if row["attempts"] == 0}
+        assert fresh
+        await office.sends_one(system=system + HOUR)
+        assert hook.calls[2].headers["webhook-id"] in {str(id_) for id_ in fresh}
 
 
 async def test_two_processes_do_not_send_twice(office: Office) -> None:

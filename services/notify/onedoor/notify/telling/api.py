@@ -210,7 +210,7 @@ where ($1::text is null or state = $1) and ($2::timestamptz is null or (decided_
 order by decided_at desc, id desc limit $4
 """
 _RETRY = """
-update deliveries set state = 'waiting', retry_at = null, settled_at = null, fold = id::text
+update deliveries set state = 'waiting', retry_at = null, settled_at = null, fold = id::text, followed = false
 where id = $1 and state = 'failed'
 """
 

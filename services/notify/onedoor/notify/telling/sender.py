@@ -16,9 +16,10 @@ import asyncpg
 
 from onedoor.notify import views
 from onedoor.notify.domain.clock import Clock
-from onedoor.notify.telling import wake
+from onedoor.notify.telling import times, wake
 from onedoor.notify.telling.channels import NotDelivered, Ways
 from onedoor.notify.telling.message import Message, line_of, message_of
+from onedoor.notify.telling.notices import TELL_CHANNEL
 from onedoor.notify.telling.teller import SEND_CHANNEL
 from onedoor.runtime.app import App
 from onedoor.runtime.service import Connection
@@ -34,8 +35,9 @@ select d.*, a.address, a.secret from deliveries d
 left join addresses a on a.person = d.person and a.channel = d.channel
 where d.state = 'waiting' and d.not_before <= $1 and (d.retry_at is null or d.retry_at <= $2)
   and (d.critical or not $3)
-order by d.critical desc, d.not_before, d.id limit 1 for update of d skip locked
+order by d.critical desc, d.attempts, d.not_before, d.id limit 1 for update of d skip locked
 """
+"""What has failed before comes last: a receiver that hangs holds up its own messages before others'."""
 _NOTICES = """
 select * from notices where id = any($1::uuid[]) and ended_at is null
   and not (critical and acknowledged_at is not null)
@@ -53,9 +55,10 @@ async def send_one(
 ) -> str | None:
     """Send the most pressing delivery that is due, in the caller's transaction: its outcome, None for none.
 
+    In quiet hours only critical ones are due, whatever has waited till then and why.
     now: business time; system: the system's clock, by which retries are counted.
     """
-    row = await conn.fetchrow(_CLAIM, now, system, critical_only)
+    row = await conn.fetchrow(_CLAIM, now, system, critical_only or not times.awake(now))
     if row is None:
         return None
     try:
@@ -103,6 +106,7 @@ async def _settle(conn: Connection, row: asyncpg.Record, error: NotDelivered | N
         level = logging.CRITICAL if row["critical"] else logging.ERROR
         details: dict[str, Any] = {"kind": row["channel"], "attempt": number, "error": reason}
         log.log(level, "a delivery has failed for good", extra=details)
+        await wake.wake(conn, TELL_CHANNEL)
         return "failed"
     wait = timedelta(seconds=retries[number - 1] * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
     await conn.execute(_SETTLE, row["id"], "waiting", 1, None, reason, system + wait)

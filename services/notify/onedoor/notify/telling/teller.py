@@ -1,8 +1,8 @@
 """The teller: turns notices into tellings of named people and deliveries to them.
 
 Of several untold notices of one clock only the last is told. Critical ones go to everybody on duty by every
-way and are never folded; where nobody is on duty that is recorded and the next function up is told at once.
-All others are folded by chain, or wait for the morning's digest.
+way and are never folded; where nobody is on duty, or no way led to anybody, that is recorded and the next
+function up is told at once. All others to one person are folded, or wait for the morning's digest.
 """
 
 import logging
@@ -64,13 +64,14 @@ select *, 'internal' from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
 _DELIVER = """
 with folded as (
   update deliveries set notices = notices || $6::uuid where id = (
-    select id from deliveries where fold = $5 and state = 'waiting' order by id limit 1
-    for update skip locked)
+    select id from deliveries where fold = $5 and state = 'waiting' and not_before > $1
+    order by id limit 1 for update skip locked)
   returning id)
 insert into deliveries (id, person, channel, fold, notices, critical, decided_at, not_before, classification)
 select $2, $3, $4, $5, array[$6::uuid], $7, $1, $8, 'internal' where not exists (select from folded)
 """
-"""What is being sent at this moment is held by its sender: nobody waits for that, it gets a message more."""
+"""What is being sent at this moment is held by its sender: nobody waits for that, it gets a message more. Nor
+does anything join what may have gone out already: the same id would be taken for a repetition."""
 _ALONE = "select pg_try_advisory_xact_lock(hashtext('onedoor.notify.tell'))"
 """Two who fold at once would fold apart."""
 _TROUBLED = "update notices set state = 'told', gap = true where id = $1"
@@ -133,7 +134,7 @@ async def tell(conn: Connection, now: datetime, critical: bool) -> int:
         await conn.execute(_LEAVE, over)
     found = [notice for notice in claimed if not notice["over"]]
     if found:
-        when = now if critical or times.awake(now) else times.next_morning(now)
+        when = now if critical else times.next_chance(now)
         await _tell(conn, found, await roster.on_duty(conn, when), now)
     return len(claimed)
 
@@ -167,13 +168,17 @@ async def _tell_all(
         [telling.gap for telling in tellings.values()],
         [_again_at(notice, now) for notice in found],
     )
-    rows = [(id_, p.person, p.name, p.function) for id_, telling in tellings.items() for p in telling.people]
-    if rows:
-        await conn.execute(_TELL, *map(list, zip(*rows, strict=True)))
+    await _record(conn, tellings)
     await _deliver(conn, found, tellings, now)
     for notice in found:
         if tellings[notice["id"]].gap:
             _say_gap(notice)
+
+
+async def _record(conn: Connection, tellings: Mapping[UUID, Telling]) -> None:
+    rows = [(id_, p.person, p.name, p.function) for id_, telling in tellings.items() for p in telling.people]
+    if rows:
+        await conn.execute(_TELL, *map(list, zip(*rows, strict=True)))
 
 
 def _again_at(notice: asyncpg.Record, now: datetime) -> datetime | None:
@@ -213,11 +218,7 @@ def _fold(
     id_: UUID = notice["id"]
     if notice["critical"]:
         return f"{id_}/{person}/{channel}/{now.isoformat()}", id_, True, now
-    if times.awake(now):
-        about = notice["chain_id"] or notice["subject"]
-        return f"{about}/{person}/{channel}", id_, False, now + times.FOLDING
-    morning = times.next_morning(now)
-    return f"{morning.isoformat()}/{person}/{channel}", id_, False, morning
+    return f"{person}/{channel}", id_, False, times.next_chance(now)
 
 
 async def tell_again(conn: Connection, now: datetime) -> int:
@@ -233,6 +234,47 @@ async def tell_again(conn: Connection, now: datetime) -> int:
             now + AGAIN,
         )
     return len(found)
+
+
+_FOLLOW = """
+update deliveries set followed = true where id in (
+  select id from deliveries where state = 'failed' and critical and not followed order by id limit $1
+  for update skip locked)
+returning notices
+"""
+_UNREACHED = """
+select n.*, (select coalesce(array_agg(person), '{}') from tellings where notice_id = n.id) as tried
+from notices n
+where n.id = any($1::uuid[]) and n.ended_at is null and n.acknowledged_at is null and not exists (
+  select from deliveries d where d.notices @> array[n.id] and d.state in ('waiting', 'sent'))
+"""
+_GAP = "update notices set gap = true where id = any($1::uuid[])"
+
+
+async def tell_upwards(conn: Connection, now: datetime) -> int:
+    """Where a critical notice has got to nobody because every way failed, tell the next function up at once;
+    how many failures it looked at."""
+    failed = await conn.fetch(_FOLLOW, AT_ONCE)
+    if not failed:
+        return 0
+    lost = await conn.fetch(_UNREACHED, [id_ for row in failed for id_ in row["notices"]])
+    duty = await roster.on_duty(conn, now)
+    tellings = {notice["id"]: _instead(notice, duty) for notice in lost}
+    if lost:
+        await conn.execute(_GAP, list(tellings))
+        await _record(conn, tellings)
+        await _deliver(conn, lost, tellings, now)
+    for notice in lost:
+        _say_gap(notice)
+    return len(failed)
+
+
+def _instead(notice: asyncpg.Record, duty: Sequence[OnDuty]) -> Telling:
+    """Whom to tell besides those who could not be reached."""
+    tried = set(notice["tried"])
+    left = [p.model_copy(update={"ways": ()}) if p.person in tried else p for p in duty]
+    people = reach(dict(notice), left).people
+    return Telling(tuple(person for person in people if person.person not in tried), gap=True)
 
 
 _RINGS = """
@@ -282,7 +324,8 @@ async def keep_telling_alarms(app: App) -> None:
             await note_own_letters(conn, now)
             told = await tell(conn, now, critical=True)
             again = await tell_again(conn, now)
-        return AT_ONCE in (asked, told, again)
+            upwards = await tell_upwards(conn, now)
+        return AT_ONCE in (asked, told, again, upwards)
 
     await wake.keep(app, TELL_CHANNEL, work)
 
