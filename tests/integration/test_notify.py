@@ -11,13 +11,15 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from onedoor.calendar import moment
-from onedoor.contracts.core import derived_id
+from onedoor.calendar import Limit, moment
+from onedoor.contracts.core import SYSTEM, derived_id
+from onedoor.contracts.events.assistance import CaseAccepted
 from onedoor.contracts.events.notify import OnBehalf
-from onedoor.notify import views
+from onedoor.notify import almanac, views
 from onedoor.notify.app import SERVICE
 from onedoor.notify.domain import DECIDERS
 from onedoor.notify.domain.clock import clock_id
+from onedoor.notify.domain.duties import due_at
 from onedoor.notify.domain.ledger import referral_id
 from onedoor.notify.sweep import sweep, sweep_all
 from onedoor.runtime import clock as business
@@ -26,6 +28,7 @@ from onedoor.runtime import logs
 from onedoor.runtime.migrate import folded, migrate
 from onedoor.runtime.tokens import ensure_dev_key
 from tests.harness import Process, eventually, publish, read_topic, running
+from tests.notices import NOTICE_2027
 from tests.notify import FRIDAY, application, planned, withdrawn
 from tests.notify_bench import HERE, THERE, Bench, enveloped, notify_bench, settings_for
 from tests.servers import Servers
@@ -55,6 +58,8 @@ async def test_the_rows_are_the_fold_of_the_archive(bench: Bench) -> None:
     await bench.ask("POST", f"{R4_PATH}/acknowledge")
     await sweep_all(bench.app.unit, FRIDAY + 60 * DAY)
     await bench.read(withdrawn(FRIDAY + HOUR))
+    async with bench.app.unit.transaction() as tx:
+        await almanac.import_notice(tx, NOTICE_2027, SYSTEM)
     conn = await pools.connect(SERVICE, bench.app.settings)
     for decider in DECIDERS:
         ids = [row["id"] for row in await conn.fetch(IDS, decider.name)]
@@ -304,6 +309,32 @@ async def test_pausing_and_explaining_a_clock(bench: Bench) -> None:
     assert {"start", "paused", "make_up", "holiday", "due"} <= set(kinds)
     assert all(line["zh"] and line["en"] for line in lines)
     assert (await bench.ask("GET", R4_PATH)).json()["due_finish"] == "2026-10-12T16:00:00Z"
+
+
+async def test_a_limit_whose_rule_allows_it_is_lengthened_once_by_who_may(bench: Bench) -> None:
+    """57 art. 22: dibao in special cases takes up to 45 working days; a referral's limit knows none."""
+    proceeding = derived_id("proceeding", "dibao")
+    accepted = {
+        **{"service": "assistance", "case_id": uuid4(), "chain_id": uuid4(), "application_id": uuid4()},
+        **{"proceeding_id": proceeding, "programme": "dibao", "state": "accepted", "at": FRIDAY},
+    }
+    await bench.read(application(planned()), CaseAccepted.model_validate(accepted))
+    path = f"/v1/clocks/{clock_id('L5', proceeding)}"
+    why = {"reason": "special_case"}
+    before = (await bench.ask("GET", path)).json()
+    assert (await bench.ask("POST", f"{path}/lengthen", "caseworker", "township", HERE)).status_code == 403
+    bare = await bench.ask("POST", f"{path}/lengthen", "district", "civil-affairs")
+    assert (bare.status_code, bare.json()["errors"][0]["field"]) == (422, "reason")
+    other = f"/v1/clocks/{clock_id('finish', R4)}/lengthen"
+    refused = await bench.ask("POST", other, body=why)
+    assert (refused.status_code, refused.json()["code"]) == (409, "clock.no_longer")
+    assert (await bench.ask("GET", path)).json() == before
+    longer = await bench.ask("POST", f"{path}/lengthen", "district", "civil-affairs", body=why)
+    assert moment(longer.json()["due_at"]) == due_at(FRIDAY, Limit.parse("45wd"))
+    again = await bench.ask("POST", f"{path}/lengthen", "district", "civil-affairs", body=why)
+    assert (again.status_code, again.json()["code"]) == (409, "clock.extended")
+    lines = (await bench.ask("GET", f"{path}/explanation")).json()["lines"]
+    assert "extended" in {line["kind"] for line in lines}
 
 
 async def test_pages_the_most_pressing_first(bench: Bench) -> None:

@@ -38,7 +38,8 @@ TOLD = [event.type for event in EVENTS if PERSON not in event.topics]
 
 def _reasons() -> Iterable[str]:
     yield from (*referral.RETURN_REASONS, *referral.EXTENSION_REASONS, *referral.REOPENING_REASONS)
-    yield from (*referral.REVOCATION_REASONS, *clock.PAUSE_REASONS, "withdrawn")
+    yield from (*referral.REVOCATION_REASONS, *clock.PAUSE_REASONS, *clock.LENGTHENING_REASONS)
+    yield from ("withdrawn", referral.ONE_LEVEL_UP)
     for domain in (assistance, child_welfare):
         yield from (reason for reasons in domain.REASONS.values() for reason in reasons)
         yield from (reason for reasons in domain.OUTCOMES.values() for reason in reasons)

@@ -10,13 +10,14 @@ from uuid import UUID
 
 import pytest
 
-from onedoor.calendar import CalendarProblem, moment
-from onedoor.contracts.core import Event, derived_id
+from onedoor.calendar import CalendarProblem, Limit, moment
+from onedoor.contracts.core import Event, Refusal, derived_id
 from onedoor.contracts.events import assistance, stay
-from onedoor.contracts.events.case import CaseDecided, CaseTransferred, CaseWithdrawn
+from onedoor.contracts.events.case import CaseDecided, CaseOpened, CaseTransferred, CaseWithdrawn
 from onedoor.contracts.registry import EVENTS
 from onedoor.notify.domain import duties
-from onedoor.notify.domain.clock import Clock
+from onedoor.notify.domain.clock import Clock, LengthenClock, clock_id
+from onedoor.notify.domain.duties import due_at
 from onedoor.notify.explanation import explain
 from onedoor.triage.duties import packaged_duties, parse_duties
 from tests.notify import APPLICATION, CHAIN, FRIDAY, Notify, application, planned, requested, withdrawn
@@ -109,6 +110,8 @@ def test_every_event_that_the_file_names_exists_and_has_the_fields_that_it_asks_
         ('    from: "2021-07-01"\n', '    from: "2021-07-01"\n    warn: 1.5\n', "L1.warn"),
         ('    from: "2021-07-01"\n', '    from: "2021-07-01"\n    deadline: 3wd\n', "L1.deadline"),
         ("    beside: L5q\n", "    beside: L99\n", "L5.beside"),
+        ("    longest: 45wd\n", "    longest: 45cd\n", "L5.longest"),
+        ("    longest: 45wd\n", "    longest: 30wd\n", "L5.longest"),
         ("    limit_if: {delegated: 20wd}\n", "    limit_if: {delegated: 20}\n", "L5.limit_if.delegated"),
         ("    start: [accepted, case.accepted]\n", "    start: accepted\n", "L1.start"),
         ("    met: [case.investigation_started]\n", "    met: [{kind: grant}]\n", "L1.met"),
@@ -184,6 +187,46 @@ def test_where_the_decision_is_delegated_the_national_limit_is_the_earlier_one()
     notify.read(of(assistance.CaseAccepted, moment("2026-03-10T10:00"), delegated=True), FRIDAY)
     national, local = notify.clock("L5", DIBAO), notify.clock("L5q", DIBAO)
     assert (national.limit, national.yields_to, local.yields_to) == ("20wd", None, "L5")
+
+
+def test_the_clocks_of_a_case_are_its_townships_and_move_with_it() -> None:
+    opened = of_case(CaseOpened, "assistance", urgency="ordinary", opened_at=FRIDAY, division="500112015")
+    accepted = of(assistance.CaseAccepted, FRIDAY + HOUR)
+    moved = of(assistance.JurisdictionChanged, FRIDAY + DAY, to_division="500112017")
+    notify = Notify()
+    for event in (opened, accepted):
+        notify.read(event, FRIDAY + HOUR)
+    assert {notify.clock(id_, DIBAO).owner_division for id_ in ("L1", "L5", "L5q")} == {"500112015"}
+    notify.read(moved, FRIDAY + DAY)
+    notify.read(of(assistance.CaseReported, FRIDAY + 2 * DAY), FRIDAY + 2 * DAY)
+    assert {notify.clock(id_, DIBAO).owner_division for id_ in ("L1", "L4", "L5")} == {"500112017"}
+    assert notify.clock("L1", DIBAO).started_at == FRIDAY + HOUR
+
+
+def test_a_special_case_takes_up_to_45_working_days_once_and_before_it_is_due() -> None:
+    notify = Notify()
+    notify.read(of(assistance.CaseAccepted, FRIDAY), FRIDAY)
+    longer = LengthenClock(target=clock_id("L5", DIBAO), reason="special_case")
+    first = notify.clock("L5", DIBAO)
+    assert not isinstance(notify.give(longer, FRIDAY + DAY), Refusal)
+    clock = notify.clock("L5", DIBAO)
+    assert (clock.limit, clock.due_at) == ("45wd", due_at(FRIDAY, Limit.parse("45wd")))
+    assert clock.warn_at > first.warn_at  # type: ignore[operator]
+    assert _code(notify.give(longer, FRIDAY + DAY)) == "clock.extended"
+    for id_, at, code in (("L1", FRIDAY, "clock.no_longer"), ("L16", FRIDAY + 90 * DAY, "clock.breached")):
+        notify = Notify()
+        programme = "rigid_expenditure" if id_ == "L16" else "dibao"
+        notify.read(of(assistance.CaseAccepted, FRIDAY, programme), FRIDAY)
+        subject = DIBAO if id_ == "L1" else SMALL
+        before = notify.clock(id_, subject)
+        late = LengthenClock(target=clock_id(id_, subject), reason="special_case")
+        assert _code(notify.give(late, at)) == code
+        assert notify.clock(id_, subject) == before
+
+
+def _code(outcome: list[Event] | Refusal) -> str:
+    assert isinstance(outcome, Refusal)
+    return outcome.code
 
 
 def test_a_person_nobody_knows_is_traced_from_admission() -> None:

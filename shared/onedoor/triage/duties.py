@@ -61,6 +61,7 @@ class DutyRow:
     cancelled: tuple[Trigger, ...] = ()
     stands_still: tuple[Trigger, ...] = ()
     limit_if: Mapping[str, Limit] = field(default_factory=dict)
+    longest: Limit | None = None
     when: str | None = None
     after: str | None = None
     beside: str | None = None
@@ -221,6 +222,7 @@ def _row(raw: Any, where: str) -> DutyRow:
         until=_day(raw["until"], f"{where}.until") if "until" in raw else date.max,
         programme=tuple(raw.get("programme", ())),
         limit_if={m: _limit(v, f"{where}.limit_if.{m}") for m, v in raw.get("limit_if", {}).items()},
+        longest=_limit(raw["longest"], f"{where}.longest") if "longest" in raw else None,
         warn=_fraction(raw.get("warn", WARN), f"{where}.warn"),
         **{name: raw[name] for name in ("when", "after", "beside", "protection", "chased") if name in raw},
         **triggers,
@@ -328,6 +330,14 @@ def _check(duties: Duties) -> None:
                 "不晚于起始日期",
                 "请填写更晚的日期",
             )
+        if row.longest and (row.longest.unit, row.longest.amount > row.limit.amount) != (
+            row.limit.unit,
+            True,
+        ):
+            raise CalendarProblem(
+                f"{row.id}.longest", "is not longer than limit", "give more of the same unit",
+                "不长于原时限", "请填写同一单位的更长时限",
+            )  # fmt: skip
         for name in ("after", "beside"):
             if getattr(row, name) not in (None, *ids):
                 raise CalendarProblem(

@@ -15,7 +15,14 @@ from onedoor.contracts.core import PERSONAL, Actor, Command, Context, Urgency
 from onedoor.contracts.referral_rules import rule_on
 from onedoor.notify import almanac, views
 from onedoor.notify.domain import referral as verbs
-from onedoor.notify.domain.clock import PAUSE_REASONS, Clock, PauseClock, ResumeClock
+from onedoor.notify.domain.clock import (
+    LENGTHENING_REASONS,
+    PAUSE_REASONS,
+    Clock,
+    LengthenClock,
+    PauseClock,
+    ResumeClock,
+)
 from onedoor.notify.domain.clock import State as ClockState
 from onedoor.notify.domain.referral import AskedExtension, Referral
 from onedoor.notify.domain.referral import State as ReferralState
@@ -478,6 +485,16 @@ async def pause(
     """Stand still from now, with a reason, until a moment within thirty days; a critical clock never does."""
     await _found(conn, clock_id)
     command = PauseClock(target=clock_id, reason=_code(body.reason, PAUSE_REASONS), until=body.until)
+    return await _give(request, actor, command, body, _clock_answered)
+
+
+@router.post("/v1/clocks/{clock_id}/lengthen", response_model=ClockAnswered)
+async def lengthen(
+    clock_id: UUID, request: Request, actor: Pauser, conn: Reading, body: CommandBody = NO_BODY
+) -> Response:
+    """特殊情况延长: once, before it is due, to what the limit's own rule allows (dibao: 45 working days)."""
+    await _found(conn, clock_id)
+    command = LengthenClock(target=clock_id, reason=_code(body.reason, LENGTHENING_REASONS))
     return await _give(request, actor, command, body, _clock_answered)
 
 

@@ -6,7 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from onedoor.contracts.core import Command, Envelope, Event
+from onedoor.contracts.events.assistance import JurisdictionChanged
+from onedoor.contracts.events.case import CaseOpened
 from onedoor.contracts.events.intake import ApplicationWithdrawn
+from onedoor.contracts.events.stay import StayOpened
 from onedoor.notify.domain import docket, ledger
 from onedoor.notify.domain.clock import (
     CancelClock,
@@ -17,11 +20,11 @@ from onedoor.notify.domain.clock import (
     StartClock,
     clock_id,
 )
-from onedoor.notify.domain.docket import Hold, LetRun, Owe, Owed, Settle, Settlement, docket_id
+from onedoor.notify.domain.docket import Hold, LetRun, Owe, Owed, Place, Settle, Settlement, docket_id
 from onedoor.triage.duties import DutyRow, Trigger, packaged_duties
 
-TAKES = packaged_duties().events
-"""The types of all events that start or end a duty."""
+TAKES = packaged_duties().events | {CaseOpened.type, StayOpened.type, JurisdictionChanged.type}
+"""The types of all events that start or end a duty, or say whose a case is."""
 
 
 def follow(envelope: Envelope) -> Sequence[Command]:
@@ -31,7 +34,21 @@ def follow(envelope: Envelope) -> Sequence[Command]:
         return (_withdrawal(event),)
     if event.type not in TAKES:
         return ()
-    return (*_owe(event, envelope.time), *_settle(event, envelope.time), *_stand_still(event, envelope.time))
+    return (
+        *_place(event),
+        *_owe(event, envelope.time),
+        *_settle(event, envelope.time),
+        *_stand_still(event, envelope.time),
+    )
+
+
+def _place(event: Event) -> Iterator[Command]:
+    """A case's township is told with its opening, and when another one takes it over."""
+    match event:
+        case CaseOpened(case_id=case_id, division=str(division)):
+            yield Place(**_of(event), case_id=case_id, division=division)
+        case JurisdictionChanged(case_id=case_id, to_division=division):
+            yield Place(**_of(event), case_id=case_id, division=division)
 
 
 def _of(event: Event) -> dict[str, Any]:
@@ -81,7 +98,7 @@ def _owe(event: Event, time: datetime) -> Iterator[Command]:
             started_at=_moment(event, trigger, time),
             limit=limits[row.id],
             owner=row.owner,
-            owner_division=getattr(event, "to_division", None) or getattr(event, "division", None),
+            owner_division=getattr(event, "to_division", None),
             programme=getattr(event, "programme", None),
             beside=limits.get(row.beside or ""),
             case_id=getattr(event, "case_id", None),
@@ -205,6 +222,15 @@ FOLLOWS: dict[type[Event], Any] = {
     ),
     docket.DocketMarked: lambda event, _: [
         MarkClock(**_clock(event, id_, subject), child=event.child, sealed=event.sealed)
+        for id_, subject in event.clocks
+    ],
+    docket.CasePlaced: lambda event, _: [
+        MarkClock(
+            **_clock(event, id_, subject),
+            child=event.child,
+            sealed=event.sealed,
+            owner_division=event.division,
+        )
         for id_, subject in event.clocks
     ],
 }

@@ -55,6 +55,8 @@ OPEN: frozenset[State] = frozenset({"running", "paused", "warned", "breached"})
 PAUSE_REASONS = ("waiting_for_applicant", "waiting_for_others", "court", "force_majeure", "other")
 """The codes that travel; the words that go with them stay in notify."""
 
+LENGTHENING_REASONS = ("special_case", "waiting_for_others", "more_facts_needed", "other")
+
 BY_RULE = "publicity"
 """The reason of a standstill that the rule itself orders: no person decides it."""
 
@@ -184,10 +186,11 @@ class StartClock(_OfClock):
 
 
 class MarkClock(_OfClock):
-    """It has to be kept more closely: about a child, or sealed."""
+    """It has to be kept more closely: about a child, or sealed. owner_division: another one's from now on."""
 
     child: bool
     sealed: bool
+    owner_division: str | None = None
 
 
 class MeetClock(_OfClock):
@@ -210,6 +213,12 @@ class ExtendClock(Command):
 
     due_at: datetime
     reason: str
+
+
+class LengthenClock(Command):
+    """Give it the longest time that its rule allows in special cases, by decision of whoever asks."""
+
+    reason: str | None = None
 
 
 class PauseClock(Command):
@@ -256,6 +265,7 @@ COMMANDS: tuple[type[Command], ...] = (
     MeetClock,
     CancelClock,
     ExtendClock,
+    LengthenClock,
     PauseClock,
     ResumeClock,
     HoldClock,
@@ -298,6 +308,8 @@ def decide(clock: Clock, command: Command, context: Context) -> Decided:
             return _strike(clock, context.now)
         case ExtendClock():
             return _extend(clock, command, context.now)
+        case LengthenClock():
+            return _lengthen(clock, command, context.now)
         case PauseClock():
             return _pause(clock, command, context)
         case ResumeClock():
@@ -374,10 +386,13 @@ def _earlier_rule(command: StartClock, known: DutyRow) -> str | None:
 
 def _mark(clock: Clock, command: MarkClock | StartClock) -> Sequence[Event]:
     """A clock that has not been started gets its marks from its start."""
-    marks = {"child": clock.child or command.child, "sealed": clock.sealed or command.sealed}
-    if clock.state is None or marks == {"child": clock.child, "sealed": clock.sealed}:
-        return ()
-    return (ClockMarked(**identity(clock) | marks),)
+    moved = command.owner_division if isinstance(command, MarkClock) else None
+    marked = identity(clock) | {
+        "child": clock.child or command.child,
+        "sealed": clock.sealed or command.sealed,
+        "owner_division": moved or clock.owner_division,
+    }
+    return () if clock.state is None or marked == identity(clock) else (ClockMarked(**marked),)
 
 
 def _end(clock: Clock, command: MeetClock | CancelClock, end: End) -> Decided:
@@ -524,13 +539,41 @@ def _extend(clock: Clock, command: ExtendClock, now: datetime) -> Decided:
             "请填写更晚的工作日；只有按工作日计算的时限可以延期。",
             "until",
         )
-    longer = str(Limit(limit.amount + more, Unit.WORKING_DAYS))
+    return _longer(clock, str(Limit(limit.amount + more, Unit.WORKING_DAYS)), command.reason)
+
+
+def _lengthen(clock: Clock, command: LengthenClock, now: datetime) -> Decided:
+    if refusal := _not_open(clock):
+        return refusal
+    longest = duties.duty(clock.duty, clock.policy).longest
+    if longest is None:
+        return Refusal(
+            "clock.no_longer",
+            "The rule of this limit knows no extension: meet it, or pause it if others hold it up.",
+            "该时限依规不得延长：请按期办理；确因他方原因受阻的，可申请暂停。",
+        )
+    if clock.extended is not None:
+        return Refusal(
+            "clock.extended", "It was extended once; there is no second time.", "已延长一次，不能再次延长。"
+        )
+    if refusal := _overdue(clock, now):
+        return refusal
+    if command.reason not in LENGTHENING_REASONS:
+        codes = ", ".join(LENGTHENING_REASONS)
+        return Refusal(
+            "clock.reason", f"Give the reason as one of: {codes}.", f"请填写原因（取值：{codes}）。", "reason"
+        )
+    return _longer(clock, str(longest), command.reason)
+
+
+def _longer(clock: Clock, longer: str, reason: str) -> Decided:
+    assert clock.due_at is not None
     return (
         ClockRescheduled(
             **identity(clock),
             **_recounted(clock, limit=longer),
             previous_due_at=clock.due_at,
-            reason=command.reason,
+            reason=reason,
             limit=longer,
         ),
     )
@@ -849,7 +892,9 @@ def _rescheduled(clock: Clock, event: ClockRescheduled) -> dict[str, Any]:
 _CHANGES: Mapping[type[Event], Callable[[Clock, Any], dict[str, Any]]] = {
     EndNoted: _end_noted,
     ClockStarted: _has_started,
-    ClockMarked: lambda _, event: {"child": event.child, "sealed": event.sealed},
+    ClockMarked: lambda _, event: {
+        name: getattr(event, name) for name in ("child", "sealed", "owner_division")
+    },
     ClockWarned: lambda _, event: {"state": "warned"},
     ClockBreached: lambda _, event: {"state": "breached", "breached_at": event.due_at} | _UNHEARD,
     AlertEscalated: lambda _, event: {"step": event.step},

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from onedoor.contracts.core import Command, Context, Decider, Event, derived_id
 from onedoor.contracts.events.notify import Kept
@@ -69,7 +69,10 @@ class Settlement(BaseModel):
 
 
 class Docket(BaseModel):
-    """The folded state. Both lists are kept in order, so that the order of arrival leaves no trace."""
+    """The folded state. Both lists are kept in order, so that the order of arrival leaves no trace.
+
+    divisions: whose each case is.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,6 +80,7 @@ class Docket(BaseModel):
     chain_id: UUID | None = None
     owed: tuple[Owed, ...] = ()
     settlements: tuple[Settlement, ...] = ()
+    divisions: dict[UUID, str] = Field(default_factory=dict)
     child: bool = False
     sealed: bool = False
 
@@ -110,6 +114,13 @@ class Owe(OfDocket):
     owed: tuple[Owed, ...]
 
 
+class Place(OfDocket):
+    """The case is this division's from now on."""
+
+    case_id: UUID
+    division: str
+
+
 class Settle(OfDocket):
     """`keep`: what it ends may be told later, by another topic; else its start has come before."""
 
@@ -134,7 +145,7 @@ class LetRun(OfDocket):
     at: datetime
 
 
-COMMANDS: tuple[type[Command], ...] = (Owe, Settle, Hold, LetRun)
+COMMANDS: tuple[type[Command], ...] = (Owe, Place, Settle, Hold, LetRun)
 
 
 class DocketEvent(Kept):
@@ -191,6 +202,16 @@ class DocketMarked(DocketEvent):
     clocks: tuple[tuple[str, UUID], ...]
 
 
+class CasePlaced(DocketEvent):
+    """The clocks of a case are that division's from now on."""
+
+    type = "docket.case_placed"
+
+    case_id: UUID
+    division: str
+    clocks: tuple[tuple[str, UUID], ...]
+
+
 INTERNAL: tuple[type[Event], ...] = (
     DutyOwed,
     SettlementNoted,
@@ -198,6 +219,7 @@ INTERNAL: tuple[type[Event], ...] = (
     DutyHeld,
     DutyLetRun,
     DocketMarked,
+    CasePlaced,
 )
 
 
@@ -212,6 +234,8 @@ def decide(docket: Docket, command: OfDocket, context: Context) -> Sequence[Even
     match command:
         case Owe():
             events += _owe(docket, command, of)
+        case Place():
+            events += _place(docket, command, of)
         case Settle():
             events += _settle(docket, command, of)
         case Hold():
@@ -231,12 +255,21 @@ def _owe(docket: Docket, command: Owe, of: dict[str, Any]) -> Iterable[Event]:
             continue
         same = any((owed.id, owed.base) == (each.id, each.base) for each in known)
         own = derived_id("duty", owed.base, owed.id, owed.started_at.isoformat()) if same else owed.base
-        owed = owed if owed.subject else owed.model_copy(update={"subject": own})
+        where = owed.owner_division or (docket.divisions.get(owed.case_id) if owed.case_id else None)
+        owed = owed.model_copy(update={"subject": owed.subject or own, "owner_division": where})
         known.append(owed)
         yield DutyOwed(**of, owed=owed)
         for settlement in docket.settlements:
             if docket.ends(owed, settlement):
                 yield _settled(owed, settlement, of)
+
+
+def _place(docket: Docket, command: Place, of: dict[str, Any]) -> Iterable[Event]:
+    if docket.divisions.get(command.case_id) == command.division:
+        return
+    own = [owed for owed in docket.owed if owed.case_id == command.case_id and owed.by and owed.subject]
+    clocks = tuple((owed.id, owed.subject) for owed in own)
+    yield CasePlaced(**of, case_id=command.case_id, division=command.division, clocks=clocks)
 
 
 def _settle(docket: Docket, command: Settle, of: dict[str, Any]) -> Iterable[Event]:
@@ -283,6 +316,8 @@ def evolve(docket: Docket, event: Event) -> Docket:
         case SettlementNoted():
             noted = (*docket.settlements, event.settlement)
             changes["settlements"] = tuple(sorted(noted, key=lambda settlement: settlement.key))
+        case CasePlaced():
+            changes["divisions"] = docket.divisions | {event.case_id: event.division}
     return docket.model_copy(update=changes)
 
 
