@@ -61,7 +61,7 @@ class Walk:
         self.case = DECIDER.initial()
         self.events: list[Event] = []
         self.now = START
-        self.running: set[str] = set()
+        self.running: set[str] = set(WORKFLOWS[programme].opening)
         self.programme = programme
         self.person = ADULT if WORKFLOWS[programme].person else None
         self.proceeding_id = proceeding_id(self.id, programme, self.person)
@@ -183,6 +183,9 @@ class Walk:
         assert self.says("give-opinion", recommendation="grant") == "opinion"
 
     def _notice(self) -> None:
+        if not WORKFLOWS[self.programme].notice_days:
+            assert self.says("report") == "reported"
+            return
         assert self.says("post-notice") == "notice"
 
     def _served(self) -> None:

@@ -85,6 +85,8 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def opened(self, programme: str, state: str, sealed: bool) -> None:
         """Some way along the straight way, as far as a sealed household goes it."""
+        if state == "notice" and not WORKFLOWS[programme].notice_days:
+            state = "opinion"
         self.walk = Walk(programme, sealed)
         if programme != "temporary_small":
             self.walk.to("opinion" if sealed and state in ("notice", "reported", "granted") else state)
@@ -395,7 +397,8 @@ def test_whatever_is_said_is_done_or_refused(name: str, data: st.DataObject) -> 
     programmes = [each for each, table in WORKFLOWS.items() if name in table.by_command]
     walk = Walk(data.draw(st.sampled_from(programmes)))
     if walk.programme != "temporary_small":
-        walk.to(data.draw(st.sampled_from(("received", "opinion", "notice", "reported", "granted"))))
+        posted = ("notice",) if WORKFLOWS[walk.programme].notice_days else ()
+        walk.to(data.draw(st.sampled_from(("received", "opinion", *posted, "reported", "granted"))))
     for actor in ACTORS:
         walk.step(name, actor, assessed(walk.programme), **said.model_dump())
     assert walk.folded() == walk.case

@@ -33,7 +33,7 @@ from tests.proceedings import (
     assessed,
 )
 
-POSTED = ("dibao", "dibao_edge", "tekun", "rigid_expenditure", "temporary_expenditure")
+POSTED = ("dibao", "dibao_edge", "single_person", "tekun", "rigid_expenditure", "temporary_expenditure")
 
 
 @pytest.mark.parametrize("programme", POSTED)
@@ -56,16 +56,47 @@ def test_the_straight_way_from_application_to_confirmation(programme: str) -> No
     decision = walk.proceeding.in_force
     assert decision is not None
     assert (decision.kind, decision.rule_version, decision.decided_by) == ("grant", "rules-1", "dist-1")
-    amounts = {"dibao": 47_000, "tekun": 47_000, "temporary_expenditure": 200_000}
+    amounts = {"dibao": 47_000, "single_person": 47_000, "tekun": 47_000, "temporary_expenditure": 200_000}
     assert decision.amount_fen == amounts.get(programme, 0)
     assert decision.manual == (programme == "temporary_expenditure")
     once = programme == "temporary_expenditure"
-    pays = {"dibao": ("2026-04", None), "tekun": ("2026-04", None)}
+    pays = dict.fromkeys(("dibao", "single_person", "tekun"), ("2026-04", None))
     months = ("2026-03", "2026-03") if once else pays.get(programme, (None, None))
     assert (decision.first_month, decision.last_month) == months
     assert (decision.review_by is None) == once
     assert walk.case.state == "decided"
     assert walk.folded() == walk.case
+
+
+@pytest.mark.parametrize("programme", ["unattended_child", "orphan"])
+def test_a_childs_allowance_is_checked_by_data_and_never_posted(programme: str) -> None:
+    walk = Walk(programme).to("accepted")
+    walk.household()
+    assert walk.says("give-opinion", recommendation="grant") == "findings.missing"
+    walk.step("record-findings", findings="as_stated", statement="数据比对一致")
+    assert walk.says("give-opinion", recommendation="grant") == "opinion"
+    assert "post-notice" not in WORKFLOWS[programme].by_command
+    assert walk.says("report") == "reported"
+    clocks = {"L21"} if programme == "unattended_child" else set()
+    assert walk.owed() == clocks
+    assert walk.says("confirm", REVIEWER) == "confirm.tier"
+    assert walk.says("confirm", DISTRICT) == "granted"
+    assert walk.owed() == set()
+    assert walk.proceeding.in_force is not None
+    assert walk.proceeding.in_force.first_month == "2026-04"
+    assert not {"case.notice_posted", "referral.requested"} & set(walk.types())
+    assert walk.folded() == walk.case
+
+
+def test_what_data_leave_in_dispute_about_a_child_is_visited_first() -> None:
+    walk = Walk("unattended_child").to("accepted")
+    assert walk.owed() == {"L20"}
+    walk.household()
+    walk.step("record-findings", findings="differs", statement="父亲去向存疑")
+    assert walk.says("give-opinion", recommendation="grant") == "findings.disputed"
+    walk.step("start-investigation", investigators=INVESTIGATORS)
+    walk.step("record-findings", findings="differs", statement="邻里证明")
+    assert walk.says("give-opinion", recommendation="grant") == "opinion"
 
 
 def test_small_aid_is_paid_first_and_its_papers_follow() -> None:

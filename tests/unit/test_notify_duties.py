@@ -389,7 +389,7 @@ def test_a_changed_duty_applies_to_clocks_started_after_it() -> None:
     changed = TEXT.replace(
         "  - id: L2\n",
         """  - id: L1
-    programme: [dibao]
+    programme: [dibao, single_person]
     start: [accepted, case.accepted]
     limit: 5wd
     owner: civil-affairs

@@ -156,6 +156,16 @@ def investigated(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> 
     )
 
 
+def disputed_is_visited(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """What data leave in dispute is looked at by two people (62)."""
+    return _unless(
+        proceeding.findings != "differs" or bool(proceeding.investigators),
+        "findings.disputed",
+        "The data do not agree: visit the household before the opinion.",
+        "数据核实存在争议，请先入户调查再出具初审意见。",
+    )
+
+
 def check_not_running(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
     if proceeding.check_drafted:
         return Refusal(

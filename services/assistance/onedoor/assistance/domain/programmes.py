@@ -1,10 +1,12 @@
 """The programmes' workflows, each as one table.
 
-Sources: 57 = 民发〔2021〕57号 (dibao), 43 = 民发〔2021〕43号 (特困), 649 = 社会救助暂行办法; temporary aid by
-国发〔2014〕47号 and its detailing notices; limits Ln by the master table of limits.
+Sources: 57 = 民发〔2021〕57号 (dibao), 43 = 民发〔2021〕43号 (特困), 62 = 民发〔2019〕62号 and
+54 = 国办发〔2010〕54号 (children), 649 = 社会救助暂行办法; temporary aid by 国发〔2014〕47号 and its
+detailing notices; limits Ln by the master table of limits.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from onedoor.assistance.domain import guards, kept, said
@@ -45,7 +47,7 @@ def _accepting(*clocks: str) -> tuple[Step, ...]:
 
 
 def _investigating(meets: tuple[str, ...] = ()) -> tuple[Step, ...]:
-    """入户调查 by two, and the financial check (57 arts. 11, 15, 17, 20)."""
+    """入户调查 by two (57 arts. 11, 15, 20)."""
     return (
         Step("register-relative", OPEN - _in("supplement"), "stay", ALL,
              said.RegisterRelative, kept.RelativeRegistered),
@@ -101,12 +103,16 @@ def _publicity(clocks: tuple[str, ...], objection: tuple[str, ...]) -> tuple[Ste
 
 
 def _deciding(
-    starts: tuple[str, ...], whole: tuple[str, ...], told: tuple[str, ...], running: tuple[str, ...]
+    starts: tuple[str, ...],
+    whole: tuple[str, ...],
+    told: tuple[str, ...],
+    running: tuple[str, ...],
+    reported: tuple[str, ...] = (),
 ) -> tuple[Step, ...]:
     """Confirmation by others than the investigators, by tiers of the amount (57 art. 20)."""
     return (
         Step("report", _in("opinion"), "reported", TOWNSHIP, said.Nothing, events.CaseReported,
-             (guards.notice_served_if_due,), starts=starts),
+             (guards.notice_served_if_due,), starts=starts, meets=reported),
         Step("send-back", _in("reported"), "investigating", CONFIRMING, said.Stated,
              events.ProceedingReopened, cancels=starts),
         Step("confirm", _in("reported"), "granted", CONFIRMING, said.Amount, events.Determined,
@@ -134,10 +140,12 @@ def _leaving(runs: frozenset[State]) -> tuple[Step, ...]:
     )  # fmt: skip
 
 
-def _appealing(overturned: State | Literal["stay"], told: tuple[str, ...]) -> tuple[Step, ...]:
+def _appealing(
+    overturned: State | Literal["stay"], told: tuple[str, ...], again: tuple[str, ...] = ()
+) -> tuple[Step, ...]:
     """申诉 and 复议 (649; within 60 days), linked to the decision; and the district's own reopening.
 
-    overturned: where a grant goes whose appeal held.
+    overturned: where a grant goes whose appeal held; again: the clocks of an application begun anew.
     """
     refused = _in("refused", "ended") if overturned == "review" else _in("refused")
     return (
@@ -150,7 +158,7 @@ def _appealing(overturned: State | Literal["stay"], told: tuple[str, ...]) -> tu
              "overturned": "investigating"}), DISTRICT, said.SettleAppeal, events.AppealSettled,
              (guards.appealed, guards.not_the_decider), cancels=told),
         Step("reopen", refused | _in("withdrawn", "not_cooperating"), "received", DISTRICT,
-             said.Reopen, events.ProceedingReopened, cancels=told),
+             said.Reopen, events.ProceedingReopened, starts=again, cancels=told),
     )  # fmt: skip
 
 
@@ -262,9 +270,8 @@ def _whole(
     )
 
 
-DIBAO = Workflow(
-    "dibao",
-    (
+def _dibao(taper: bool) -> tuple[Step, ...]:
+    return (
         *_whole(
             ("L1", "L5"),
             investigate=("L1",),
@@ -273,11 +280,15 @@ DIBAO = Workflow(
             told=("L6",),
             running=("L7", "L8"),
         ),
-        *_reviewing(again=("L8",), death=("L9",), taper=True),
+        *_reviewing(again=("L8",), death=("L9",), taper=taper),
         *_appealing("review", ("L6",)),
-    ),
-    notice_days=(7, 3),
-)
+    )
+
+
+SINGLE_PERSON = Workflow("single_person", _dibao(taper=False), person=True, notice_days=(7, 3))
+"""参照单人户: dibao for one member of an edge household (57 art. 8)."""
+
+DIBAO = Workflow("dibao", _dibao(taper=True), notice_days=(7, 3))
 """公示 stands seven days, and three more after an objection (57 art. 19, CQDB art. 18)."""
 
 DIBAO_EDGE = Workflow(
@@ -312,6 +323,49 @@ RIGID = Workflow(
     per=None,
     notice_days=(7, 3),
 )
+
+UNPOSTED = _in("notice", "objection")
+
+
+def _childs(checked: tuple[str, ...], decided: tuple[str, ...]) -> tuple[Step, ...]:
+    """A child's allowance: the township compares data and visits what is disputed, nothing is posted, the
+    district confirms (62, 54).
+
+    The clocks: checked, that of the township; decided, that of the district.
+    """
+    runs = _in("granted", "review")
+    steps = (
+        *RECEIVING,
+        *_accepting(),
+        *_investigating(),
+        *_opining(),
+        *_deciding(decided, (), (), (), checked),
+        *_suspicion(runs, ()),
+        *_leaving(runs),
+        *_reviewing(),
+        *_appealing("review", (), checked),
+    )
+    return tuple(map(_by_data, steps))
+
+
+def _by_data(step: Step) -> Step:
+    """The row of a programme without notice, whose findings may come from data alone."""
+    step = replace(step, sources=step.sources - UNPOSTED)
+    match step.command:
+        case "record-findings":
+            return replace(step, sources=_in("accepted", "investigating"))
+        case "give-opinion":
+            without = [each for each in step.guards if each is not guards.checked_before_grant]
+            checks = (guards.disputed_is_visited, *without)
+            return replace(step, sources=_in("accepted", "investigating"), guards=checks)
+    return step
+
+
+UNATTENDED_CHILD = Workflow("unattended_child", _childs(("L20",), ("L21",)), person=True, opening=("L20",))
+"""事实无人抚养儿童 (62): 15 working days at the township, 15 at the district, no notice."""
+
+ORPHAN = Workflow("orphan", _childs((), ()), person=True)
+"""孤儿 (54): as de facto unattended children, without numbers for its limits."""
 
 EXPENDITURE_AID = Workflow(
     "temporary_expenditure",
@@ -367,7 +421,18 @@ SMALL_AID = Workflow(
 """小额快救: no check, no notice, within three days (L17); aid first, papers later (L19)."""
 
 WORKFLOWS: Mapping[str, Workflow] = {
-    workflow.programme: workflow for workflow in (DIBAO, DIBAO_EDGE, TEKUN, RIGID, EXPENDITURE_AID, SMALL_AID)
+    workflow.programme: workflow
+    for workflow in (
+        DIBAO,
+        DIBAO_EDGE,
+        SINGLE_PERSON,
+        TEKUN,
+        RIGID,
+        EXPENDITURE_AID,
+        SMALL_AID,
+        UNATTENDED_CHILD,
+        ORPHAN,
+    )
 }
 
 COMMANDS: Mapping[str, tuple[Step, ...]] = {

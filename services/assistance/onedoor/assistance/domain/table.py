@@ -85,7 +85,8 @@ class Step:
 @dataclass(frozen=True)
 class Workflow:
     """The steps of one programme. person: it is one person's, not the household's; per: how it is paid
-    (None: it pays nothing of its own); notice_days: 公示 in calendar days, by round (empty: none is due).
+    (None: it pays nothing of its own); notice_days: 公示 in calendar days, by round (empty: none is due);
+    opening: the clocks that the application itself starts.
     """
 
     programme: str
@@ -93,6 +94,7 @@ class Workflow:
     person: bool = False
     per: Per | None = "month"
     notice_days: tuple[int, ...] = ()
+    opening: tuple[str, ...] = ()
 
     @cached_property
     def by_command(self) -> Mapping[str, tuple[Step, ...]]:
@@ -127,6 +129,9 @@ def rows(workflow: Workflow) -> str:
         "| command | from | to | who | guards | event | clocks |",
         "|---|---|---|---|---|---|---|",
     ]
+    if workflow.opening:
+        clocks = ", ".join(f"starts {id_}" for id_ in workflow.opening)
+        lines.append(f"| apply | | received | | | `case.proceeding_opened` | {clocks} |")
     for step in workflow.steps:
         to = (
             ", ".join(f"{value}: {target}" for value, target in step.to.to.items())

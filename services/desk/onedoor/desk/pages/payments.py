@@ -17,7 +17,15 @@ from onedoor.runtime.exports import CSV, XLSX, attachment
 router = APIRouter(include_in_schema=False)
 
 RUNS, ACCOUNTS = "/v1/payments/runs", "/v1/payments/accounts"
-PROGRAMMES: Final = ("dibao", "tekun", "temporary_small", "temporary_expenditure")
+PROGRAMMES: Final = (
+    "dibao",
+    "single_person",
+    "tekun",
+    "unattended_child",
+    "orphan",
+    "temporary_small",
+    "temporary_expenditure",
+)
 """What is paid in money; assistance refuses any other."""
 WAYS: Final = ("approve", "discard")
 KINDS: Final = {"csv": CSV, "xlsx": XLSX}
