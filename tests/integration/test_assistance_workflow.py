@@ -334,6 +334,17 @@ async def test_a_file_is_seen_and_changed_only_where_the_case_is(cases: Cases, c
     assert [tuple(row) for row in rows] == [("household", "cw-1")]
 
 
+async def test_the_work_list_names_whom_its_reader_may_know_and_says_so(cases: Cases, case: Case) -> None:
+    async def listed(role: str, division: str | None) -> list[Any]:
+        async with cases.client("assistance", role, division, "reader-1") as client:
+            return [each.get("name") for each in (await client.get("/v1/cases")).json()["items"]]
+
+    assert await listed("caseworker", HERE) == ["文心兰"]
+    assert await listed("caseworker", THERE) == []
+    rows = await cases.conn.fetch("select what, subject, person from assistance.access_log")
+    assert [tuple(row) for row in rows] == [("work-list", str(case.id), "reader-1")]
+
+
 async def test_the_same_key_takes_a_step_once(cases: Cases, case: Case) -> None:
     await case.apply("dibao")
     path = f"/v1/cases/{case.id}/proceedings/{case.proceeding}/accept"

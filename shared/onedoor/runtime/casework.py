@@ -89,6 +89,13 @@ order by rank, opened_at, id limit $8
 
 _FIND = "select id, body, version from cases where id = $1"
 
+_FIRST_NAMES = """
+select distinct on (cases.id) cases.id, people.name
+from cases cross join unnest(subjects) with ordinality as listed (person_id, place)
+join people using (person_id)
+where cases.id = any($1::uuid[]) and people.name is not null order by cases.id, place
+"""
+
 _PEOPLE = "select person_id, name, birth, sex, phone from people where person_id = any($1::uuid[])"
 
 
@@ -159,6 +166,11 @@ async def listed(
 async def found(conn: Connection, case_id: UUID) -> asyncpg.Record | None:
     """One case, if the connection's clearance shows it."""
     return await conn.fetchrow(_FIND, case_id)
+
+
+async def first_names(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The name of each of these cases: of its first person whose name the connection's clearance shows."""
+    return {row["id"]: row["name"] for row in await conn.fetch(_FIRST_NAMES, ids)}
 
 
 async def people(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:

@@ -121,7 +121,9 @@ class Answered(BaseModel):
 
 
 class CaseItem(BaseModel):
-    """A line of the work list. `open_referrals` still wait for an answer."""
+    """A line of the work list. `open_referrals` still wait for an answer; `name`: of the first of its people,
+    for those who may know who they are.
+    """
 
     case_id: UUID
     state: CaseState
@@ -134,6 +136,7 @@ class CaseItem(BaseModel):
     programmes: tuple[str, ...]
     open_referrals: int
     version: int
+    name: Annotated[str | None, PERSONAL] = None
 
 
 class Person(BaseModel):
@@ -236,8 +239,9 @@ def _add_queries(router: APIRouter, service: str, roles: frozenset[str], view: t
         state: CaseState | None = None,
         worker: Annotated[str | None, Query(max_length=80)] = None,
     ) -> pages.Page[CaseItem]:
-        """The work list: the most urgent and oldest first."""
-        return await page_of(CaseItem, conn, wanted, state, worker)
+        """The work list: the most urgent and oldest first. Whose names it told is recorded."""
+        page = await page_of(CaseItem, conn, wanted, state, worker)
+        return page.model_copy(update={"items": await _named(conn, actor, page.items)})
 
     @router.get("/{case_id}", response_model=view)
     async def case(
@@ -299,6 +303,16 @@ async def page_of(
         lambda row: item.model_validate(_facts_of(row)),
         lambda row: (row["rank"], row["opened_at"].isoformat(), str(row["id"])),
     )
+
+
+async def _named(conn: Connection, actor: Actor, items: Sequence[CaseItem]) -> list[CaseItem]:
+    """The lines with their names, where the actor may know them."""
+    if may(actor, "person.read") is None:
+        return list(items)
+    names = await casework.first_names(conn, [item.case_id for item in items])
+    if names:
+        await note_view(conn, actor, "work-list", " ".join(map(str, names)), "casework")
+    return [item.model_copy(update={"name": names.get(item.case_id)}) for item in items]
 
 
 async def read(

@@ -130,8 +130,8 @@ def rows(workflow: Workflow) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     if workflow.opening:
-        clocks = ", ".join(f"starts {id_}" for id_ in workflow.opening)
-        lines.append(f"| apply | | received | | | `case.proceeding_opened` | {clocks} |")
+        opens = ", ".join(f"starts {id_}" for id_ in workflow.opening)
+        lines.append(f"| apply | | received | | | `case.proceeding_opened` | {opens} |")
     for step in workflow.steps:
         to = (
             ", ".join(f"{value}: {target}" for value, target in step.to.to.items())
