@@ -71,7 +71,9 @@ async def test_a_caseworker_works_a_case_to_its_end(cases: Cases) -> None:
 
         shown = await worker.get(f"/v1/cases/{case}", params={"purpose": "home visit"})
         assert [each["name"] for each in shown.json()["subjects"]] == [None, "文心兰"], "no child's name here"
-        seen = await cases.conn.fetchrow("select person, purpose from assistance.access_log where what = 'case'")
+        seen = await cases.conn.fetchrow(
+            "select person, purpose from assistance.access_log where what = 'case'"
+        )
         assert seen is not None
         assert tuple(seen) == ("cw-1", "home visit")
 

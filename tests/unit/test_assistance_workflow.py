@@ -683,6 +683,8 @@ def test_a_grant_is_reviewed_by_the_kind_of_its_household(stable: bool, review: 
     assert decision is not None
     assert decision.review_by is not None
     assert decision.review_by.isoformat()[:10] == review
+    (told,) = [event for event in walk.events if isinstance(event, events.Determined)]
+    assert told.unstable is not stable
 
 
 def test_taper_lasts_six_months_at_most_and_is_entered_by_a_person() -> None:

@@ -384,6 +384,14 @@ def test_any_order_of_all_topics_gives_the_same_clocks() -> None:
     assert all(picture == pictures[0] for picture in pictures)
 
 
+@pytest.mark.parametrize(("unstable", "limit"), [(False, "12mo"), (True, "6mo")])
+def test_a_household_able_to_work_is_looked_at_again_in_half_the_time(unstable: bool, limit: str) -> None:
+    notify = Notify()
+    told = determined(FRIDAY, "grant", per="month", amount_fen=60000, unstable=unstable)
+    notify.read(told, FRIDAY)
+    assert notify.clock("L8", DIBAO).limit == limit
+
+
 def test_a_changed_duty_applies_to_clocks_started_after_it() -> None:
     """The old version goes on to its last day; each clock names the version that it runs under."""
     changed = TEXT.replace(

@@ -138,7 +138,7 @@ class Determined(ProceedingEvent):
 
     amount_fen: per month or once, 0 where the programme pays nothing; months as `2026-06`, `last_month` None:
     until further notice; rule_version: of the rules that computed it; reason: a code; review_by: when it is
-    looked at again (L8).
+    looked at again (L8); unstable: a member is able to work, so that this is sooner.
     """
 
     type = "case.determined"
@@ -154,6 +154,7 @@ class Determined(ProceedingEvent):
     manual: bool = False
     appeal_until: AwareDatetime | None = None
     review_by: AwareDatetime | None = None
+    unstable: bool = False
 
 
 class RefusalTold(ProceedingEvent):

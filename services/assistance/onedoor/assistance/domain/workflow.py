@@ -437,7 +437,9 @@ def _determined(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
     if not granting:
         return facts
     if workflow.per != "once":
-        kind = approval.packaged().reviews["stable" if found is not None and found.stable else "unstable"]
+        stable = found is not None and found.stable
+        kind = approval.packaged().reviews["stable" if stable else "unstable"]
+        facts["unstable"] = not stable
         facts["review_by"] = due(asked.context.now, Limit(kind.months, Unit.MONTHS)).due_at
     if workflow.per is None:
         return facts
