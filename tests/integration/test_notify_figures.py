@@ -126,9 +126,23 @@ async def test_a_period_ends_with_the_last_midnight_of_its_last_day(bench: Bench
     """R4's acknowledgement is due at 24:00 of Monday the 21st."""
     await bench.read(*(application(planned(), application_id=uuid4(), chain_id=uuid4()) for _ in range(5)))
     await sweep_all(bench.app.unit, FRIDAY + 9 * DAY)
-    for period, count in (("from=2026-09-21&to=2026-09-22", 5), ("from=2026-09-22&to=2026-09-23", None)):
-        told = (await bench.ask("GET", f"/v1/figures/timeliness?{period}&by=month")).json()
-        assert [(row["month"], row["overdue"]) for row in told["rows"]] == ([("2026-09", 5)] if count else [])
+    for period, count in (("from=2026-09-21&to=2026-09-22", 5), ("from=2026-09-22&to=2026-09-23", 0)):
+        behind = (await bench.ask("GET", f"/v1/figures/clocks?{period}")).json()["items"]
+        assert len(behind) == count
+
+
+async def test_no_other_way_leads_to_a_small_group(bench: Bench) -> None:
+    """Each would give what the sum of all without the others is: parts of months, filters, two groupings."""
+    for query, field in (
+        ("from=2026-09-01&to=2026-09-22", "from"),
+        (f"{PERIOD}&department=education", "department"),
+        (f"{PERIOD}&by=duty&area=500112015", "area"),
+        (f"{PERIOD}&by=duty&by=department", "by"),
+    ):
+        answer = await bench.ask("GET", f"/v1/figures/timeliness?{query}", "leader")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    both = await bench.ask("GET", f"/v1/figures/timeliness?{PERIOD}&by=duty&by=month", "leader")
+    assert both.status_code == 200
 
 
 async def test_a_chains_journey(bench: Bench) -> None:
@@ -164,12 +178,17 @@ async def test_the_month_and_the_meeting(bench: Bench) -> None:
 
 async def test_an_office_that_touches_nothing_holds_it_all_the_same(bench: Bench) -> None:
     """Nothing changes hands in October: the referral of September lies there all month."""
-    await bench.read(application(planned()))
-    bench.clock.at = FRIDAY + 60 * DAY
-    await sweep_all(bench.app.unit, bench.clock.at)
-    month = (await bench.ask("GET", "/v1/figures/assessment?month=2026-10", "leader")).json()
-    (education,) = (u for u in month["units"] if u["timeliness"]["department"] == "education")
-    assert (education["held"], education["minutes"]) == (1, 18 * 7 * 60)
+    for count, minutes in ((4, None), (5, 5 * 18 * 7 * 60)):
+        of = [uuid4() for _ in range(count if minutes is None else 1)]
+        await bench.read(
+            *(application(planned(), application_id=id_, chain_id=id_, at=FRIDAY) for id_ in of), at=FRIDAY
+        )
+        bench.clock.at = FRIDAY + 60 * DAY
+        await sweep_all(bench.app.unit, bench.clock.at)
+        month = (await bench.ask("GET", "/v1/figures/assessment?month=2026-10", "leader")).json()
+        (education,) = (u for u in month["units"] if u["timeliness"]["department"] == "education")
+        held = None if minutes is None else count
+        assert (education["held"], education["minutes"]) == (held, minutes), "of few it is hidden"
 
 
 async def test_a_units_month_is_what_it_was_on_the_day_that_is_asked_for(bench: Bench) -> None:

@@ -16,7 +16,8 @@ from onedoor.notify.domain.clock import Clock
 from onedoor.notify.figures.assessment import Overdue, agenda, assess, returns
 from onedoor.notify.figures.holdings import hand_overs, holdings, journey
 from onedoor.notify.figures.passes import Pass
-from onedoor.notify.figures.timeliness import Key, Tally, hidden, tally, verdict
+from onedoor.notify.figures.published import Shown, hidden, published
+from onedoor.notify.figures.timeliness import Key, Tally, tally, verdict
 
 FRIDAY = moment("2026-09-18T10:00")
 DAY = timedelta(days=1)
@@ -147,6 +148,62 @@ def test_one_small_group_takes_the_next_with_it() -> None:
     assert hidden(groups) == {Key(area="a"), Key(area="b")}
     assert hidden(groups | {Key(area="d"): Tally(1)}) == {Key(area="a"), Key(area="d")}
     assert hidden({Key(area="b"): Tally(5)}) == frozenset()
+
+
+def test_small_groups_that_are_few_together_take_a_bigger_one_with_them() -> None:
+    """The sum without what is shown would be three clocks of two villages."""
+    groups = {Key(area="a"): Tally(1), Key(area="b"): Tally(0, 2), Key(area="c"): Tally(20)}
+    assert hidden(groups) == set(groups)
+    assert hidden(groups | {Key(area="d"): Tally(7)}) == {Key(area=name) for name in "abd"}
+
+
+MONTHS = ("2026-01", "2026-02", "2026-03")
+COUNTS = st.dictionaries(
+    st.tuples(st.sampled_from("abcd"), st.sampled_from(MONTHS)),
+    st.tuples(st.integers(0, 9), st.integers(0, 3)).filter(any),
+    min_size=1,
+)
+
+
+@given(COUNTS)
+@settings(max_examples=300, deadline=None)
+def test_no_hidden_number_can_be_subtracted_from_any_others(
+    counts: dict[tuple[str, str], tuple[int, int]],
+) -> None:
+    """Whatever two periods are subtracted, nothing is left of what is hidden, nor of a sum of few."""
+    found = {Key(area=area, month=month): Tally(*n) for (area, month), n in counts.items()}
+    spans = [MONTHS[i:j] for i in range(len(MONTHS)) for j in range(i + 1, len(MONTHS) + 1)]
+    by_area, total = {}, {}
+    for span in spans:
+        part = {key: tally for key, tally in found.items() if key.month in span}
+        by_area[span], total[span] = published(part, ["area"])
+    for key, cell in found.items():
+        assert key.month is not None
+        alone = by_area[(key.month,)][Key(area=key.area)]
+        for longer, shorter in (
+            (a, b) for a in spans for b in spans if {*a} - {*b} == {key.month} > {*b} - {*a}
+        ):
+            left = by_area[longer][Key(area=key.area)].tally.total
+            left -= by_area[shorter].get(Key(area=key.area), Shown()).tally.total
+            assert left == (0 if alone.hidden else cell.total)
+        if cell.total < 5:
+            assert alone.hidden
+    for month in MONTHS:
+        rows = by_area[(month,)].values()
+        rest = total[(month,)].tally.total - sum(row.tally.total for row in rows)
+        if total[(month,)].hidden:
+            assert all(row.hidden for row in rows)
+        else:
+            assert rest == 0 or (rest >= 5 and sum(row.hidden for row in rows) > 1)
+
+
+def test_a_sum_of_months_names_those_that_it_leaves_out() -> None:
+    found = {Key(area="a", month="2026-01"): Tally(6), Key(area="a", month="2026-02"): Tally(2)}
+    rows, total = published(found, ["area"])
+    assert rows == {Key(area="a"): Shown(Tally(6), ("2026-02",))}
+    assert total == Shown(Tally(6), ("2026-02",))
+    course, _ = published(found, ["month"])
+    assert course[Key(month="2026-02")].hidden
 
 
 def test_a_units_month_counts_only_the_minutes_within_it() -> None:

@@ -122,10 +122,12 @@ WHY: Final = ("stuck", "returned", "complex")
 
 
 def _unit(desk: Desk, unit: Mapping[str, Any]) -> list[object]:
+    owed = [_name(desk, "department", unit["timeliness"]), *_numbers(desk, unit["timeliness"])]
+    if unit["held"] is None:
+        return [*owed, desk.words("hidden"), None, None, None]
     middle = unit["median_minutes"]
     return [
-        _name(desk, "department", unit["timeliness"]),
-        *_numbers(desk, unit["timeliness"]),
+        *owed,
         unit["held"],
         round(unit["minutes"]),
         None if middle is None else round(middle),

@@ -3,9 +3,9 @@
 Sums count everybody's clocks, children's too, and name nobody; what names a chain is read as the asker.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -17,8 +17,9 @@ from onedoor.notify.domain import duties
 from onedoor.notify.domain.clock import last_moment
 from onedoor.notify.figures import assessment, queries
 from onedoor.notify.figures.holdings import Journey, journey
+from onedoor.notify.figures.published import SMALLEST, Shown, key_text, published
 from onedoor.notify.figures.queries import Wanted
-from onedoor.notify.figures.timeliness import By, Key, Tally, hidden, key_text, tally
+from onedoor.notify.figures.timeliness import By, Key, Tally, tally
 from onedoor.runtime import pages
 from onedoor.runtime.app import App
 from onedoor.runtime.http import Reading, allow, counting, not_found
@@ -48,13 +49,17 @@ Month = Annotated[str, Query(pattern=r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$", descrip
 
 
 class Row(BaseModel):
-    """One group. What is `hidden` for being small has no numbers; `share`: met in time of all, 0 to 1."""
+    """One group. What is `hidden` for being small has no numbers; `share`: met in time of all, 0 to 1.
+
+    without: the months whose numbers are hidden and not in the sum, YYYY-MM.
+    """
 
     department: str | None = None
     duty: str | None = None
     area: str | None = None
     month: str | None = None
     hidden: bool = False
+    without: list[str] = []
     met: int | None = None
     late: int | None = None
     overdue: int | None = None
@@ -109,13 +114,13 @@ class JourneyView(BaseModel):
 
 
 class UnitLine(BaseModel):
-    """A unit's month. Where few clocks fell due their numbers are hidden; what it held is not."""
+    """A unit's month. Where few clocks fell due, their numbers are hidden; where it held little, how long."""
 
     timeliness: Row
-    held: int
-    minutes: float
+    held: int | None
+    minutes: float | None
     median_minutes: float | None
-    returned: int
+    returned: int | None
 
 
 class Assessment(BaseModel):
@@ -152,25 +157,36 @@ async def timeliness(
     actor: Counter,
     from_: From,
     to: To,
-    by: Annotated[list[By], Query(description="what to group by")] = ["department"],  # noqa: B006
-    department: Department = None,
-    duty: Duty = None,
-    area: Area = None,
+    by: Annotated[
+        list[By], Query(description="what to group by: department, duty or area, month, or one with month")
+    ] = ["department"],  # noqa: B006
     as_of: AsOf = None,
 ) -> Timeliness:
-    """Met in time ÷ (met + late + open and overdue), of the duties that fell due in the period.
+    """Met in time ÷ (met + late + open and overdue), of the duties that fell due in these whole months.
 
-    Paused clocks, entries made late and times to be kept are left out; groups under five are hidden.
+    Paused clocks, entries made late and times to be kept are left out; groups under five are hidden, with
+    what would give them away (`figures/published.py` has the rule).
     """
     app: App = request.app.state.onedoor
-    wanted = Wanted(*_period(from_, to), department, duty, area)
+    start, end = _period(from_, to)
+    groups = {*by} - {"month"}
+    if faults := _faults(request, from_, to, groups):
+        raise invalid(faults)
     async with counting(app) as conn:
-        found = await _counted(conn, wanted, by, as_of)
-    small = hidden(found)
-    rows = [_row(key, found[key], key in small) for key in sorted(found, key=key_text)]
-    everything = sum(found.values(), Tally())
-    total = _row(Key(), everything, hide=bool(hidden({Key(): everything})))
-    return Timeliness(as_of=as_of or app.clock.now(), rows=rows, total=total)
+        found = await _counted(conn, Wanted(start, end), [*groups, "month"], as_of)
+    rows, total = published(found, by)
+    return Timeliness(
+        as_of=as_of or app.clock.now(),
+        rows=[_row(key, rows[key]) for key in sorted(rows, key=key_text)],
+        total=_row(Key(), total),
+    )
+
+
+def _faults(request: Request, first: date, after: date, groups: Collection[By]) -> list[FieldProblem]:
+    """What would be another way to a hidden number. A filter is refused: let by, it would seem to hold."""
+    filters = [_no_filter(name) for name in ("department", "duty", "area") if name in request.query_params]
+    parts = [_NO_MONTH] if first.day != 1 or after.day != 1 else []
+    return [*filters, *parts, *([_CROSSED] if len(groups) > 1 else [])]
 
 
 async def _counted(
@@ -241,16 +257,19 @@ async def month_of_units(request: Request, actor: Counter, month: Month, as_of: 
     start, end = _month(month)
     at = as_of or app.clock.now()
     async with counting(app) as conn:
-        found = await _counted(conn, Wanted(start, end), ["department"], as_of)
+        found = await _counted(conn, Wanted(start, end), ["department", "month"], as_of)
         passes = await queries.passes_between(conn, start, min(end, at))
+    rows, _ = published(found, ["department"])
     tallies = {key.department: counts for key, counts in found.items() if key.department}
-    small = {key.department for key in hidden(found)}
     units = assessment.assess(passes, tallies, start, min(end, at))
-    return Assessment(month=month, as_of=at, units=[_unit(unit, small) for unit in units])
+    return Assessment(month=month, as_of=at, units=[_unit(unit, rows) for unit in units])
 
 
-def _unit(unit: assessment.UnitMonth, small: Iterable[str | None]) -> UnitLine:
-    row = _row(Key(department=unit.department), unit.tally, unit.department in small)
+def _unit(unit: assessment.UnitMonth, rows: Mapping[Key, Shown]) -> UnitLine:
+    key = Key(department=unit.department)
+    row = _row(key, rows.get(key, Shown()))
+    if 0 < unit.held < SMALLEST:
+        return UnitLine(timeliness=row, held=None, minutes=None, median_minutes=None, returned=None)
     names = ("held", "minutes", "median_minutes", "returned")
     return UnitLine.model_validate({"timeliness": row, **{name: getattr(unit, name) for name in names}})
 
@@ -279,10 +298,11 @@ async def _agenda(conn: Connection, now: datetime) -> list[assessment.Item]:
     return assessment.agenda(passes, late, lambda due: duties.due_at(last_moment(due), STUCK) <= now)
 
 
-def _row(key: Key, counts: Tally, hide: bool) -> Row:
-    named = key._asdict()
-    if hide:
+def _row(key: Key, shown: Shown) -> Row:
+    named: dict[str, Any] = {**key._asdict(), "without": list(shown.without)}
+    if shown.hidden:
         return Row(**named, hidden=True)
+    counts = shown.tally
     return Row(**named, met=counts.met, late=counts.late, overdue=counts.overdue, share=counts.share)
 
 
@@ -305,6 +325,32 @@ _NO_PERIOD = FieldProblem(
     problem_zh="应晚于起始日期，且相距不超过五年",
     remedy_zh="请填写统计末日的次日",
 )
+_NO_MONTH = FieldProblem(
+    field="from",
+    problem="is not the first day of a month, or `to` is not",
+    remedy="give whole months: the first day of one, and of the month after the last",
+    problem_zh="须按整月统计",
+    remedy_zh="起始日期与截止日期均请填写某月一日",
+)
+_CROSSED = FieldProblem(
+    field="by",
+    problem="crosses two groupings, which would give small groups away",
+    remedy="group by department, duty or area, alone or with month",
+    problem_zh="不能同时按两种方式分组，否则会泄露人数过少的组",
+    remedy_zh="请按部门、时限或区域之一分组，可另加按月",
+)
+
+
+def _no_filter(name: str) -> FieldProblem:
+    return FieldProblem(
+        field=name,
+        problem="cannot be filtered by, since that would give small groups away",
+        remedy=f"group by {name} and read its row; the clocks themselves are at /v1/figures/clocks",
+        problem_zh="不能按此筛选，否则会泄露人数过少的组",
+        remedy_zh="请按此分组后查看相应行；逐条时限见 /v1/figures/clocks",
+    )
+
+
 _NO_OFFSET = FieldProblem(
     field="as_of",
     problem="has no offset",

@@ -12,9 +12,6 @@ from onedoor.notify.domain.clock import Clock, last_moment
 Verdict = Literal["met", "late", "overdue"]
 By = Literal["department", "duty", "area", "month"]
 
-SMALLEST = 5
-"""A group of fewer clocks than this is hidden: in a village its people would be known."""
-
 VERDICTS: Mapping[str, Verdict] = {"met": "met", "met_late": "late", "breached": "overdue"}
 """What counts, by a clock's state. What is paused, cancelled or not yet due does not."""
 
@@ -79,18 +76,3 @@ def tally(clocks: Iterable[Clock], by: Sequence[By]) -> dict[Key, Tally]:
         if (counts := verdict(clock)) is not None:
             found[key_of(clock, by)] += Tally(**{counts: 1})
     return dict(found)
-
-
-def hidden(tallies: Mapping[Key, Tally]) -> frozenset[Key]:
-    """The groups that may not be shown: the small ones, and where that is one only, the next smallest too,
-    since the sum would give it away."""
-    by_size = sorted(tallies, key=lambda key: (tallies[key].total, key_text(key)))
-    small = [key for key in by_size if tallies[key].total < SMALLEST]
-    if len(small) == 1 and len(by_size) > 1:
-        small = by_size[:2]
-    return frozenset(small)
-
-
-def key_text(key: Key) -> tuple[str, ...]:
-    """A key in an order that does not mind what is absent."""
-    return tuple(part or "" for part in key)
