@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from onedoor.contracts.core import Context, Envelope, Refusal
+from onedoor.contracts.events.intake import UnitSuspected
 from onedoor.contracts.events.notify import ClockBreached, ClockRescheduled
 from onedoor.contracts.referral_rules import RULES, directory
 from onedoor.notify.domain.clock import OPEN, PauseClock, ResumeClock, clock_id
@@ -36,7 +37,7 @@ from onedoor.notify.domain.referral import (
 )
 from onedoor.notify.figures.holdings import holdings
 from onedoor.notify.figures.passes import Pass, pass_of
-from tests.notify import ANYONE, FRIDAY, Notify, application, of_plan, planned, withdrawn
+from tests.notify import ANYONE, APPLICATION, CHAIN, FRIDAY, Notify, application, of_plan, planned, withdrawn
 
 NO_TIME = timedelta()
 HOLDING = ("sent", "acknowledged", "acted", "extended", "reopened")
@@ -57,6 +58,7 @@ class Matter(RuleBasedStateMachine):
     @initialize(critical=st.booleans())
     def begins(self, critical: bool) -> None:
         self.now = FRIDAY
+        self.suspected = set[str]()
         self.rule, self.to = ("R1", "public-security") if critical else ("R3", "public-security")
         self.notify = Notify()
         urgency = "critical" if critical else "ordinary"
@@ -116,6 +118,19 @@ class Matter(RuleBasedStateMachine):
     def withdrawn(self, really: bool) -> None:
         if really:
             self.notify.read(withdrawn(self.now), self.now)
+
+    @rule(really=st.sampled_from([True, False, False, False]), unit=st.sampled_from(UNITS))
+    def a_unit_turns_out_to_be_suspected(self, really: bool, unit: str) -> None:
+        if really:
+            self.suspected.add(unit)
+            of = {"application_id": APPLICATION, "chain_id": CHAIN, "department": unit}
+            self.notify.read(UnitSuspected.model_validate(of), self.now)
+
+    @invariant()
+    def no_suspected_unit_has_it(self) -> None:
+        """What it has answered is over; reopened, it would be its own again, so that nobody reopens it."""
+        held = {r.wanted.to for r in self.known().values() if r.wanted and (r.state in HOLDING or r.held)}
+        assert not held & self.suspected
 
     @rule()
     def told_again(self) -> None:

@@ -82,6 +82,7 @@ class Entry(BaseModel):
     returned_at: datetime | None = None
     returns: int = 0
     replaced: bool = False
+    diverted: bool = False
 
 
 class Withdrawal(BaseModel):
@@ -433,7 +434,13 @@ def _suspect(ledger: Ledger, command: Suspect) -> Sequence[Event]:
 
 
 def _admitted(ledger: Ledger, command: OfApplication, asked: Asked) -> Sequence[Event]:
-    asked = ledger.unsuspected(asked)
+    first, asked = asked, ledger.unsuspected(asked)
+    had = ledger.entries.get(first.referral_id)
+    if had is not None and had.diverted:
+        if had.replaced:
+            return ()  # another unit had it before anybody was suspected
+        if asked.wanted.service is not None or asked.wanted.to == first.wanted.to:
+            asked = asked.model_copy(update={"origin": first.referral_id})
     known, wanted = ledger.entries.get(asked.referral_id), asked.wanted
     if not _news(known, wanted):
         if known is None or not _says_more(known, wanted):
@@ -602,6 +609,9 @@ def _changes(ledger: Ledger, event: LedgerEvent) -> Mapping[str, Any]:
             return {"plans": (*ledger.plans, event.planned_at), "guarded": event.guarded}
         case UnitNoted():
             return {"suspected": (*ledger.suspected, event.unit)}
+        case ReferralDiverted():
+            taken = ledger.entries[event.referral_id].model_copy(update={"diverted": True})
+            return {"entries": ledger.entries | {event.referral_id: taken}}
         case ReferralAdmitted():
             aside = tuple(
                 asked for asked in ledger.aside if ledger.unsuspected(asked).referral_id != event.referral_id

@@ -122,7 +122,7 @@ class Referral(BaseModel):
 
     since: when the receiver got it (last); acknowledged, acted, extended: whether that has happened since;
     extension: asked for and not decided; handed_on: after a return another referral stands in its place;
-    released: that one's receiver has taken over.
+    released: that one's receiver has taken over; barred: it is not reopened there.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -143,6 +143,7 @@ class Referral(BaseModel):
     extension: AskedExtension | None = None
     handed_on: bool = False
     released: bool = False
+    barred: bool = False
 
     @property
     def critical(self) -> bool:
@@ -439,6 +440,12 @@ class ReferralTakenOver(KeptHere):
     type = "referral.taken_over"
 
 
+class ReferralBarred(KeptHere):
+    """Its receiver gets it no more."""
+
+    type = "referral.barred"
+
+
 class ReferralDueNoted(KeptHere):
     """It is due at another moment, since its clock stood still."""
 
@@ -454,6 +461,7 @@ INTERNAL: tuple[type[Event], ...] = (
     ReferralHandedOn,
     ReferralTookOver,
     ReferralTakenOver,
+    ReferralBarred,
     ReferralDueNoted,
 )
 
@@ -568,16 +576,20 @@ def _release(referral: Referral, command: Release) -> Decided:
 
 
 def _divert(referral: Referral, command: Divert, context: Context) -> Sequence[Event]:
-    """Its clocks go on from when it was first asked for; what is answered is over."""
+    """Its clocks go on from when it was first asked for. What is answered is over and not reopened there, and
+    in place of what was handed on another one stands already.
+    """
     wanted = referral.wanted
-    if wanted is None or referral.state not in FOLLOWS[Revoke]:
+    if wanted is None or referral.state == "revoked":
         return ()
+    if referral.state not in FOLLOWS[Revoke]:
+        return () if referral.barred else (ReferralBarred(**_kept(referral)),)
+    revoked = ReferralRevoked(**identity(referral), reason=ONE_LEVEL_UP, revoked_at=context.now)
+    if referral.handed_on:
+        return (revoked,)
     moved = {"to": command.to, "to_division": command.to_division, "dated": False, "replaces": None}
     onward = {"wanted": wanted.model_copy(update=moved), "at": context.now, "diverted": True}
-    return (
-        ReferralRevoked(**identity(referral), reason=ONE_LEVEL_UP, revoked_at=context.now),
-        ReferralSentOn(**_whole(referral), **onward),
-    )
+    return (revoked, ReferralSentOn(**_whole(referral), **onward))
 
 
 def _refused(referral: Referral, command: ByPerson, context: Context) -> Refusal | None:
@@ -662,6 +674,12 @@ def _not_yet(referral: Referral, command: ByPerson, context: Context) -> Refusal
             )
         case Reopen() if referral.handed_on:
             return _HANDED_ON
+        case Reopen() if referral.barred:
+            return Refusal(
+                "referral.barred",
+                "It goes on at another unit: ask for it anew, and it goes to whoever sees to it now.",
+                "该事项不再由原单位办理，请重新发起转介，由现承办单位办理。",
+            )
         case Act() | Answer() if not referral.acknowledged:
             return Refusal(
                 "referral.not_acknowledged",
@@ -1026,6 +1044,8 @@ def _changes(referral: Referral, event: Event) -> Mapping[str, Any]:
         case ReferralExtended():
             longer = {"extended": True, "extension": None, "due_finish": event.due_finish}
             return {"state": "extended"} | longer
+        case ReferralBarred():
+            return {"barred": True}
         case ReferralDueNoted():
             return {"due_finish": event.due_finish}
         case ReferralAnswered():
