@@ -1,7 +1,8 @@
 """notify's own tables: clocks and referrals (they are the folded states), and the words that never travel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -66,12 +67,28 @@ _CLOCK_COLUMNS: Mapping[str, str] = {
     "version": "integer",
     "classification": "text",
 }
-_LISTS = ("pauses", "recounts")
-_SAME = tuple(name for name in _CLOCK_COLUMNS if name in Clock.model_fields and name not in _LISTS)
 _PAUSES = TypeAdapter(tuple[Standstill, ...])
 _RECOUNTS = TypeAdapter(tuple[Recount, ...])
+_NONE = "[]"
+
+_COLUMNS_OF = {"clock_id": ("id",), "end": ("ending", "ended_at", "end_reason")}
+"""Where a field of the state is not the column of its name."""
+_ALWAYS = {"id", "version", "classification"}
 
 _SAVE_CLOCKS = _upsert("clocks", _CLOCK_COLUMNS)
+
+
+@cache
+def _update_clocks(columns: tuple[str, ...]) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    arrays = ", ".join(f"${i}::{_CLOCK_COLUMNS[name]}[]" for i, name in enumerate(columns, 1))
+    sets = ", ".join(f'"{name}" = new."{name}"' for name in columns if name != "id")
+    return (
+        f"update clocks set {sets} from unnest({arrays}) as new ({names}) "  # noqa: S608 - own names
+        "where clocks.id = new.id"
+    )
+
+
 _LOAD_CLOCKS = "select * from clocks where id = any($1::uuid[]) order by id for update"
 # An array made once, so that the scan stays the index's whatever the planner believes of the small table.
 _NOT_STUCK = "id <> all (array(select stuck.id from stuck join clocks using (id, version)))"
@@ -91,33 +108,43 @@ select next_at from clocks where next_at is not null and {_NOT_STUCK} order by n
 _WAKE = "select pg_notify($1, $2)"
 
 
-def _clock_row(saved: Saved) -> tuple[Any, ...]:
-    clock: Any = saved.state
-    end = clock.end
-    other = {
-        "id": saved.id,
-        "pauses": _PAUSES.dump_json(clock.pauses).decode() if clock.pauses else "[]",
-        "recounts": _RECOUNTS.dump_json(clock.recounts).decode() if clock.recounts else "[]",
-        "ending": end and end.ending,
-        "ended_at": end and end.at,
-        "end_reason": end and end.reason,
-        "version": saved.version,
-        "classification": saved.classification,
-    }
-    return tuple(other[name] if name in other else getattr(clock, name) for name in _CLOCK_COLUMNS)
+_OTHER: Mapping[str, Callable[[Saved, Any], Any]] = {
+    "id": lambda saved, _: saved.id,
+    "pauses": lambda _, clock: _PAUSES.dump_json(clock.pauses).decode() if clock.pauses else _NONE,
+    "recounts": lambda _, clock: _RECOUNTS.dump_json(clock.recounts).decode() if clock.recounts else _NONE,
+    "ending": lambda _, clock: clock.end and clock.end.ending,
+    "ended_at": lambda _, clock: clock.end and clock.end.at,
+    "end_reason": lambda _, clock: clock.end and clock.end.reason,
+    "version": lambda saved, _: saved.version,
+    "classification": lambda saved, _: saved.classification,
+}
+"""Columns that are not a field of the state as it is."""
+
+
+def _column(name: str, rows: Sequence[Saved]) -> list[Any]:
+    if other := _OTHER.get(name):
+        return [other(row, row.state) for row in rows]
+    return [getattr(row.state, name) for row in rows]
+
+
+def _changed(rows: Sequence[Saved]) -> tuple[str, ...]:
+    """The columns that events have changed in any of these clocks since they were read."""
+    fields = set().union(*(row.state.model_fields_set for row in rows))
+    columns = _ALWAYS.union(*(_COLUMNS_OF.get(field, (field,)) for field in fields))
+    return tuple(name for name in _CLOCK_COLUMNS if name in columns)
 
 
 def clock_of(row: asyncpg.Record) -> Clock:
-    """The state that a row of `clocks` is."""
-    end = None
+    """The state that a row of `clocks` is. Its `model_fields_set` is what events will change from here on."""
+    values: dict[str, Any] = dict(row)
+    values["clock_id"] = row["id"]
+    values["pauses"] = _PAUSES.validate_json(row["pauses"]) if row["pauses"] != _NONE else ()
+    values["recounts"] = _RECOUNTS.validate_json(row["recounts"]) if row["recounts"] != _NONE else ()
     if row["ending"] is not None:
-        end = End(ending=row["ending"], at=row["ended_at"], reason=row["end_reason"])
-    same = {name: row[name] for name in _SAME}
-    lists = {
-        "pauses": _PAUSES.validate_json(row["pauses"]),
-        "recounts": _RECOUNTS.validate_json(row["recounts"]),
-    }
-    return Clock(**same, **lists, clock_id=row["id"], end=end)
+        values["end"] = End(ending=row["ending"], at=row["ended_at"], reason=row["end_reason"])
+    clock = Clock(**values)
+    clock.model_fields_set.clear()
+    return clock
 
 
 class ClockStore:
@@ -128,8 +155,14 @@ class ClockStore:
         return {row["id"]: (clock_of(row), row["version"]) for row in rows}
 
     async def save(self, conn: Connection, rows: Sequence[Saved]) -> None:
-        columns = zip(*map(_clock_row, rows), strict=True)
-        await conn.execute(_SAVE_CLOCKS, *map(list, columns))
+        """A new clock as a whole, of one that was there what has changed."""
+        new = [row for row in rows if row.previous == 0]
+        known = [row for row in rows if row.previous > 0]
+        if new:
+            await conn.execute(_SAVE_CLOCKS, *(_column(name, new) for name in _CLOCK_COLUMNS))
+        if known:
+            columns = _changed(known)
+            await conn.execute(_update_clocks(columns), *(_column(name, known) for name in columns))
         moments = [row.state.next_at for row in rows if isinstance(row.state, Clock) and row.state.next_at]
         if moments:
             await conn.execute(_WAKE, SWEEP_CHANNEL, min(moments).isoformat())
