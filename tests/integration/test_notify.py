@@ -297,6 +297,13 @@ async def test_pausing_and_explaining_a_clock(bench: Bench) -> None:
     assert (await bench.ask("POST", f"{path}/pause", "department", "education")).status_code == 403
     bare = await bench.ask("POST", f"{path}/pause", **head)
     assert (bare.status_code, bare.json()["errors"][0]["field"]) == (422, "reason")
+    before = (await bench.ask("GET", path, **head)).json()
+    for until in ("2026-09-17T09:00", "2026-11-01"):
+        body = {"reason": "court", "until": until}
+        refused = await bench.ask("POST", f"{path}/pause", **head, body=body)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "until")
+        assert refused.json()["errors"][0]["remedy"]
+    assert (await bench.ask("GET", path, **head)).json() == before
     bench.clock.at = moment("2026-09-21T09:00")
     paused = await bench.ask("POST", f"{path}/pause", **head, body={"reason": "等待法院裁定"})
     assert paused.json()["state"] == "paused", paused.text
@@ -461,6 +468,8 @@ async def test_what_comes_too_late_is_a_problem_and_changes_nothing(bench: Bench
     await bench.ask("POST", f"{R4_PATH}/close", **town)
     late = await bench.ask("POST", f"{R4_PATH}/answer", **school, body={"feedback": "再次反馈"})
     assert (late.status_code, late.json()["code"]) == (409, "referral.state")
+    assert "state is closed" in late.json()["detail"]
+    assert "重新办理" in late.json()["detail_zh"]
     view = (await bench.ask("GET", R4_PATH, **school)).json()
     assert view["state"] == "closed"
     assert [note["kind"] for note in view["notes"]] == ["feedback"], "nothing of it was kept"

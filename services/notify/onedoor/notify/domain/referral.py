@@ -601,10 +601,16 @@ def _refused(referral: Referral, command: ByPerson, context: Context) -> Refusal
     if referral.state in FOLLOWS[kind] or (referral.held and kind in HELD_TAKES):
         return _not_yet(referral, command, context)
     verb, verb_zh = VERBS[kind]
+    ended = kind in RECEIVERS and referral.state in ("verified", "closed")
+    then, then_zh = (
+        ("ask the sender to reopen it", "如需补充，请联系转出方重新办理")
+        if ended
+        else ("read it again to see what happened", "请刷新查看最新状态")
+    )
     return Refusal(
         "referral.state",
-        f"A referral that is {referral.state} cannot be {verb}; read it again to see what happened.",
-        f"该转介{STATES_ZH[referral.state]}，不能{verb_zh}；请刷新查看最新状态。",
+        f"A referral whose state is {referral.state} cannot be {verb}; {then}.",
+        f"该转介{STATES_ZH[referral.state]}，不能{verb_zh}；{then_zh}。",
     )
 
 
