@@ -24,6 +24,7 @@ from onedoor.contracts.referral_rules import RULES
 from onedoor.contracts.registry import EVENTS
 from onedoor.desk.pages import console, work
 from onedoor.desk.words import FOLDER, LOCALES, Words
+from onedoor.dev.services import SERVICES
 from onedoor.notify.domain import clock, duties, ladder, referral
 from onedoor.policy.decisions import OutcomeName, SelfCareName
 from onedoor.triage import application
@@ -52,7 +53,7 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "department": yaml.safe_load(files("onedoor.triage").joinpath("rules.yaml").read_text())[
             "departments"
         ],
-        "service": ("intake", "assistance", "child-welfare", "vagrancy", "charity", "notify"),
+        "service": [process.name for process in SERVICES if process.name != "desk"],
         "urgency": get_args(Urgency),
         "channel": get_args(application.Channel),
         "kind": get_args(application.Kind),
@@ -107,7 +108,8 @@ def _catalogue(language: str) -> frozenset[tuple[str, str]]:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("list_", _codes())
 def test_every_code_has_a_label(list_: str, language: str) -> None:
-    assert [code for code in _codes()[list_] if (list_, code) not in _catalogue(language)] == []
+    lacking = [code for code in _codes()[list_] if (list_, code) not in _catalogue(language)]
+    assert lacking == [], f"a msgid per code, msgctxt {list_}, in locale/{LOCALES[language]}/desk.po"
     if language == "zh":
         assert [code for code in _codes()[list_] if not HAN.search(Words("zh").label(list_, code))] == []
 

@@ -1,4 +1,4 @@
-"""The directory of referrals: every row of R1 to R24 is whole, and agrees with what triage plans."""
+"""The directory of referrals: every row is whole, and agrees with what triage plans."""
 
 from datetime import date
 
@@ -20,8 +20,8 @@ from onedoor.triage.rules import packaged_rules
 TODAY = date(2026, 9, 18)
 
 
-def test_every_rule_of_the_directory_is_there() -> None:
-    assert sorted(RULES, key=lambda name: int(name[1:])) == [f"R{number}" for number in range(1, 25)]
+def test_no_rule_that_was_ever_issued_is_gone() -> None:
+    assert RULES.keys() >= {f"R{number}" for number in range(1, 25)}
 
 
 @pytest.mark.parametrize("row", directory().referrals, ids=lambda row: f"{row.rule}-{row.valid_from}")

@@ -1,4 +1,4 @@
-"""The directory of referrals, R1 to R24, as dated data: to whom, on which ground, what goes and comes back.
+"""The directory of referrals as dated data: to whom, on which ground, what goes and comes back.
 
 Facts and feedback are codes of closed lists, never prose, never a name; a fact that the rule does not name
 does not travel.
