@@ -31,11 +31,21 @@ class Lead(NamedTuple):
     amount_fen: int | None
 
 
-_FILES = """
+STANDING = """
+file is not null and cases.state <> 'transferred' and not (cases.state in ('closed', 'withdrawn') and exists (
+  select from household_members as mine join household_members as theirs using (person_id)
+  join households as newer on newer.case_id = theirs.case_id
+  where mine.case_id = households.case_id and theirs.case_id <> mine.case_id and newer.file is not null
+    and newer.changed_at >= households.changed_at
+))
+"""
+"""Of households joined with their cases: whose file still speaks of a household here, each person once."""
+_FILES = f"""
 select households.case_id, households.file, cases.division, households.classification
 from households join cases on cases.id = households.case_id
-where file is not null and ($1::uuid is null or case_id > $1) order by case_id limit $2
-"""
+where {STANDING} and ($1::uuid is null or case_id > $1)
+order by case_id limit $2
+"""  # noqa: S608 - own words
 _ENROLLED = """
 select case_id, programme, person_id from enrolments where until is null and case_id = any($1::uuid[])
 """
@@ -51,7 +61,8 @@ where not exists (
   select from leads as known
   where known.case_id = row.case_id and known.programme = row.programme and known.kind = row.kind
     and known.person_id is not distinct from row.person_id and known.settled_by <> 'system'
-    and known.settled_at > $6::timestamptz - interval '25 days'
+    and known.settled_at > $6::timestamptz - make_interval(days => $7)
+    and known.settled_at >= households.changed_at
 )
 on conflict (case_id, programme, coalesce(person_id, case_id), kind) where state = 'open'
 do update set seen_at = excluded.seen_at, amount_fen = excluded.amount_fen, division = excluded.division
@@ -127,13 +138,15 @@ def judged(
     return found, broken
 
 
-async def keep(conn: Connection, cases: Sequence[UUID], found: Sequence[Lead], at: datetime) -> None:
+async def keep(
+    conn: Connection, cases: Sequence[UUID], found: Sequence[Lead], at: datetime, rest_days: int
+) -> None:
     """Write the leads of these cases; what was open and is not so any more is settled by itself.
 
-    What somebody has settled is not asked again before the next month's review.
+    What somebody has settled is not asked again for so many days, unless the file has changed since.
     """
     columns = [list(column) for column in zip(*found, strict=True)] or [[]] * len(Lead._fields)
-    await conn.execute(_FOUND, *columns, at)
+    await conn.execute(_FOUND, *columns, at, rest_days)
     await conn.execute(_GONE, cases, *columns[:4], at)
 
 

@@ -12,8 +12,8 @@ from uuid_utils.compat import uuid7
 from onedoor.runtime.service import Connection
 
 Kind = Literal["missing_here", "missing_there", "doubtful"]
-"""On their list and in no tier here; in a tier here and not on their list; the same name, but a birth is
-missing, so that a person has to look."""
+"""On their list and in no tier here; in a tier here and not on their list; a person has to look: the same
+name, but a birth is missing, or fewer of that name and birth there than here, or no name known here."""
 
 
 class Listed(NamedTuple):
@@ -37,48 +37,62 @@ on conflict (source, month, digest) do nothing returning id
 _KNOWN = "select id from lists where source = $1 and month = $2 and digest = $3"
 _COMPARE = """
 with theirs as (
-  select n, name, birth from unnest($3::text[], $4::date[]) with ordinality as row (name, birth, n)
+  select n, name, birth, row_number() over (partition by name, birth order by n) as k
+  from unnest($3::text[], $4::date[]) with ordinality as row (name, birth, n)
 ), registered as (
-  select case_id, min(rank) as tier, min(division) as division, min(classification) as classification
+  select case_id, min(rank) as tier
   from enrolments join unnest($5::text[], $6::int[]) as ranked (programme, rank) using (programme)
   where until is null group by case_id
-), ours as (
-  select distinct on (person_id) person_id, registered.case_id, registered.tier, registered.division,
-         registered.classification, people.name, people.birth
+), members as (
+  select distinct on (person_id) person_id, case_id, tier, cases.division, cases.classification
   from registered join cases on cases.id = registered.case_id
   cross join lateral (
     select unnest(cases.subjects) as person_id
     union select value::uuid from jsonb_each_text(cases.body #> '{household,people}')
   ) as member
-  join people using (person_id)
-  order by person_id, registered.tier, registered.case_id
+  order by person_id, tier, case_id
+), ours as (
+  select members.*, coalesce(people.name, '') as name, people.birth,
+         row_number() over (partition by people.name, people.birth order by person_id) as k
+  from members left join people using (person_id)
 ), same as (
-  select n, person_id from theirs join ours on theirs.name = ours.name and theirs.birth = ours.birth
+  select n, person_id from theirs join ours using (name, birth, k)
+), left_here as (
+  select *, count(*) over (partition by name) as namesakes from ours
+  where person_id not in (select person_id from same)
 ), maybe as (
-  select n, person_id from theirs join ours on theirs.name = ours.name
-  where (theirs.birth is null or ours.birth is null)
-    and n not in (select n from same) and person_id not in (select person_id from same)
+  select n, person_id from theirs join left_here using (name)
+  where n not in (select n from same) and (theirs.birth is null or left_here.birth is null)
+    and theirs.k <= namesakes
+), unsure as (
+  select distinct person_id, coalesce(theirs.birth, left_here.birth) as birth
+  from maybe join theirs using (n) join left_here using (person_id)
+  union
+  select person_id, birth from left_here
+  where exists (select from theirs where theirs.name = left_here.name and theirs.birth = left_here.birth)
+     or name = '' and tier = any($7::int[])
 ), found as (
-  select 'doubtful' as kind, ours.case_id, person_id, theirs.name,
-         coalesce(theirs.birth, ours.birth) as birth, division, classification
-  from maybe join theirs using (n) join ours using (person_id)
+  select 'doubtful' as kind, case_id, person_id, name, unsure.birth, division, classification
+  from unsure join left_here using (person_id)
   union all
   select 'missing_here', null, null, name, birth, null, 'internal' from theirs
   where n not in (select n from same) and n not in (select n from maybe)
   union all
-  select 'missing_there', case_id, person_id, name, birth, division, classification from ours
-  where tier = any($7::int[]) and person_id not in (select person_id from same)
-    and person_id not in (select person_id from maybe)
+  select 'missing_there', case_id, person_id, name, birth, division, classification from left_here
+  where tier = any($7::int[]) and person_id not in (select person_id from unsure)
+), numbered as (
+  select *, row_number() over (partition by kind, name, birth, person_id) as k from found
 )
 insert into differences (id, list_id, source, month, kind, case_id, person_id, name, birth, division, state,
                          found_at, classification)
 select gen_random_uuid(), $1, $8, $9, kind, case_id, person_id, name, birth, division, 'open', $2,
        classification
-from found
-where not exists (
-  select from differences as known
-  where known.source = $8 and known.state = 'open' and known.kind = found.kind and known.name = found.name
-    and known.birth is not distinct from found.birth and known.person_id is not distinct from found.person_id
+from numbered
+where k > (
+  select count(*) from differences as known
+  where known.source = $8 and known.state = 'open' and known.kind = numbered.kind
+    and known.name = numbered.name and known.birth is not distinct from numbered.birth
+    and known.person_id is not distinct from numbered.person_id
 )
 """
 
@@ -99,7 +113,8 @@ class NewList(NamedTuple):
 async def compare(conn: Connection, new: NewList) -> tuple[UUID, bool]:
     """Keep that the list came, and write what differs; the same list again changes nothing.
 
-    What is still open from an earlier list is not asked a second time. The list itself is not kept.
+    Namesakes are counted: who is on one side more often than on the other is a difference too. What is still
+    open from an earlier list is not asked a second time. The list itself is not kept.
     """
     told = digest(new.rows)
     id_ = await conn.fetchval(_TAKE, uuid7(), new.source, new.month, told, len(new.rows), new.at, new.by)

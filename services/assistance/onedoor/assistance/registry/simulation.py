@@ -5,14 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from onedoor.assistance.registry.leads import STANDING
 from onedoor.policy import Household, HouseholdProblems, packaged_parameters, parse_household
 from onedoor.runtime.service import Connection
 
-_FILES = "select file from households where file is not null order by case_id"
+_FILES = f"""
+select file from households join cases on cases.id = households.case_id where {STANDING} order by case_id
+"""  # noqa: S608 - own words
 
 
 async def files(conn: Connection) -> list[str]:
-    """Every household's file, as it is stored."""
+    """Every household's file that still speaks of one here, as it is stored."""
     return [row["file"] for row in await conn.fetch(_FILES)]
 
 

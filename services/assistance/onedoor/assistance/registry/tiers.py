@@ -31,6 +31,14 @@ class Watched(_Row):
     source: str
 
 
+class Rest(_Row):
+    """So many days a lead that somebody has settled is not asked again."""
+
+    days: int
+    certainty: Certainty
+    source: str
+
+
 class OutsideList(_Row):
     """Another office's list: `compared` tiers should stand on it; `every` so many months it is compared."""
 
@@ -47,6 +55,7 @@ class Registry(_Row):
     version: str
     tiers: tuple[Tier, ...]
     watched_months: Watched
+    leads_rest: Rest
     lists: tuple[OutsideList, ...]
 
     @property
