@@ -20,7 +20,7 @@ from onedoor.contracts.events.operations import LetterSetAside
 from onedoor.notify.app import SERVICE
 from onedoor.notify.domain.ring import ring_id
 from onedoor.notify.sweep import sweep_all
-from onedoor.notify.telling import sender, teller, times
+from onedoor.notify.telling import sender, teller, times, upkeep
 from onedoor.notify.telling.channels import Ways
 from onedoor.runtime import database as pools
 from tests.harness import eventually
@@ -715,6 +715,69 @@ async def test_an_acknowledgement_in_time_spares_the_call(office: Office) -> Non
     await office.bench.police("POST", f"/v1/referrals/{R1}/acknowledge")
     await office.passes(FRIDAY + 6 * MINUTE)
     assert await office.bench.rows("select * from notices where kind = 'ring'") == []
+
+
+async def test_what_is_over_for_long_is_dropped_and_what_is_open_never(office: Office, box: Mailbox) -> None:
+    await office.imports(roster())
+    await office.receives(planned(), planned("R11", "education"))
+    await office.passes(moment("2026-09-22T08:45"))
+    await office.sends(at=moment("2026-09-22T08:50"))
+    await office.bench.ask("POST", f"/v1/referrals/{R4}/acknowledge")
+    ended = office.bench.clock.now()
+    counts = (
+        "select (select count(*) from notices) as n, (select count(*) from tellings) as t,"
+        " (select count(*) from deliveries) as d, (select count(*) from attempts) as a"
+    )
+
+    async def purged(at: datetime) -> tuple[int, ...]:
+        async with office.bench.app.unit.transaction() as tx:
+            await upkeep.purge(tx.conn, at)
+        return tuple((await office.bench.rows(counts))[0])
+
+    before = tuple((await office.bench.rows(counts))[0])
+    assert await purged(ended + 729 * DAY) == before
+    folded = await purged(ended + 731 * DAY)
+    assert folded[2:] == before[2:], "its message tells of an open one, too"
+    await office.bench.ask("POST", f"/v1/referrals/{of_plan('R11', 'education')}/acknowledge")
+    assert await purged(ended + 900 * DAY) == (0, 0, 0, 0)
+    assert await office.bench.rows("select * from shifts") == []
+    assert await office.bench.rows("select * from events where type = 'clock.breached'")
+
+
+async def test_a_fresh_start_says_aloud_that_there_is_no_roster(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with office.bench.app.writer.acquire() as conn:
+        gaps = await upkeep.say_gaps(conn, office.bench.clock.now())
+    assert "there is no duty roster" in caplog.text
+    assert {gap.function for gap in gaps} == {"duty-person", "coordinating-bureau", "leadership"}
+    caplog.clear()
+    await office.imports(roster(without=("hotline-12345.duty-person",)))
+    async with office.bench.app.writer.acquire() as conn:
+        gaps = await upkeep.say_gaps(conn, office.bench.clock.now())
+    assert "there is no duty roster" not in caplog.text
+    assert ("hotline-12345", "duty-person") in {(gap.department, gap.function) for gap in gaps}
+    assert "nobody is on duty" in caplog.text
+
+
+async def test_without_any_roster_the_ladder_climbs_to_its_top_and_everybody_sees_it(office: Office) -> None:
+    await office.receives(planned(**POLICE))
+    for half in range(4):
+        await office.passes(DUE + half * 30 * MINUTE)
+    steps = Counter(
+        row["function"]
+        for row in await office.bench.rows(
+            "select function from notices where duty = 'ack' and kind = 'escalated'"
+        )
+    )
+    assert steps == dict.fromkeys(("duty-person", "unit-head", "coordinating-bureau", "leadership"), 1)
+    (top,) = (n for n in await office.notices("leader") if n["duty"] == "ack")
+    assert top["gap"]
+    await office.imports(roster())
+    await office.passes(DUE + 121 * MINUTE)
+    assert "civil-affairs.leadership" in {row["person"] for row in await office.deliveries()}, (
+        "once there is one"
+    )
 
 
 async def test_who_sees_which_notices(office: Office) -> None:

@@ -18,7 +18,7 @@ from onedoor.notify.figures import api as figures
 from onedoor.notify.figures import passes
 from onedoor.notify.settings import Settings
 from onedoor.notify.telling import api as telling
-from onedoor.notify.telling import notices, rings, sender, teller
+from onedoor.notify.telling import notices, rings, sender, teller, upkeep
 from onedoor.runtime.app import service_app
 from onedoor.runtime.service import Connection, Service
 from onedoor.runtime.settings import Settings as BaseSettings
@@ -55,6 +55,7 @@ SERVICE = Service(
         sender.keep_sending_alarms,
         sender.keep_sending,
         sender.keep_sending_too,
+        upkeep.keep_in_order,
     ),
 )
 
