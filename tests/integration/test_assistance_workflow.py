@@ -271,7 +271,8 @@ async def test_a_wrong_file_names_its_fields_and_is_kept_as_a_draft(cases: Cases
     unnamed = await case.worker.put(path, json=anonymous)
     assert unnamed.json()["errors"][0]["field"] == "members.1.person"
     as_json, as_yaml = "application/json", "application/yaml"
-    for body, media in ((b"{", as_json), (b"\xff", as_yaml), (b"a: [", as_yaml)):
+    aliases = b"a: &a [1]\nb: [*a, *a]"
+    for body, media in ((b"{", as_json), (b"\xff", as_yaml), (b"a: [", as_yaml), (aliases, as_yaml)):
         answer = await case.worker.put(path, content=body, headers={"Content-Type": media})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")
     for body in ("[]", "3", "null", '"x"'):

@@ -21,6 +21,7 @@ from onedoor.policy import (
     parse_household,
 )
 from onedoor.policy.evidence import freeze, to_bytes
+from onedoor.policy.household import read_household
 from onedoor.policy.table import content_hash
 
 ADULT, OLD, SEVERE = 18, 60, 2
@@ -66,7 +67,7 @@ def digest(household: Household) -> str:
 
 def written(file: Mapping[str, Any]) -> dict[str, Any]:
     """A stored file with its keys in the order in which people write them."""
-    return stored(parse_household(file))
+    return stored(read_household(file))
 
 
 def facts_of(household: Household) -> HouseholdFacts:
@@ -94,10 +95,10 @@ def _age(birth: date, day: date) -> int:
 
 
 def decided(file: Mapping[str, Any], day: date) -> tuple[Household, Decisions]:
-    """All programmes of a file as of the day, with their reasons."""
+    """All programmes of a file as of the day, with reasons; what contradicts itself was refused at entry."""
     from onedoor.policy.deciding import decide
 
-    household = parse_household(file).model_copy(update={"as_of": day})
+    household = read_household(file).model_copy(update={"as_of": day})
     return household, decide(household)
 
 
@@ -124,7 +125,7 @@ def assess(file: Mapping[str, Any], proceeding: Proceeding, day: date) -> Assess
             amount_fen=found.amount_fen,
             per=WORKFLOWS[proceeding.programme].per or "month",
             rule_version=f"{version.version}/{version.rules}/{version.parameters}",
-            household=digest(parse_household(file)),
+            household=digest(read_household(file)),
             evidence=content_hash(evidence.decode()),
             stable=not any(_able_to_work(member, day) for member in household.members),
         ),
