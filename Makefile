@@ -17,7 +17,7 @@ WHEELS = $(or $(ONEDOOR_CACHE),$(HOME)/.cache/onedoor)/wheels-$(shell cksum < re
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install up demo down status logs test chaos chaos-selftest bench check format schemas reset
+.PHONY: help install up demo down status logs test district chaos chaos-selftest bench check format schemas reset
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ test: install ## run all tests, on real Kafka and PostgreSQL and in a real brows
 	$(BIN)/python -m pytest -n 2 --durations=20 $(wildcard $(addprefix tests/,$(PURE)))
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=20 $(wildcard $(addprefix tests/,$(SERVED)))
 	$(BIN)/python -m pytest --durations=20 $(wildcard $(addprefix tests/,$(WHOLE)))
+
+district: install ## a year of 5,000 invented households against plain Python, in half a minute of computation
+	ONEDOOR_DISTRICT=5000 $(BIN)/python -m pytest tests/unit/test_policy_oracle.py -k year
 
 chaos: install ## everything that may befall the system, under load, for ONEDOOR_CHAOS_MINUTES (10)
 	$(BIN)/python -m pytest -s tests/chaos/long.py

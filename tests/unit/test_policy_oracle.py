@@ -1,6 +1,6 @@
 """The rules against an independent oracle, and the reasons against the rules, over invented households.
 
-`ONEDOOR_DISTRICT=5000` runs the year in its full size.
+`make district` runs the year in its full size.
 """
 
 import os
