@@ -162,6 +162,7 @@ def test_every_event_that_the_file_names_exists_and_has_the_fields_that_it_asks_
         ("    limit_if: {delegated: 20wd}\n", "    limit_if: {delegated: 20}\n", "L5.limit_if.delegated"),
         ("    start: [accepted, case.accepted]\n", "    start: accepted\n", "L1.start"),
         ("    met: [case.investigation_started]\n", "    met: [{kind: grant}]\n", "L1.met"),
+        ("warn: 0.8 #", "warn: 0 #", "file.warn"),
         ("{urgency: urgent,", "{urgency: calm,", "referrals[1].urgency"),
         ("duties:\n  # 低保\n", "duties: []\nrows:\n", "file.duties"),
     ],

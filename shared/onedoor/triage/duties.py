@@ -15,9 +15,6 @@ from onedoor.contracts.core import Urgency
 Kind = Literal["statutory", "local", "default"]
 Certainty = Literal["confirmed", "assumed"]
 
-WARN = 0.8
-"""The part of a limit after which its owner is warned, where the data says nothing else."""
-
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
@@ -65,7 +62,7 @@ class DutyRow:
     when: str | None = None
     after: str | None = None
     beside: str | None = None
-    warn: float = WARN
+    warn: float = 1.0
     protection: bool = False
     chased: bool = True
 
@@ -103,9 +100,13 @@ class ReferralLimits:
 
 @dataclass(frozen=True)
 class Duties:
-    """The whole file. not_started: limits that nothing here starts, with the reason."""
+    """The whole file. not_started: limits that nothing here starts, with the reason.
+
+    warn: the part of a limit after which its owner is warned, where its row says nothing else.
+    """
 
     version: str
+    warn: float
     rows: tuple[DutyRow, ...]
     referrals: tuple[ReferralLimits, ...]
     endings: tuple[Trigger, ...]
@@ -181,9 +182,11 @@ def parse_duties(text: str) -> Duties:
         ) from error
     if not isinstance(raw, dict):
         raise _missing("file", "duties")
+    warn = _fraction(raw.get("warn"), "file.warn")
     duties = Duties(
         version=str(raw.get("version", "")),
-        rows=tuple(_row(row, f"duties[{i}]") for i, row in enumerate(_list(raw, "duties", "file"))),
+        warn=warn,
+        rows=tuple(_row(row, f"duties[{i}]", warn) for i, row in enumerate(_list(raw, "duties", "file"))),
         referrals=tuple(
             _referral(row, f"referrals[{i}]") for i, row in enumerate(_list(raw, "referrals", "file"))
         ),
@@ -194,7 +197,7 @@ def parse_duties(text: str) -> Duties:
     return duties
 
 
-def _row(raw: Any, where: str) -> DutyRow:
+def _row(raw: Any, where: str, warn: float) -> DutyRow:
     if not isinstance(raw, dict):
         raise _missing(where, "id")
     where = str(raw.get("id", where))
@@ -223,7 +226,7 @@ def _row(raw: Any, where: str) -> DutyRow:
         programme=tuple(raw.get("programme", ())),
         limit_if={m: _limit(v, f"{where}.limit_if.{m}") for m, v in raw.get("limit_if", {}).items()},
         longest=_limit(raw["longest"], f"{where}.longest") if "longest" in raw else None,
-        warn=_fraction(raw.get("warn", WARN), f"{where}.warn"),
+        warn=_fraction(raw.get("warn", warn), f"{where}.warn"),
         **{name: raw[name] for name in ("when", "after", "beside", "protection", "chased") if name in raw},
         **triggers,
     )

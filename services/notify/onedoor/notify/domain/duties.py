@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from onedoor.calendar import Calendar, Due, Limit, due, in_force
 from onedoor.contracts.core import Urgency
@@ -58,8 +58,11 @@ def origin(caller_role: str, channel: str) -> str:
     return rules.roles.get(caller_role) or rules.channels.get(channel, "township")
 
 
-_OF_REFERRALS = DutyRow("", Limit.parse("10wd"), "", "", "default", "assumed", date.min)
-_UNKNOWN = DutyRow("", Limit.parse("10wd"), "civil-affairs", "", "statutory", "assumed", date.min)
+_ASSUMED: Any = {"limit": Limit.parse("10wd"), "certainty": "assumed", "from_": date.min}
+_OF_REFERRALS = DutyRow("", owner="", source="", kind="default", warn=packaged_duties().warn, **_ASSUMED)
+_UNKNOWN = DutyRow(
+    "", owner="civil-affairs", source="", kind="statutory", warn=packaged_duties().warn, **_ASSUMED
+)
 
 
 def duty(id_: str, version: str | None = None) -> DutyRow:
