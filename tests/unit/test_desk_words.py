@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from io import BytesIO
 from typing import get_args
 
 import pytest
 import yaml
 from babel.messages.pofile import read_po
+from jinja2.ext import babel_extract
 
 from onedoor.assistance import domain as assistance
 from onedoor.assistance import forms
@@ -112,6 +114,20 @@ def test_every_code_has_a_label(list_: str, language: str) -> None:
     assert lacking == [], f"a msgid per code, msgctxt {list_}, in locale/{LOCALES[language]}/desk.po"
     if language == "zh":
         assert [code for code in _codes()[list_] if not HAN.search(Words("zh").label(list_, code))] == []
+
+
+def test_every_text_of_a_template_is_said_in_chinese() -> None:
+    with (FOLDER / LOCALES["zh"] / "desk.po").open("rb") as file:
+        said = {entry.id for entry in read_po(file) if entry.string and not entry.context}
+    templates = sorted(path for path in (FOLDER.parent / "templates").rglob("*") if path.is_file())
+    found = [
+        text
+        for path in templates
+        for *_, text, _ in babel_extract(BytesIO(path.read_bytes()), ("_",), (), {})
+    ]
+    texts = {text[0] if isinstance(text, tuple) else text for text in found} - {None}
+    assert len(texts) > 100
+    assert texts - said == set()
 
 
 def test_both_languages_say_the_same_things() -> None:
