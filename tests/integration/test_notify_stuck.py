@@ -143,7 +143,7 @@ async def test_what_passes_by_itself_sets_nothing_aside(
 
     await referred(bench, 2)
     with monkeypatch.context() as patched:
-        patched.setattr(bench.app.unit, "run", away)
+        patched.setattr(bench.app.unit, "record", away)
         with pytest.raises(ConnectionRefusedError):
             await sweep(bench.app.unit, SOON)
     assert await set_aside(bench) == 0

@@ -26,6 +26,7 @@ from onedoor.notify.domain.clock import (
     StartClock,
     Strike,
     clock_id,
+    steps,
     strikes,
 )
 from onedoor.notify.explanation import explain
@@ -88,10 +89,12 @@ class Bench:
         return " ".join(event.type for event in decided)
 
     def sweep(self, now: datetime) -> list[str]:
+        """One strike after the other; taken ahead, as the sweep does, they are the same."""
         before = len(self.events)
-        while moments := strikes(self.clock, now):
-            for at in moments:
-                self.give(Strike(target=clock_id(self.clock.duty, SUBJECT)), at)
+        for step in steps(self.clock, now):
+            given = self.give(Strike(target=clock_id(self.clock.duty, SUBJECT)), step.at)
+            assert (step.events, step.clock) == (given, self.clock)
+        assert not strikes(self.clock, now)
         return [event.type for event in self.events[before:]]
 
     @property

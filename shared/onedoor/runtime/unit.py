@@ -53,6 +53,16 @@ class Directive:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided already: events of one aggregate, the state after them, and the circumstances."""
+
+    target: UUID
+    events: Sequence[Event]
+    state: Any
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one command led to. events: its own, then those that followed by `react`.
 
@@ -240,6 +250,32 @@ class Unit:
             missing = done.missing
         await self._write(conn, done)
         return outcomes
+
+    async def record(
+        self,
+        conn: Connection,
+        decider: Decider[Any],
+        versions: Mapping[UUID, int],
+        decided: Sequence[Decided],
+    ) -> None:
+        """Write what the caller has decided, in order; then do what follows from it by `react`.
+
+        versions: of the aggregates as they were decided on, which the caller's transaction has locked.
+        """
+        done = _Pass(self, {(decider.name, id_): (None, version) for id_, version in versions.items()}, {})
+        further: list[Directive] = []
+        for each in decided:
+            directive = _traced(Directive((), each.context))
+            _, version = done.state(decider, each.target)
+            for number, event in enumerate(each.events, version + 1):
+                envelope = done.envelope(directive, each.target, event)
+                done.appended.append((decider.name, number, envelope))
+                if commands := tuple(self.service.react(envelope)):
+                    further.append(replace(directive, commands=commands, cause=envelope.id))
+            done.states[decider.name, each.target] = (each.state, version + len(each.events))
+        await self._write(conn, done)
+        if further:
+            await self.run(conn, further)
 
     def _attempt(self, attempt: _Pass, directives: Sequence[Directive]) -> list[list[Outcome]]:
         """Decide everything; what needs an aggregate not loaded yet is left out and noted as missing."""

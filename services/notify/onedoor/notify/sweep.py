@@ -18,12 +18,12 @@ import asyncpg
 
 from onedoor.contracts.core import SYSTEM, Context
 from onedoor.notify import views
-from onedoor.notify.domain.clock import CLOCK, Clock, Strike, strikes
+from onedoor.notify.domain.clock import CLOCK, Clock, steps
 from onedoor.runtime import database
 from onedoor.runtime.app import App
 from onedoor.runtime.consumer import describe
 from onedoor.runtime.service import Connection
-from onedoor.runtime.unit import Directive, Unit
+from onedoor.runtime.unit import Decided, Unit
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +58,11 @@ async def sweep(unit: Unit, now: datetime, batch: int = BATCH) -> int:
 async def _take(
     unit: Unit, conn: Connection, claimed: Mapping[UUID, tuple[Clock, int]], now: datetime
 ) -> None:
-    steps = sorted((at, id_) for id_, (clock, _) in claimed.items() for at in strikes(clock, now))
-    directives = [Directive((Strike(target=id_),), Context(SYSTEM, at)) for at, id_ in steps]
-    if directives:
-        await unit.run(conn, directives, {(CLOCK.name, id_): held for id_, held in claimed.items()})
+    """Each clock is decided by itself and once; a step of one never moves another."""
+    taken = [(id_, step) for id_, (clock, _) in claimed.items() for step in steps(clock, now)]
+    taken.sort(key=lambda each: (each[1].at, each[0]))
+    decided = [Decided(id_, step.events, step.clock, Context(SYSTEM, step.at)) for id_, step in taken]
+    await unit.record(conn, CLOCK, {id_: version for id_, (_, version) in claimed.items()}, decided)
 
 
 def passes(error: Exception) -> bool:

@@ -5,11 +5,11 @@ several ends the earliest counts (a meeting before a cancelling of the same mome
 the due moment, once per round; a reopened referral or a raised urgency begins a new round.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -467,16 +467,28 @@ def _strike(clock: Clock, now: datetime) -> Decided:
     return (_breached(clock), *at_once)
 
 
-def strikes(clock: Clock, until: datetime) -> Sequence[datetime]:
-    """The moments of all steps that fall due up to `until`, in order, if nothing else happens."""
-    moments: list[datetime] = []
+class Step(NamedTuple):
+    """A step that fell due: its moment, its events, and the clock after them."""
+
+    at: datetime
+    events: Sequence[Event]
+    clock: Clock
+
+
+def steps(clock: Clock, until: datetime) -> Iterator[Step]:
+    """All steps that fall due up to `until`, in order, if nothing else happens: as `Strike` decides each."""
     while clock.next_at is not None and clock.next_at <= until:
-        moments.append(clock.next_at)
-        step = _strike(clock, clock.next_at)
-        assert not isinstance(step, Refusal)
-        for event in step:
+        at = clock.next_at
+        events = _strike(clock, at)
+        assert not isinstance(events, Refusal)
+        for event in events:
             clock = evolve(clock, event)
-    return moments
+        yield Step(at, events, clock)
+
+
+def strikes(clock: Clock, until: datetime) -> Sequence[datetime]:
+    """The moments of these steps."""
+    return [step.at for step in steps(clock, until)]
 
 
 def _escalated(clock: Clock, step: int) -> AlertEscalated:
