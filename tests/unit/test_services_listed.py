@@ -13,7 +13,7 @@ import pytest
 from onedoor.contracts import services
 from onedoor.contracts.events.case import CaseEvent
 from onedoor.contracts.registry import EVENTS
-from onedoor.dev.services import SERVICES
+from onedoor.dev.services import SERVICES, ServiceProcess
 from onedoor.dev.topics import declared
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +44,15 @@ def test_its_topic_is_declared_and_has_events(service: services.Specialised) -> 
     own = [event for event in EVENTS if service.topic in event.topics and issubclass(event, CaseEvent)]
     assert any(event.brings == "opened" for event in own)
     assert any(event.brings == "closed" for event in own)
+
+
+@pytest.mark.parametrize("process", SERVICES, ids=lambda process: process.name)
+def test_whom_it_listens_to(process: ServiceProcess) -> None:
+    """`reads`: nobody its own topics, no specialised service another one's; they meet through referrals."""
+    reads = set(importlib.import_module(f"{process.module}.app").SERVICE.reads)
+    assert {topic for topic in reads if topic.startswith(f"{process.name}.")} == set()
+    if process.name in services.BY_NAME:
+        assert reads & set(services.TOPICS) == set()
 
 
 def test_the_workspace() -> None:
