@@ -36,6 +36,7 @@ PEOPLE: tuple[Person, ...] = (
     Person("caseworker-1", "周念真", "救助经办", "caseworker", "caseworker", "township", YUELAI),
     Person("reviewer-1", "沈立诚", "救助审核", "reviewer", "reviewer", "civil-affairs", YUELAI),
     Person("district-1", "顾明远", "区民政局救助科", "district civil affairs", "district", "civil-affairs"),
+    Person("district-2", "陆秉钧", "区民政局救助科", "district civil affairs", "district", "civil-affairs"),
     Person("finance-1", "钱守信", "资金发放", "finance", "finance", "civil-affairs"),
     Person("police-1", "高卫平", "公安民警", "police officer", "department", "public-security"),
     Person("police-head-1", "石长安", "公安值班负责人", "head of police duty", "unit-head",

@@ -4,8 +4,10 @@ Which steps a page offers, with which fields, is told by assistance from its wor
 """
 
 import asyncio
+import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
 
@@ -83,6 +85,7 @@ async def _content(desk: Desk, case: str) -> dict[str, Any]:
         "told": None,
         "yuan": yuan,
         "work": desk.may("case.work") is not None,
+        "account": desk.may("payment.read") is not None,
     }
 
 
@@ -190,7 +193,9 @@ async def take(desk: AtDesk, case: str, proceeding: str, command: str) -> Respon
 
 
 async def _post(desk: Desk, path: str, said: Any, key: str) -> Reply:
-    return await desk.services.post(desk.session, "assistance", path, said, key or None)
+    """The same form with the same words is one wish; corrected after a refusal it is another one."""
+    wish = f"{key}-{sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]}" if key else None
+    return await desk.services.post(desk.session, "assistance", path, said, wish)
 
 
 async def _after(desk: Desk, case_id: str, reply: Reply, done: str, refused: str = "#refused") -> Response:
