@@ -327,7 +327,11 @@ def _change(case: Case, event: CaseEvent) -> dict[str, Any]:
             return {
                 "state": "opened",
                 "reason": None,
-                **event.model_dump(include={"urgency", "opened_at", "programmes", "subjects", "division"}),
+                "urgency": event.urgency,
+                "opened_at": event.opened_at,
+                "programmes": event.programmes,
+                "subjects": event.subjects,
+                "division": event.division,
             }
         case CaseTakenUp():
             return {"state": "in_work", "worker": event.worker}

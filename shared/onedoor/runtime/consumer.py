@@ -181,10 +181,11 @@ class Consumer:
     async def _transaction(self, conn: asyncpg.Connection, records: Sequence[Record]) -> None:
         async with conn.transaction():
             parked = set() if self.alarm else await letters.parked_among(conn, self.group, records)
-            waiting = [record for record in records if (record.topic, record.key) in parked]
-            if waiting:
+            flowing = records
+            if parked:
+                waiting = [record for record in records if (record.topic, record.key) in parked]
                 await letters.add(conn, self.group, waiting, "waiter")
-            flowing = [record for record in records if (record.topic, record.key) not in parked]
+                flowing = [record for record in records if (record.topic, record.key) not in parked]
             await self.apply(conn, flowing)
         if flowing:
             self.state.letters_in_a_row = 0
