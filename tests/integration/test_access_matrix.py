@@ -266,7 +266,7 @@ async def pay(app: App, client: httpx.AsyncClient, case: UUID) -> dict[str, obje
     await ask("POST", f"/v1/payments/runs/{run}/approve", person="two")
     listed = {"source": "agriculture", "month": "2026-03", "rows": [{"name": "x"}]}
     await ask("POST", "/v1/registry/lists", listed)
-    (difference,) = (await ask("GET", "/v1/registry/differences"))["items"]
+    (difference,) = (await ask("GET", "/v1/registry/differences?kind=missing_here"))["items"]
     await app.writer.execute(LEAD, lead := uuid4(), case, NOW)
     return {
         "run": run, "account": decision.proceeding_id, "difference": difference["id"], "lead": lead,

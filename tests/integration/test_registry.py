@@ -163,6 +163,8 @@ async def test_the_registry_shows_of_a_case_what_its_list_shows(service: Assista
         return [len(answer.json()["items"]) for answer in answers]
 
     before = await seen()
+    theirs = "/v1/registry/differences?kind=missing_here"
+    assert not (await service.ask("GET", theirs, role="caseworker", division=HERE)).json()["items"]
     await service.app.writer.execute(f"update cases set {hide} where id = $1", case)
     assert (await seen())[:2] == [before[0] - 1, before[1] - 1] == [4, 0]
     counted = (await service.ask("GET", "/v1/registry/counts", role="leader")).json()
