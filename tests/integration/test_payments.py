@@ -372,6 +372,20 @@ async def test_a_childs_household_is_paid_and_stands_in_the_banks_file(paying: P
     assert "6200000000001234" in file.text
 
 
+async def test_a_township_sees_of_a_sealed_case_no_account_and_who_pays_sees_it(paying: Paying) -> None:
+    case, other = await paying.case("sealed"), await paying.case("open")
+    hidden, shown = await paying.decide(case), await paying.decide(other)
+    await paying.pay()
+    await paying.app.writer.execute("update cases set sealed = true where id = $1", case)
+
+    async def seen(role: str, division: str | None) -> list[int]:
+        paths = (f"/v1/payments/accounts/{each}" for each in (hidden, shown))
+        return [(await paying.ask("GET", path, role=role, division=division)).status_code for path in paths]
+
+    assert await seen("caseworker", HERE) == [404, 200]
+    assert await seen("finance", None) == [200, 200]
+
+
 async def test_what_two_people_looked_at_is_what_the_bank_is_told(paying: Paying) -> None:
     """Neither a payee changed before the approval nor one changed after it redirects the money."""
     for name in ("before", "after"):
