@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.system import System
 
@@ -57,9 +57,8 @@ class Visitor:
         assert answer is not None
         assert answer.status == 200, f"{path}: {answer.status}"
 
-    async def does(self, verb: str, shot: str, **said: str) -> None:
-        """Carry a verb out on the first referral of the list, through its dialog."""
-        row = self.page.locator("tr[id^='r-']").first
+    async def does(self, row: Locator, verb: str, shot: str, **said: str) -> None:
+        """Carry a verb out on a referral of the list, through its dialog."""
         await row.get_by_role("button", name=f"{verb}：").click()
         dialog = self.page.get_by_role("dialog")
         await expect(dialog).to_be_visible()
