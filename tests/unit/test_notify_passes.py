@@ -71,6 +71,7 @@ async def test_each_kind_is_loaded_once_for_a_batch(stores: dict[str, Memory]) -
     assert Counter({name: len(memory.rows) for name, memory in stores.items()}) == {
         "ledger": 5,
         "docket": 0,
+        "calendar": 0,
         "referral": 20,
         "clock": 5 * (3 * 2 + 3),
         "ring": 5,
