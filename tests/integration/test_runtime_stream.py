@@ -10,8 +10,6 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.structs import ConsumerRecord
-from faust.types import TP
 
 from onedoor.runtime import stream
 from onedoor.runtime.consumer import State
@@ -116,68 +114,19 @@ async def test_what_is_in_work_is_not_worked_off(settings: Settings, kind: type[
         await eventually(worked_off, 10)
 
 
-@pytest.fixture
-def consumer(settings: Settings) -> Any:
-    """Faust's consumer as the reader has it, never started: fetches are given to it by `fetched`."""
+async def test_faust_commits_past_a_gap_that_compaction_left_after_offset_0(settings: Settings) -> None:
     reader: Any = FaustReader(Worker("reader"), [TOPIC], settings)  # type: ignore[arg-type]
-    made = reader._app.consumer
-    made._thread.thread_loop.close()
-    made.highwater = lambda tp: 0
-    made.app.topics.acking_topics.add(TOPIC)
-    return made
-
-
-def fetched(consumer: Any, **offsets: list[int]) -> AsyncIterator[Any]:
-    """The pieces of a fetch that brings these offsets, by partition."""
-    records = {
-        TP(TOPIC, int(name[1:])): [
-            ConsumerRecord(TOPIC, int(name[1:]), offset, 0, 0, None, b"", None, 0, 0, ()) for offset in those
-        ]
-        for name, those in offsets.items()
-    }
-
-    async def next_records(timeout: float) -> Any:
-        return records, set(records)
-
-    consumer._wait_next_records = next_records
-    pieces: AsyncIterator[Any] = consumer.getmany(1.0)
-    return pieces
-
-
-async def test_faust_commits_past_a_gap_that_compaction_left_after_offset_0(consumer: Any) -> None:
-    tp = TP(TOPIC, 0)
-    for offsets, commits in (([0], 1), ([5, 6, 9], 10)):
-        async for _, piece in fetched(consumer, p0=offsets):
-            for message in piece.value:
-                message.ack(consumer)
-        consumer._committed_offset[tp] = consumer._new_offset(tp)
-        assert consumer._committed_offset[tp] == commits
-
-
-async def test_a_gap_lets_nothing_be_committed_that_is_still_in_work(consumer: Any) -> None:
-    async for tp, piece in fetched(consumer, p0=[3, 7, 8]):
-        first, seventh, last = piece.value
-        first.ack(consumer)
-        last.ack(consumer)
-        consumer._committed_offset[tp] = consumer._new_offset(tp)
-        assert consumer._committed_offset[tp] == 7
-        assert set(consumer.unacked) == {seventh}
-
-
-async def test_what_is_on_its_way_when_a_rebalance_begins_counts_as_not_read(consumer: Any) -> None:
-    pieces = fetched(consumer, p0=[0, 1], p1=[0, 1])
-    _, piece = await anext(pieces)
-    assert [message.offset for message in piece.value] == [0, 1]
-    consumer.stop_flow()
-    assert [left async for left in pieces] == []
-    assert dict(consumer._read_offset) == {TP(TOPIC, 0): 1, TP(TOPIC, 1): None}
-    assert set(consumer.unacked) == set(piece.value)
-
-
-async def test_what_was_read_before_is_not_given_again(consumer: Any) -> None:
-    consumer._read_offset[TP(TOPIC, 0)] = 5
-    async for _, piece in fetched(consumer, p0=[3, 4, 6], p1=[]):
-        assert [message.offset for message in piece.value] == [6]
+    consumer: Any = reader._app.consumer
+    consumer._thread.thread_loop.close()
+    tp = TopicPartition(TOPIC, 0)
+    consumer._acked[tp] = [0]
+    await reader._mind_first_gap(SimpleNamespace(tp=tp, offset=0))
+    consumer._committed_offset[tp] = consumer._new_offset(tp)
+    consumer._acked[tp] = [5, 6]
+    assert consumer._new_offset(tp) is None, "Faust has learnt it: take _mind_first_gap away"
+    for offset in (5, 6):
+        await reader._mind_first_gap(SimpleNamespace(tp=tp, offset=offset))
+    assert consumer._new_offset(tp) == 7
 
 
 def test_kafka_never_ends_a_reader_that_waits_for_postgres(settings: Settings) -> None:
