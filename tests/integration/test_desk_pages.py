@@ -25,6 +25,7 @@ PAGES = (
     "/duty",
     "/duty/deliveries",
     "/figures",
+    "/figures/clocks?value=education",
 )
 
 

@@ -50,6 +50,35 @@ async def page(desk: AtDesk, month: str = "", as_of: str = "") -> Response:
         unseen=_body(meeting).get("unseen", 0),
         name=lambda by, row: _name(desk, by, row),
         linked=desk.may("chain.read") is not None,
+        counts=desk.may("clock.read") is not None,
+    )
+
+
+@router.get("/figures/clocks")
+async def clocks(
+    desk: AtDesk, by: str = "department", value: str = "", month: str = "", after: str = ""
+) -> Response:
+    """The clocks behind one row of a month, of those that the person may see."""
+    desk.need("clock.read")
+    if by not in GROUPS or not value:
+        raise Absent
+    shown = _month(desk, month)
+    first, end = _span(shown)
+    asked = {by: value} | ({"after": after} if after else {})
+    reply = await _ask(desk, "/v1/figures/clocks", first, end, **asked)
+    body = _body(reply)
+    return desk.page(
+        "figure_clocks.html",
+        section="figures",
+        waiting=await badge(desk),
+        reply=reply,
+        items=body.get("items", ()),
+        following=body.get("next"),
+        by=by,
+        value=value,
+        month=shown,
+        named=_name(desk, by, {by: value}),
+        linked=desk.may("chain.read") is not None,
     )
 
 

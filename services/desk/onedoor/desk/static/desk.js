@@ -18,11 +18,9 @@ function watch() {
   watched = address;
   source = address ? new EventSource(address) : null;
   if (!source) return;
-  let first = true;
   source.addEventListener("ready", () => {
     document.getElementById("lost").hidden = true;
-    if (!first) say("desk-changed");
-    first = false;
+    say("desk-changed"); // what came since the page was written was told to nobody here
   });
   source.addEventListener("changed", () => say("desk-changed"));
   source.addEventListener("error", () => { document.getElementById("lost").hidden = false; });
