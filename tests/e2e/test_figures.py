@@ -43,7 +43,9 @@ async def test_a_leader_reads_the_month_and_takes_it_away(visitors: Visit, syste
                 return sum(referral["rule"] == "R12" for referral in page["items"]) >= 5
 
             await eventually(overdue, 30, "nobody took them up")
-            await read_and_take_away(visitors, await month_of_acknowledgement(notify))
+            month = await month_of_acknowledgement(notify)
+            await read_and_take_away(visitors, month)
+            await look_behind(visitors, month)
     finally:
         await clock.reset(system.postgres)
 
@@ -54,6 +56,16 @@ async def month_of_acknowledgement(notify: AsyncClient) -> str:
     return f"{local(last_moment(datetime.fromisoformat(due))):%Y-%m}"
 
 
+async def look_behind(visitors: Visit, month: str) -> None:
+    """Who may see clocks goes from a figure to those that it counts."""
+    worker = await visitors("everything-1")
+    await worker.goes(f"/figures?month={month}")
+    departments = worker.page.get_by_role("region", name="部门")
+    await departments.get_by_role("link", name="人社部门").click()
+    await expect(worker.page.get_by_role("table")).to_contain_text("超期未办")
+    await worker.looked("figures-clocks")
+
+
 async def read_and_take_away(visitors: Visit, month: str) -> None:
     leader = await visitors("leader-1")
     await expect(leader.page).to_have_url(f"{leader.url}/figures")
@@ -62,6 +74,7 @@ async def read_and_take_away(visitors: Visit, month: str) -> None:
     await expect(departments).to_contain_text("人社部门")
     await expect(leader.page.get_by_role("region", name="提请协调会研究")).to_contain_text("长期超期")
     await leader.looked("figures")
+    assert await departments.get_by_role("link").filter(has_text="人社部门").count() == 0
     table = (await taken(leader, f"/figures/timeliness.csv?by=department&month={month}")).decode("utf-8-sig")
     rows = {row["部门"]: row for row in csv.DictReader(StringIO(table))}
     assert int(rows["人社部门"]["超期未办"]) >= 5
