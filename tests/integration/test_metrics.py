@@ -130,7 +130,7 @@ async def test_a_running_notify_sets_those_of_the_clocks(
             """
             insert into deliveries (id, person, channel, fold, notices, critical, decided_at, not_before,
                                     classification)
-            values ($1, 'somebody', 'mail', 'fold', '{}', false, $2, $2, 'internal')
+            values ($1, 'somebody', 'mail', 'fold', '{}', true, $2, $2, 'internal')
             """,
             uuid4(),
             datetime.now(UTC),
