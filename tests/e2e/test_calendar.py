@@ -62,17 +62,23 @@ async def why(visitor: Visitor, chain: str) -> str:
         return await details.count() == 2
 
     await eventually(shown, 30, "both clocks are on the page")
-    for index in range(2):
-        one = details.nth(index)
+    return "\n".join([await _reasons(details.nth(index)) for index in range(2)])
 
-        async def opened(one: Locator = one) -> bool:
-            """The page that is drawn anew meanwhile has it closed again."""
-            if await one.get_attribute("open") is None:
-                await one.locator("summary").click()
-            return await one.locator(".why li.due").is_visible()
 
-        await eventually(opened, 30, "the reasons are open")
-    return "\n".join([await details.nth(index).inner_text() for index in range(2)])
+async def _reasons(details: Locator) -> str:
+    """What stands in it, opened; the page that is drawn anew meanwhile has it closed again."""
+    told = ""
+
+    async def read() -> bool:
+        nonlocal told
+        if await details.get_attribute("open") is None:
+            await details.locator("summary").click()
+        shown = await details.locator(".why li.due").is_visible()
+        told = await details.inner_text()
+        return shown and "届满" in told
+
+    await eventually(read, 30, "the reasons are open")
+    return told
 
 
 @pytest.mark.parametrize(

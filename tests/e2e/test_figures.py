@@ -1,6 +1,7 @@
 """A leader reads the month in a real browser and takes its tables away, as files that open."""
 
 import csv
+from collections import Counter
 from datetime import datetime, timedelta
 from io import BytesIO, StringIO
 
@@ -19,28 +20,31 @@ from tests.visitor import Visit, Visitor
 
 pytestmark = pytest.mark.timeout(300)
 
+ASKED = 12
+"""People who look for work; half as many ask for school fees."""
+
 
 async def test_a_leader_reads_the_month_and_takes_it_away(visitors: Visit, system: System) -> None:
-    """In a month that no other walk has touched: a group beside theirs could be hidden for being small."""
+    """Others' small groups hide the smallest that is large enough, not the largest: two are made here."""
     await clock.advance(system.postgres, timedelta(days=70))
     try:
         async with system.client("intake") as intake, system.client("notify") as notify:
-            for _ in range(5):
-                body = {"channel": "window", "place": {"division": "500112015"}, "needs": ["job"]}
+            for need in ["job"] * ASKED + ["education_cost"] * (ASKED // 2):
+                body = {"channel": "window", "place": {"division": "500112015"}, "needs": [need]}
                 subjects = {"subjects": [{"id": "s1", "age": 40}]}
                 taken = await intake.post("/v1/applications", json=body | subjects)
                 assert taken.status_code == 201, taken.text
 
             async def handed_over() -> bool:
                 page = (await notify.get("/v1/referrals?limit=200")).json()
-                return sum(referral["rule"] == "R12" for referral in page["items"]) >= 5
+                return sum(referral["rule"] == "R12" for referral in page["items"]) >= ASKED
 
-            await eventually(handed_over, 30, "five people looking for work are handed over")
+            await eventually(handed_over, 30, "who looks for work is handed over")
             await clock.advance(system.postgres, timedelta(days=40))
 
             async def overdue() -> bool:
                 page = (await notify.get("/v1/referrals?overdue=true&limit=200")).json()
-                return sum(referral["rule"] == "R12" for referral in page["items"]) >= 5
+                return sum(referral["rule"] == "R12" for referral in page["items"]) >= ASKED
 
             await eventually(overdue, 30, "nobody took them up")
             month = await month_of_acknowledgement(notify)
@@ -51,9 +55,12 @@ async def test_a_leader_reads_the_month_and_takes_it_away(visitors: Visit, syste
 
 
 async def month_of_acknowledgement(notify: AsyncClient) -> str:
+    """The month in which most of them were to be taken up; other walks have left some in other months."""
     page = (await notify.get("/v1/referrals?limit=200")).json()
-    due = next(referral["due_ack"] for referral in page["items"] if referral["rule"] == "R12")
-    return f"{local(last_moment(datetime.fromisoformat(due))):%Y-%m}"
+    due = [last_moment(datetime.fromisoformat(r["due_ack"])) for r in page["items"] if r["rule"] == "R12"]
+    ((month, count),) = Counter(f"{local(moment):%Y-%m}" for moment in due).most_common(1)
+    assert count >= ASKED
+    return month
 
 
 async def look_behind(visitors: Visit, month: str) -> None:
@@ -77,7 +84,7 @@ async def read_and_take_away(visitors: Visit, month: str) -> None:
     assert await departments.get_by_role("link").filter(has_text="人社部门").count() == 0
     table = (await taken(leader, f"/figures/timeliness.csv?by=department&month={month}")).decode("utf-8-sig")
     rows = {row["部门"]: row for row in csv.DictReader(StringIO(table))}
-    assert int(rows["人社部门"]["超期未办"]) >= 5
+    assert int(rows["人社部门"]["超期未办"]) >= ASKED
     book = load_workbook(BytesIO(await taken(leader, f"/figures/assessment.xlsx?month={month}")))
     assert "人社部门" in [row[0] for row in book.active.iter_rows(min_row=2, values_only=True)]
     for path in (f"/figures/assessment.docx?month={month}", "/figures/agenda.docx"):

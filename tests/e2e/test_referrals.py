@@ -38,7 +38,11 @@ async def opens(visitor: Visitor, row: Locator, verb: str) -> Locator:
     button = row.get_by_role("button", name=re.compile(f"^{verb}："))
     if await button.count() == 0:
         await row.get_by_role("button", name="详情：").click()
-        button = visitor.page.get_by_role("dialog").get_by_role("button", name=verb, exact=True)
+        # Not the button of the same name that sends the form which this one fetches.
+        fetching = visitor.page.locator("[hx-get]")
+        button = (
+            visitor.page.get_by_role("dialog").get_by_role("button", name=verb, exact=True).and_(fetching)
+        )
     await button.click()
     dialog = visitor.page.get_by_role("dialog")
     await expect(dialog.locator("button[type=submit]")).to_be_visible(timeout=LIVE)
