@@ -18,6 +18,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from onedoor.contracts import codec
 from onedoor.runtime import tracing
+from onedoor.runtime.database import UNREACHABLE
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.service import Service
 from onedoor.runtime.store import pending_channel
@@ -99,10 +100,9 @@ class Relay:
         """Lead whenever possible; every error but cancellation only ends one attempt."""
         try:
             async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type((asyncpg.PostgresError, asyncpg.InterfaceError, OSError,
-                                               KafkaError, TimeoutError, Lost)),
+                retry=retry_if_exception_type((asyncpg.PostgresError, *UNREACHABLE, KafkaError, Lost)),
                 wait=wait_random_exponential(multiplier=0.2, max=3),
-            ):  # fmt: skip
+            ):
                 with attempt:
                     await self._attempt()
         finally:
