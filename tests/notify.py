@@ -16,7 +16,7 @@ from onedoor.contracts.events.intake import (
 )
 from onedoor.contracts.plan import Plan
 from onedoor.notify.domain import DECIDERS
-from onedoor.notify.domain.clock import CLOCK, Clock, Strike, clock_id, strikes
+from onedoor.notify.domain.clock import CLOCK, Clock, Strike, clock_id, steps
 from onedoor.notify.domain.ledger import LEDGER, Ledger, ledger_id, referral_id
 from onedoor.notify.domain.referral import REFERRAL, Referral
 from onedoor.notify.stream import react
@@ -154,10 +154,10 @@ class Notify:
 
     def sweep(self, now: datetime) -> None:
         """Take every step due, each at its own moment, in the order of their moments."""
-        while steps := sorted(
-            (at, id_) for (kind, id_), c in self.states.items() if kind == "clock" for at in strikes(c, now)
+        while due := sorted(
+            (at, id_) for (kind, id_), c in self.states.items() if kind == "clock" for at, *_ in steps(c, now)
         ):
-            for at, id_ in steps:
+            for at, id_ in due:
                 self.give(Strike(target=id_), at)
 
     def referral(self, id_: UUID) -> Referral:

@@ -23,7 +23,7 @@ from onedoor.contracts import codec
 from onedoor.contracts.core import SYSTEM, Actor, Command, Context, Envelope
 from onedoor.intake.app import SERVICE as INTAKE
 from onedoor.notify.app import SERVICE as NOTIFY
-from onedoor.notify.domain.clock import Strike, strikes
+from onedoor.notify.domain.clock import Strike, steps
 from onedoor.runtime import store
 from onedoor.runtime.service import Connection, Saved, Service
 from onedoor.runtime.unit import Directive, Outcome, Unit
@@ -187,8 +187,8 @@ class Node:
         now = self.world.now()
         clocks = {id_: state for (kind, id_), (state, _) in self.states.items() if kind == "clock"}
         due = sorted((c.next_at, id_) for id_, c in clocks.items() if c.next_at and c.next_at <= now)[:limit]
-        steps = sorted((at, id_) for _, id_ in due for at in strikes(clocks[id_], now))
-        directives = [Directive((Strike(target=id_),), Context(SYSTEM, at)) for at, id_ in steps]
+        taken = sorted((step.at, id_) for _, id_ in due for step in steps(clocks[id_], now))
+        directives = [Directive((Strike(target=id_),), Context(SYSTEM, at)) for at, id_ in taken]
         if directives:
             try:
                 self.run(directives, dies=dies)

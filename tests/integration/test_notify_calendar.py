@@ -20,7 +20,7 @@ from onedoor.notify import almanac
 from onedoor.notify.sweep import sweep_all
 from onedoor.runtime import database as pools
 from onedoor.runtime.access import dev_token
-from onedoor.runtime.almanac import keep_current
+from onedoor.runtime.almanac import keep_current, refresh
 from onedoor.runtime.app import App
 from onedoor.runtime.settings import Settings
 from onedoor.triage import Application, evaluate
@@ -63,7 +63,7 @@ async def send(bench: Bench, text: str, role: str = "admin") -> tuple[int, dict[
 async def hear(bench: Bench) -> None:
     """What a process does when it is told of an import."""
     async with bench.app.writer.acquire() as conn:
-        await almanac.refresh(conn)
+        await refresh(conn)
 
 
 async def recomputed(bench: Bench) -> list[dict[str, object]]:

@@ -17,6 +17,7 @@ from onedoor.notify import almanac, views
 from onedoor.notify.app import SERVICE
 from onedoor.notify.domain.clock import Clock
 from onedoor.notify.sweep import sweep_all
+from onedoor.runtime.almanac import refresh
 from onedoor.runtime.unit import Directive, Transaction
 from tests.notices import NOTICE_2027
 from tests.notify import ANYONE
@@ -50,7 +51,7 @@ class Play:
             elif deed.imports:
                 await self._unit(lambda tx: almanac.import_notice(tx, NOTICE_2027, SYSTEM))
                 async with self.bench.app.writer.acquire() as conn:
-                    await almanac.refresh(conn)
+                    await refresh(conn)
                 await almanac.recount_all(self.bench.app.unit, deed.at, batch=5)
             elif self._chance.random() < 0.7:
                 await sweep_all(self.bench.app.unit, deed.at)

@@ -1,6 +1,6 @@
 """Imported notices in a service that counts days: kept from notify's events, in force in each process.
 
-The service has a table `calendar_notices (edition, year, body)`, reads `notify.calendar`, passes what it
+The service makes the table `NOTICES` in a migration, reads `notify.calendar`, passes what it
 reads to `absorb` and runs `keep_current` in the background.
 """
 
@@ -20,13 +20,20 @@ log = logging.getLogger(__name__)
 LONGEST_SLEEP = 5.0
 RETRY_SECONDS = 1.0
 
+NOTICES = """
+create table calendar_notices (
+  edition integer primary key,
+  year integer not null,
+  body text not null
+);
+"""
 _KEEP = """
 insert into calendar_notices (edition, year, body) select * from unnest($1::int[], $2::int[], $3::text[])
 on conflict (edition) do nothing
 """
 _TELL = "select pg_notify('onedoor_calendar_' || current_schema(), $1)"
 _EDITION = "select coalesce(max(edition), 0) from calendar_notices"
-_NOTICES = "select edition, body from calendar_notices order by edition"
+_ALL = "select edition, body from calendar_notices order by edition"
 
 
 async def absorb(conn: Connection, events: Sequence[Envelope]) -> None:
@@ -45,7 +52,7 @@ async def tell(conn: Connection, edition: int) -> None:
 
 async def imported(conn: Connection) -> Sequence[tuple[int, Notice]]:
     """All notices that this service knows to be imported, by edition."""
-    return [(row["edition"], parse_notice(row["body"])) for row in await conn.fetch(_NOTICES)]
+    return [(row["edition"], parse_notice(row["body"])) for row in await conn.fetch(_ALL)]
 
 
 async def refresh(conn: Connection) -> int:

@@ -17,6 +17,7 @@ from onedoor.notify.app import SERVICE
 from onedoor.notify.settings import Settings
 from onedoor.runtime import app as apps
 from onedoor.runtime import database
+from onedoor.runtime.almanac import refresh
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.unit import Unit as Work
 from tests.bench.meter import Meter, answer, asked
@@ -59,7 +60,7 @@ async def recount(postgres: str, kafka: str, total: int) -> dict[str, float]:
     unit = Work(SERVICE, writer, clock)
     apps._spare_the_collector()
     async with writer.acquire() as conn:
-        await almanac.refresh(conn)
+        await refresh(conn)
     meter = Meter(total)
     while done := await almanac.recount(unit, clock.now()):
         if meter.add(done):

@@ -25,7 +25,6 @@ from onedoor.notify.domain.clock import Recompute
 from onedoor.notify.domain.notice import TellNotice, calendar_id
 from onedoor.notify.sweep import passes
 from onedoor.runtime import almanac
-from onedoor.runtime.almanac import refresh as refresh
 from onedoor.runtime.app import App
 from onedoor.runtime.service import Connection
 from onedoor.runtime.unit import Directive, Transaction, Unit

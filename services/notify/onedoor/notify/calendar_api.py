@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from onedoor.calendar import CalendarProblem, in_force, local
 from onedoor.contracts.core import Actor
 from onedoor.notify import almanac, views
+from onedoor.runtime import almanac as imported_notices
 from onedoor.runtime.app import App
 from onedoor.runtime.http import Answer, allow, idempotent
 from onedoor.runtime.problems import FieldProblem, invalid
@@ -66,7 +67,7 @@ async def calendar(request: Request, actor: Admin) -> CalendarView:
     """The years from 2020 on, and where their days come from."""
     app: App = request.app.state.onedoor
     async with app.writer.acquire() as conn:
-        edition = await almanac.refresh(conn)
+        edition = await imported_notices.refresh(conn)
         rows = {row["year"]: row for row in await views.notice_rows(conn)}
         recounting = await views.outdated_count(conn, edition)
     last = max(local(app.clock.now()).year + AHEAD, *rows, FIRST_YEAR)

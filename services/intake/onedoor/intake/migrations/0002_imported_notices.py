@@ -2,19 +2,12 @@
 
 from alembic import op
 
+from onedoor.runtime.almanac import NOTICES
 from onedoor.runtime.migrate import sql
 
 revision = "0002"
 down_revision = "0001"
 
-TABLES = """
-create table calendar_notices (
-  edition integer primary key,
-  year integer not null,
-  body text not null
-);
-"""
-
 
 def upgrade() -> None:
-    sql(op, TABLES)
+    sql(op, NOTICES)

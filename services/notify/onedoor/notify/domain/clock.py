@@ -486,11 +486,6 @@ def steps(clock: Clock, until: datetime) -> Iterator[Step]:
         yield Step(at, events, clock)
 
 
-def strikes(clock: Clock, until: datetime) -> Sequence[datetime]:
-    """The moments of these steps."""
-    return [step.at for step in steps(clock, until)]
-
-
 def _escalated(clock: Clock, step: int) -> AlertEscalated:
     rung = _ladder(clock)[step - 1]
     assert clock.due_at is not None
