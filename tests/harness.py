@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from onedoor.contracts import codec
 from onedoor.contracts.core import Envelope
+from onedoor.dev import ports
 
 ROOT = Path(__file__).parent.parent
 PARTITIONS = 6
@@ -64,19 +64,13 @@ async def read_topic(bootstrap: str, topic: str) -> list[Envelope]:
         await consumer.stop()
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 class Process:
     """A service as a child process with a log file; `url` is where it answers."""
 
     def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
         self.module = module
         self.log = log
-        self.port = int(environment.get("ONEDOOR_PORT") or free_port())
+        self.port = int(environment.get("ONEDOOR_PORT") or ports.free())
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = os.environ | environment | {"ONEDOOR_PORT": str(self.port)}
         self._popen: subprocess.Popen[bytes] | None = None

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from onedoor.dev import kafka, postgres
+from onedoor.dev import kafka, ports, postgres
 from onedoor.dev.program import Program
 from onedoor.dev.settings import DevSettings
-from tests.harness import eventually, free_port
+from tests.harness import eventually
 
 
 class Killable:
@@ -105,7 +105,7 @@ class KillableServers:
     def __init__(self, folder: Path, cache: Path, disk: Disk | None = None) -> None:
         """disk: where PostgreSQL keeps its data, else a folder beside Kafka's."""
         self.disk = disk
-        kafka_port, postgres_port = free_port(), free_port()
+        kafka_port, postgres_port = ports.free(2), ports.free()
         self.kafka = f"127.0.0.1:{kafka_port}"
         self.postgres = postgres.dsn(postgres_port, "postgres")
         self.kafka_server = Killable(kafka.program(folder / "kafka", cache, kafka_port, folder / "kafka.log"))

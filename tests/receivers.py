@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from aiosmtpd.controller import Controller
 
-from tests.harness import free_port
+from onedoor.dev import ports
 
 Mood = Literal["takes", "fails", "gone", "hangs", "late", "drops"]
 
@@ -57,7 +57,7 @@ class Mailbox:
 @contextmanager
 def mailbox() -> Iterator[Mailbox]:
     """A real SMTP server."""
-    box = Mailbox(free_port())
+    box = Mailbox(ports.free())
     controller = Controller(box, hostname="127.0.0.1", port=box.port)
     controller.start()
     try:

@@ -1,16 +1,18 @@
 """The whole system as processes against one database and one broker, as `make up` would run it."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 
+from onedoor.dev import ports
 from onedoor.dev.services import startable
 from onedoor.runtime.access import dev_token
 from onedoor.runtime.tokens import ensure_dev_key
-from tests.harness import Process, free_port
+from tests.harness import Process
 
 SERVICES = {service.name: service.module for service in startable()}
 """The module of each service that `make up` would start."""
@@ -34,7 +36,7 @@ class System:
         self.postgres = postgres
         self.suffix = suffix
         self.key = folder / "dev.key"
-        ports = {name: free_port() for name in modules}
+        numbers = dict(zip(modules, itertools.count(ports.free(len(modules)))))
         self.environment = {
             "ONEDOOR_ENVIRONMENT": "test",
             "ONEDOOR_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
@@ -44,14 +46,14 @@ class System:
             "ONEDOOR_DEV_KEY": str(self.key),
             **{
                 f"ONEDOOR_{n.replace('-', '_').upper()}_URL": f"http://127.0.0.1:{p}"
-                for n, p in ports.items()
+                for n, p in numbers.items()
             },
             **settings,
         }
         self.processes = {
             name: Process(
                 wrapper or module,
-                self.environment | {"ONEDOOR_PORT": str(ports[name]), "ONEDOOR_WRAPPED": module},
+                self.environment | {"ONEDOOR_PORT": str(numbers[name]), "ONEDOOR_WRAPPED": module},
                 folder / f"{name}.log",
             )
             for name, module in modules.items()

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from onedoor.dev import ports
 from onedoor.dev.program import Program, running
 from onedoor.dev.topics import ensure_topics
 from onedoor.intake.app import SERVICE
@@ -15,7 +16,7 @@ from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import dev_token, ensure_dev_key
 from tests.bench.frame import ROOT, Bar, Bench, Figures, Group
-from tests.harness import Process, eventually, free_port
+from tests.harness import Process, eventually
 
 SUFFIX = ".door"
 CLOSED, OPEN = 32, 64
@@ -59,7 +60,7 @@ async def prepared(bench: Bench) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _bare(log: Path) -> AsyncIterator[str]:
-    port = free_port()
+    port = ports.free()
     argv = (sys.executable, "-m", "tests.bench.anchors.fastapi_null", json.dumps({"port": port}))
     program = Program("fastapi", argv, log, env={"PYTHONPATH": str(ROOT)})
     async with running(program) as alive:
