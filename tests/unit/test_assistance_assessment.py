@@ -84,7 +84,7 @@ def test_the_digest_is_of_the_file_and_the_decision_of_its_day() -> None:
     assert before.assessment.household == later.assessment.household == facts(FAMILY).digest
     assert (before.assessment.amount_fen, later.assessment.amount_fen) == (125_000, 131_000)
     assert before.assessment.evidence != later.assessment.evidence
-    assert reproduce(read_evidence(later.evidence)).of("dibao").amount_fen == 131_000
+    assert reproduce(read_evidence(later.evidence)).decisions.of("dibao").amount_fen == 131_000
 
 
 def test_names_and_numbers_are_not_kept_with_the_file() -> None:

@@ -132,12 +132,21 @@ def test_a_result_that_its_inputs_do_not_give_is_refused() -> None:
         reproduce(evidence.model_copy(update={"decisions": decisions}))
 
 
-def by_other_rules(**outcome: str) -> Evidence:
-    """Evidence that a program with other rules froze; `outcome` what they said of dibao."""
-    evidence = read_evidence(frozen())
+OTHER_RULES = {"version": "0", "rules": "sha256:0"}
+
+
+def by_other_rules(
+    table: Parameters | None = None,
+    rules: dict[str, str] = OTHER_RULES,
+    reason: dict[str, Any] | None = None,
+    **outcome: str,
+) -> Evidence:
+    """Evidence that a program with other rules froze; what they said of dibao, and of its first reason."""
+    evidence = read_evidence(frozen(table))
     decisions = json.loads(json.dumps(evidence.decisions))
-    decisions["rule_version"] |= {"version": "0", "rules": "sha256:0"}
+    decisions["rule_version"] |= rules
     decisions["decisions"][0] |= outcome
+    decisions["decisions"][0]["reasons"][0] |= reason or {}
     unsealed = evidence.model_copy(update={"decisions": decisions})
     seal = content_hash(unsealed.model_dump(mode="json", exclude={"seal"}))
     return read_evidence(to_bytes(unsealed.model_copy(update={"seal": seal})))
@@ -145,7 +154,54 @@ def by_other_rules(**outcome: str) -> Evidence:
 
 def test_rules_that_give_the_same_reproduce_what_earlier_ones_decided() -> None:
     evidence = by_other_rules()
-    assert canonical(reproduce(evidence).model_dump(mode="json")) == canonical(evidence.decisions)
+    decisions, reworded = reproduce(evidence)
+    assert canonical(decisions.model_dump(mode="json")) == canonical(evidence.decisions)
+    assert not reworded
+
+
+def test_what_is_only_worded_otherwise_now_is_reproduced_in_the_words_of_then(tmp_path: Path) -> None:
+    """Also where the table has changed since: the sentences are those that the household was told."""
+    old = packaged_parameters().changed("dibao_standard.urban", date(2026, 5, 1), 901.37)
+    evidence = by_other_rules(old, reason={"text": "当时的说法。", "change_en": "what was asked then"})
+    decisions, reworded = reproduce(evidence)
+    assert reworded
+    assert canonical(decisions.model_dump(mode="json")) == canonical(evidence.decisions)
+    file = tmp_path / "evidence.json"
+    file.write_bytes(to_bytes(evidence))
+    again = onedoor("decide", "--reproduce", str(file))
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == evidence.decisions
+    assert "当时的说法。" in again.stdout.decode()
+    assert "the sentences are those of that time" in again.stderr.decode()
+
+
+FIGURE = {
+    "parameter": "rigid_ratio",
+    "value": "0.5",
+    "unit": "ratio",
+    "since": "2026-01-01",
+    "certainty": "assumed",
+    "source": "KW",
+    "source_zh": "x",
+    "source_en": "x",
+}
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [{"met": False}, {"clause": "57 art. 0"}, {"code": "another"}, {"thresholds": [FIGURE]}],
+    ids=str,
+)
+def test_another_condition_or_figure_is_no_wording(reason: dict[str, Any]) -> None:
+    first = read_evidence(frozen()).decisions["decisions"][0]["reasons"][0]
+    assert all(first[key] != value for key, value in reason.items())
+    with pytest.raises(EvidenceProblem, match="use the program of that time"):
+        reproduce(by_other_rules(reason=reason))
+
+
+def test_the_very_rules_that_decided_say_it_in_the_very_words() -> None:
+    with pytest.raises(EvidenceProblem, match="another result"):
+        reproduce(by_other_rules(rules={}, reason={"text": "另一种说法。"}))
 
 
 def test_rules_that_give_something_else_say_so() -> None:
@@ -160,7 +216,7 @@ def test_evidence_holds_though_its_household_would_be_refused_today() -> None:
         parse_household(raw)
     household, table = read_household(raw), packaged_parameters()
     decisions = decide(household, table)
-    assert reproduce(read_evidence(to_bytes(freeze(household, decisions, table)))) == decisions
+    assert reproduce(read_evidence(to_bytes(freeze(household, decisions, table)))).decisions == decisions
 
 
 def test_what_is_no_evidence_is_one_sentence_and_a_status(tmp_path: Path) -> None:

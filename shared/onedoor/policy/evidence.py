@@ -5,7 +5,7 @@ values of every parameter, so that neither a changed table nor a missing server 
 say which rules and which table computed it, and whether the file has been touched.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -64,26 +64,56 @@ def read_evidence(content: bytes) -> Evidence:
     return evidence
 
 
-def reproduce(evidence: Evidence) -> Decisions:
-    """The decisions computed again from what the evidence carries. Raises EvidenceProblem if they differ.
+class Reproduced(NamedTuple):
+    """Decisions that their evidence gives again. `reworded`: this program would say them in other words."""
 
-    Rules that have changed since and give the same answer with the same reasons reproduce it; the version
-    that decided stays named in it.
+    decisions: Decisions
+    reworded: bool
+
+
+def reproduce(evidence: Evidence) -> Reproduced:
+    """The stored decisions, byte for byte, if what the evidence carries gives them again.
+
+    Raises EvidenceProblem if it does not.
+
+    Other rules than those that decided reproduce it if each outcome, amount, condition, its verdict and its
+    figures are the same: how a sentence is worded may have changed since, and the stored words are those that
+    the household was told. The very same rules must give the same words too.
     """
     from onedoor.policy.deciding import decide
 
     try:
         household, table = read_household(evidence.household), Parameters(evidence.parameters)
-        version = RuleVersion.model_validate(evidence.decisions.get("rule_version"))
+        then = Decisions.model_validate(evidence.decisions)
     except (HouseholdProblems, TableProblem, ValidationError) as problem:
         raise EvidenceProblem(f"cannot be computed again: {problem} / 无法重新计算") from problem
     now = decide(household, table)
-    decisions = now.model_copy(
-        update={"rule_version": version.model_copy(update={"parameters": now.rule_version.parameters})}
-    )
-    if content_hash(decisions.model_dump(mode="json")) != content_hash(evidence.decisions):
-        raise EvidenceProblem(_difference(now.rule_version, version))
-    return decisions
+    ours, theirs = now.rule_version, then.rule_version
+    stored, computed = _result(then), _result(now)
+    reworded = stored != computed
+    same = not reworded or (ours.rules != theirs.rules and _without_words(stored) == _without_words(computed))
+    whole = content_hash(then.model_dump(mode="json")) == content_hash(evidence.decisions)
+    if not (same and whole and ours.parameters == theirs.parameters):
+        raise EvidenceProblem(_difference(ours, theirs))
+    return Reproduced(then, reworded)
+
+
+WORDING = frozenset({"text", "text_en", "change", "change_en", "source_zh", "source_en"})
+"""How something is said; what is said stands in the codes, clauses and figures beside it."""
+
+
+def _result(decisions: Decisions) -> Any:
+    """What was decided and why, without the version of the rules."""
+    return decisions.model_dump(mode="json", exclude={"rule_version"})
+
+
+def _without_words(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_words(each) for key, each in value.items() if key not in WORDING}
+        case list():
+            return [_without_words(each) for each in value]
+    return value
 
 
 def _difference(ours: RuleVersion, theirs: RuleVersion) -> str:

@@ -11,7 +11,15 @@ from decimal import Decimal, DecimalException
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 LARGEST_AMOUNT = 10_000_000_000
@@ -73,13 +81,28 @@ def _day_of_moment(value: object) -> date:
         raise PydanticCustomError("moment", "is not a day or moment") from None
 
 
-Fen = Annotated[int, BeforeValidator(_fen), PlainSerializer(_yuan, when_used="json")]
+def _known(*codes: str) -> Any:
+    """The codes that a form offers for a field which takes any other word too."""
+    return Field(json_schema_extra={"examples": list(codes)})
+
+
+Fen = Annotated[
+    int,
+    BeforeValidator(_fen),
+    PlainSerializer(_yuan, when_used="json"),
+    WithJsonSchema({"type": "number", "format": "yuan"}),
+]
 Day = Annotated[date, BeforeValidator(_day)]
 Month = Annotated[
-    date, BeforeValidator(_month), PlainSerializer(lambda day: f"{day:%Y-%m}", when_used="json")
+    date,
+    BeforeValidator(_month),
+    PlainSerializer(lambda day: f"{day:%Y-%m}", when_used="json"),
+    WithJsonSchema({"type": "string", "format": "month"}),
 ]
 DayOfMoment = Annotated[date, BeforeValidator(_day_of_moment)]
-Division = Annotated[str, StringConstraints(pattern="^[0-9]{9}$")]
+Division = Annotated[
+    str, StringConstraints(pattern="^[0-9]{9}$"), Field(json_schema_extra={"format": "division"})
+]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Months = Annotated[int, Field(strict=True, ge=0, le=1200)]
 Level = Annotated[int, Field(strict=True, ge=1, le=4)]
@@ -119,6 +142,27 @@ Student = Literal[
 ]
 
 
+INCOME_KINDS = (
+    "wages",
+    "farming",
+    "business",
+    "rent",
+    "interest",
+    "support",
+    "pension",
+    "preferential_pension",
+    "family_planning_reward",
+    "scholarship",
+    "social_assistance",
+    "disability_allowance",
+    "basic_pension_floor",
+    "social_insurance",
+    "old_age_allowance",
+    "other",
+)
+KIN = ("son", "daughter", "father", "mother", "spouse", "grandson", "granddaughter", "sibling", "other")
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
@@ -126,7 +170,7 @@ class _Part(BaseModel):
 class Income(_Part):
     """Money that a member receives regularly; every kind counts that the law does not except."""
 
-    kind: Name
+    kind: Annotated[Name, _known(*INCOME_KINDS)]
     amount: Fen
     per: Literal["month", "year"]
 
@@ -153,21 +197,21 @@ class Whereabouts(_Part):
 class Parent(_Part):
     """One of the two parents of a child, wherever they are."""
 
-    relation: Name
+    relation: Annotated[Name, _known("father", "mother")]
     status: ParentStatus
     since: Day | None = None
     term_months: Months | None = None
     disability: Disability | None = None
     serious_illness_listed: Flag = False
     police_report_on: Day | None = None
-    police_slip: Name | None = None
+    police_slip: Annotated[Name | None, _known("not_found", "found")] = None
     police_slip_on: Day | None = None
 
 
 class Supporter(_Part):
     """A person who owes a member support by law."""
 
-    relation: Name
+    relation: Annotated[Name, _known(*KIN)]
     birth: Day
     tekun: Flag = False
     on_dibao: Flag = False
@@ -237,7 +281,7 @@ class Member(_Part):
     parents: Annotated[tuple[Parent, ...], Field(min_length=2, max_length=2)] | None = None
     placement: Literal["institution", "scattered"] | None = None
     choice: Literal["orphan", "unattended_child"] | None = None
-    already_paid: Mapping[Name, Fen] = {}
+    already_paid: Annotated[Mapping[Name, Fen], _known("dibao", "tekun", "disability_living")] = {}
 
     def enrolled(self, programme: str) -> PersonEnrolment | None:
         """The member's enrolment in the programme."""
@@ -253,7 +297,7 @@ class Household(_Part):
     property: Literal["ok", "not_ok", "unknown"] = "ok"
     rigid_deduction: Fen = 0
     enrolments: tuple[HouseholdEnrolment, ...] = ()
-    income_change: Name | None = None
+    income_change: Annotated[Name | None, _known("employment", "other")] = None
     review_decided_on: Day | None = None
     income_12mo: Fen | None = None
     rigid_costs_12mo: Fen | None = None
@@ -271,16 +315,20 @@ READER_KEYS = frozenset({"id", "title", "note", "expect"})
 """Keys at the top of a file that are for its reader."""
 
 
-def parse_household(raw: object, today: date | None = None) -> Household:
+UNSTORED = frozenset({"name", "id_number"})
+"""What identifies a member and no rule asks for: compared when it is entered, and kept nowhere."""
+
+
+def parse_household(raw: object, latest: date | None = None) -> Household:
     """The household that a decoded YAML or JSON mapping describes. Raises HouseholdProblems.
 
-    With `today` a decision on a later day is refused.
+    With `latest` a decision on a later day is refused.
     """
     from onedoor.policy.checks import contradictions
     from onedoor.policy.problems import HouseholdProblems
 
     household = read_household(raw)
-    if found := contradictions(household, today):
+    if found := contradictions(household, latest):
         raise HouseholdProblems(found)
     return household
 
@@ -304,5 +352,5 @@ def as_file(household: Household, identified: bool = True) -> dict[str, Any]:
 
     Without `identified` names and identity numbers stay out: no rule asks for them.
     """
-    left_out = None if identified else {"members": {"__all__": {"name", "id_number"}}}
+    left_out = None if identified else {"members": {"__all__": set(UNSTORED)}}
     return household.model_dump(mode="json", exclude_defaults=True, exclude=left_out)

@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 NO_PYDANTIC_PLUGINS = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
 """Looking for plugins in every installed distribution takes a tenth of the command's time."""
+
+REWORDED = (
+    "The same results by the same conditions and figures; the sentences are those of that time, "
+    "which today's rules would word otherwise. / 结果、条件和数值均一致；文字为当时所用，现行规则的表述不同。"
+)
+
+AHEAD = timedelta(days=366)
+"""How far ahead a decision can be tried: standards are announced within a year; more is a slip of the pen."""
 
 RARE_COLLECTION = 100_000
 """New objects between two searches for garbage: modules are none, and searching them takes another tenth."""
@@ -60,7 +69,7 @@ def _decisions(path: Path, table: "Parameters", evidence: Path | None = None) ->
 
     raw = read_yaml(path)
     with problems(path.name):
-        household = parse_household(raw)
+        household = parse_household(raw, datetime.now(UTC).date() + AHEAD)
     decisions = decide(household, table)
     if evidence is not None:
         with _files():
@@ -72,7 +81,10 @@ def _reproduced(path: Path) -> Any:
     from onedoor.policy.evidence import read_evidence, reproduce
 
     with problems(path.name), _files():
-        return reproduce(read_evidence(path.read_bytes())).model_dump(mode="json")
+        found = reproduce(read_evidence(path.read_bytes()))
+    if found.reworded:
+        typer.echo(REWORDED, err=True)
+    return found.decisions.model_dump(mode="json")
 
 
 @contextmanager
