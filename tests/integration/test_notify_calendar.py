@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from onedoor.contracts.events import notify as notify_events
 from onedoor.contracts.events.notify import NoticeImported
 from onedoor.desk import app as desk_app
 from onedoor.intake import app as intake_app
-from onedoor.notify import almanac
+from onedoor.notify import almanac, views
 from onedoor.notify.sweep import sweep_all
 from onedoor.runtime import database as pools
 from onedoor.runtime.access import dev_token
@@ -233,6 +233,56 @@ async def test_an_import_reaches_every_service_that_counts_days(bench: Bench, mi
     settings = Settings(environment="test", postgres=migrated_database)
     for service in (intake_app.SERVICE, assistance_app.SERVICE, desk_app.SERVICE):
         await _counts_by(told, replace(bench.app, service=service, settings=settings))
+
+
+async def test_what_was_imported_before_anybody_was_told_is_told_once_at_the_start(bench: Bench) -> None:
+    """As a data folder has it that is older than the event: the notice is kept, and nobody knows of it."""
+    longer = NOTICE_2027.replace("2027-02-05/2027-02-11", "2027-02-05/2027-02-14")
+    async with bench.app.writer.acquire() as conn:
+        for edition, text in ((1, NOTICE_2027), (2, longer)):
+            at = WINTER + edition * DAY
+            await views.write_notice(conn, edition, 2027, "通知", "测试1号", text, "admin", at)
+
+    async def told() -> list[tuple[int, str]]:
+        rows = await bench.rows(
+            "select payload from events where type = 'calendar.notice_imported' order by position"
+        )
+        read = [NoticeImported.model_validate_json(row["payload"]) for row in rows]
+        return [(each.edition, each.imported_at.astimezone(UTC).isoformat()) for each in read]
+
+    wanted = [(edition, (WINTER + edition * DAY).astimezone(UTC).isoformat()) for edition in (1, 2)]
+    for _ in range(2):
+        starting = asyncio.create_task(almanac.keep_current(bench.app))
+        await eventually(lambda: _equal(told, wanted), what="both notices told")
+        starting.cancel()
+    await send(bench, NOTICE_2027)
+    assert [edition for edition, _ in await told()] == [1, 2, 3]
+
+
+async def _equal(found: Callable[[], Awaitable[object]], wanted: object) -> bool:
+    return await found() == wanted
+
+
+async def test_an_earlier_notice_that_is_told_later_counts_as_well() -> None:
+    conn = Known({2: NOTICE_2027})
+    assert await refresh(conn) == 2  # type: ignore[arg-type]
+    conn.notices[1] = NOTICE_2027.replace("2027-02-05/2027-02-11", "2027-02-05/2027-02-14")
+    assert await refresh(conn) == 2  # type: ignore[arg-type]
+    assert (in_force().edition, in_force().imported) == (2, 2)
+    put_in_force(PACKAGED)
+
+
+class Known:
+    """A connection to a service that has been told of these notices, by edition."""
+
+    def __init__(self, notices: dict[int, str]) -> None:
+        self.notices = notices
+
+    async def fetchrow(self, _: str) -> dict[str, int]:
+        return {"edition": max(self.notices), "imported": len(self.notices)}
+
+    async def fetch(self, _: str) -> list[dict[str, object]]:
+        return [{"edition": n, "body": text} for n, text in sorted(self.notices.items())]
 
 
 async def _counts_by(told: NoticeImported, app: App) -> None:

@@ -14,10 +14,14 @@ from onedoor.calendar.notices import Notice
 
 @dataclass(frozen=True, slots=True)
 class Almanac:
-    """A calendar and its edition: 0 as packaged, then the number of the last imported notice."""
+    """A calendar and its edition: 0 as packaged, then the number of the last imported notice.
+
+    imported: how many imported notices it holds; where fewer than the edition, others are still to be told.
+    """
 
     calendar: Calendar
     edition: int
+    imported: int = 0
 
 
 PACKAGED = Almanac(CHINA, 0)
@@ -37,7 +41,7 @@ def put_in_force(almanac: Almanac) -> None:
 
 def almanac_of(imported: Iterable[tuple[int, Notice]]) -> Almanac:
     """The packaged calendar with these notices, given in the order of their editions."""
-    calendar, last = CHINA, 0
+    calendar, last, count = CHINA, 0, 0
     for edition, notice in imported:
-        calendar, last = calendar.with_notice(notice), edition
-    return Almanac(calendar, last)
+        calendar, last, count = calendar.with_notice(notice), edition, count + 1
+    return Almanac(calendar, last, count)

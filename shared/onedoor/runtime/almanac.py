@@ -32,7 +32,7 @@ insert into calendar_notices (edition, year, body) select * from unnest($1::int[
 on conflict (edition) do nothing
 """
 _TELL = "select pg_notify('onedoor_calendar_' || current_schema(), $1)"
-_EDITION = "select coalesce(max(edition), 0) from calendar_notices"
+_KNOWN = "select coalesce(max(edition), 0) as edition, count(*) as imported from calendar_notices"
 _ALL = "select edition, body from calendar_notices order by edition"
 
 
@@ -56,9 +56,13 @@ async def imported(conn: Connection) -> Sequence[tuple[int, Notice]]:
 
 
 async def refresh(conn: Connection) -> int:
-    """Count by all notices that this service knows by now; their edition. A calendar never goes back."""
-    edition: int = await conn.fetchval(_EDITION)
-    if edition > in_force().edition:
+    """Count by all notices that this service knows by now; their edition. A calendar never goes back.
+
+    An earlier notice that is told later counts as well.
+    """
+    known, now = await conn.fetchrow(_KNOWN), in_force()
+    edition: int = known["edition"]
+    if (edition, known["imported"]) > (now.edition, now.imported):
         put_in_force(almanac_of(await imported(conn)))
     return edition
 

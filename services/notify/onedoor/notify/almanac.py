@@ -60,8 +60,16 @@ async def import_notice(tx: Transaction, text: str, by: Actor) -> Imported:
     await views.write_notice(tx.conn, edition, notice.year, last.title, last.number, text, str(by), tx.now)
     await almanac.tell(tx.conn, edition)
     named = {"year": notice.year, "title": last.title, "number": last.number, "body": text}
-    await tx.execute(TellNotice(target=calendar_id(), edition=edition, **named), actor=by)
+    told = TellNotice(target=calendar_id(), edition=edition, imported_at=tx.now, **named)
+    await tx.execute(told, actor=by)
     return Imported(edition, notice, True)
+
+
+async def tell_known(tx: Transaction) -> None:
+    """Tell the other services of every notice that was kept here and never told to them; each once."""
+    names = ("edition", "year", "title", "number", "body", "imported_at")
+    known = [{name: row[name] for name in names} for row in await views.notice_rows(tx.conn)]
+    await tx.execute(*(TellNotice(target=calendar_id(), **each) for each in known), actor=SYSTEM)
 
 
 def _check_neighbours(notice: Notice, before: Notice | None, after: Notice | None) -> None:
@@ -140,9 +148,19 @@ async def recount_all(unit: Unit, now: datetime, batch: int = BATCH) -> int:
 
 
 async def keep_current(app: App) -> None:
-    """Hear of imported notices for ever, and count again what they change."""
+    """Hear of imported notices for ever, and count again what they change.
+
+    First what was imported before the other services were told of such things is told to them.
+    """
+
+    told = False
 
     async def recounted(app: App) -> None:
+        nonlocal told
+        if not told:
+            async with app.unit.transaction() as tx:
+                await tell_known(tx)
+            told = True
         await recount_all(app.unit, app.clock.now())
 
     await almanac.keep_current(app, recounted)

@@ -1,6 +1,7 @@
 """An imported notice of the working days, told to every service that counts days."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -15,11 +16,11 @@ def calendar_id() -> UUID:
 
 
 class KnownNotices(BaseModel):
-    """edition: of the last notice that was told."""
+    """told: the editions of all notices that were told."""
 
     model_config = ConfigDict(frozen=True)
 
-    edition: int = 0
+    told: tuple[int, ...] = ()
 
 
 class TellNotice(Command):
@@ -30,18 +31,21 @@ class TellNotice(Command):
     title: str
     number: str
     body: str
+    imported_at: datetime
 
 
 def decide(known: KnownNotices, command: TellNotice, context: Context) -> Sequence[Event]:
     """Tell it, once."""
-    if command.edition <= known.edition:
+    if command.edition in known.told:
         return ()
-    return (NoticeImported(**command.model_dump(exclude={"target"}), imported_at=context.now),)
+    return (NoticeImported(**command.model_dump(exclude={"target"})),)
 
 
 def evolve(known: KnownNotices, event: Event) -> KnownNotices:
     """The state after the event."""
-    return KnownNotices(edition=event.edition) if isinstance(event, NoticeImported) else known
+    if not isinstance(event, NoticeImported):
+        return known
+    return KnownNotices(told=tuple(sorted({*known.told, event.edition})))
 
 
 NOTICE: Decider[KnownNotices] = Decider(
@@ -51,4 +55,5 @@ NOTICE: Decider[KnownNotices] = Decider(
     decide=decide,
     evolve=evolve,
     commands=(TellNotice,),
+    fold=2,
 )
