@@ -101,6 +101,11 @@ class Desk:
             raise Barred
         return grant
 
+    @property
+    def assists(self) -> bool:
+        """Whether they have assistance's cases: of those who read cases, who may see what is paid on them."""
+        return self.may("case.read") is not None and self.may("payment.read") is not None
+
     @asynccontextmanager
     async def reading(self, action: str) -> AsyncIterator[Connection]:
         """A connection that sees what the person may see for this action. Raises Barred."""
@@ -178,9 +183,7 @@ async def badge(desk: Desk) -> int:
 
 
 def unit(desk: Desk) -> tuple[str | None, str | None]:
-    """Whose list is one's own: department and division; None for those who see every department's."""
-    if desk.actor.role == "everything":
-        return None, None
+    """Whose list is one's own: department and division; None for those who belong to none."""
     return desk.actor.department, desk.actor.division
 
 
