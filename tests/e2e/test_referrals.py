@@ -132,3 +132,45 @@ async def test_what_was_returned_is_sent_on(visitors: Visit) -> None:
     await expect(dialog).to_contain_text("统筹部门已裁定")
     await expect(dialog.get_by_role("button", name="退回", exact=True)).to_have_count(0)
     await bureau.looked("referral-at-the-bureau")
+
+
+async def test_a_limit_is_paused_on_its_chain_and_the_second_sees_what_happened(visitors: Visit) -> None:
+    receipt = await asks_for_school_fees(visitors)
+    first, second = await visitors("reviewer-1"), await visitors("reviewer-1")
+    dialogs = []
+    for each in (first, second):
+        await each.goes(f"/chains?q={receipt}")
+        pause = each.page.get_by_role("button", name=re.compile("^暂停：")).first
+        await expect(pause).to_be_visible(timeout=LIVE)
+        await each.looked("chain-to-pause")
+        await pause.click()
+        dialogs.append(each.page.get_by_role("dialog"))
+        await expect(dialogs[-1].locator("button[type=submit]")).to_be_visible(timeout=LIVE)
+    mine, theirs = dialogs
+    await expect(mine).to_contain_text("沈立诚")
+    await first.looked("clock-pausing")
+    await mine.locator("[name=reason]").select_option("court")
+    await mine.locator("[name=note]").fill("法院裁定未下")
+    await mine.locator("[name=until]").fill("2020-01-01T09:00")
+    await mine.locator("button[type=submit]").click()
+    await expect(mine.locator("#fault-until")).to_contain_text("暂停的截止时间应晚于现在", timeout=LIVE)
+    await expect(mine.locator("[name=note]")).to_have_value("法院裁定未下")
+    await first.looked("clock-pausing-refused")
+    await mine.locator("[name=until]").fill("")
+    await submits(mine)
+    await expect(first.page.locator("#chain")).to_contain_text("已暂停计时", timeout=LIVE)
+    await first.looked("clock-paused")
+
+    await theirs.locator("button[type=submit]").click()
+    await expect(theirs).to_contain_text("他人已先行办理", timeout=LIVE)
+    await expect(theirs).to_contain_text("沈立诚 批准")
+    await second.looked("clock-overtaken")
+    await theirs.get_by_role("button", name="恢复计时").click()
+    await expect(theirs.locator("button[type=submit]")).to_be_visible(timeout=LIVE)
+    await second.looked("clock-resuming")
+    await submits(theirs)
+    await expect(second.page.locator("#chain")).to_contain_text("已恢复计时", timeout=LIVE)
+    await second.page.get_by_role("button", name="English").click()
+    await second.page.get_by_role("button", name=re.compile("^Pause：")).first.click()
+    await expect(theirs.locator("[name=until]")).to_be_visible(timeout=LIVE)
+    await second.looked("clock-pausing-en")

@@ -11,7 +11,7 @@ from onedoor.desk import session
 from onedoor.desk.settings import Settings
 from onedoor.runtime.people import BY_ID, PEOPLE
 from onedoor.runtime.tokens import ensure_dev_key
-from tests.desk import CHAIN, Desk, envelopes, running_desk
+from tests.desk import CHAIN, CLOCK, Desk, envelopes, running_desk
 from tests.servers import Servers
 
 SIGN_IN = "/signin"
@@ -112,6 +112,17 @@ async def test_with_every_other_service_away_pages_say_so_instead_of_failing(
         answer = await browser.get(path)
         assert answer.status_code == 200, f"{path}: {answer.text[:500]}"
     assert (await browser.get("/chains/nonsense")).status_code == 404
+    for path in (f"/clocks/{CLOCK['finish']}", f"/clocks/{CLOCK['finish']}/pause"):
+        answer = await browser.get(path, headers={"HX-Request": "true"})
+        assert "没有响应" in answer.text, path
+
+
+async def test_only_those_who_may_pause_a_clock_are_asked_how(browser: httpx.AsyncClient) -> None:
+    path = f"/clocks/{CLOCK['finish']}/pause"
+    for person, status in (("caseworker-1", 403), ("reviewer-1", 200), ("police-head-1", 200)):
+        await signed_in(browser, person)
+        assert (await browser.get(path)).status_code == status, person
+    assert (await browser.get(f"/clocks/{CLOCK['finish']}/stop")).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from onedoor.contracts.events.notify import OnBehalf
 from onedoor.notify import almanac, views
 from onedoor.notify.app import SERVICE
 from onedoor.notify.domain import DECIDERS
-from onedoor.notify.domain.clock import clock_id
+from onedoor.notify.domain.clock import PAUSE_REASONS, clock_id
 from onedoor.notify.domain.duties import due_at
 from onedoor.notify.domain.ledger import referral_id
 from onedoor.notify.sweep import sweep, sweep_all
@@ -318,6 +318,28 @@ async def test_pausing_and_explaining_a_clock(bench: Bench) -> None:
     assert (await bench.ask("GET", R4_PATH)).json()["due_finish"] == "2026-10-12T16:00:00Z"
 
 
+async def test_a_clock_tells_what_may_be_done_about_it_and_the_second_who_does_it_what_happened(
+    bench: Bench,
+) -> None:
+    await bench.read(application(planned(), planned(**CRITICAL)))
+    path, head = f"/v1/clocks/{clock_id('finish', R4)}", ("unit-head", "education")
+    seen = await bench.ask("GET", path, *head)
+    (move,) = seen.json()["moves"]
+    assert (move["verb"], move["reasons"]) == ("pause", list(PAUSE_REASONS))
+    assert moment(move["latest"]) == FRIDAY + 30 * DAY
+    assert (await bench.ask("GET", path, "department", "education")).json()["moves"] == []
+    critical = await bench.ask("GET", f"/v1/clocks/{clock_id('finish', R1)}")
+    assert critical.json()["moves"] == []
+
+    body, version = {"reason": "court", "note": "court order of Friday"}, seen.headers["etag"]
+    assert (await bench.ask("POST", f"{path}/pause", *head, body=body, if_match=version)).status_code == 200
+    second = await bench.ask("POST", f"{path}/pause", *head, body=body, if_match=version)
+    assert (second.status_code, second.json()["stored"]["state"]) == (412, "paused")
+    now = (await bench.ask("GET", path, *head)).json()
+    assert [move["verb"] for move in now["moves"]] == ["resume"]
+    assert [(pause["reason"], pause["approver"]) for pause in now["pauses"]] == [("court", "unit-head-test")]
+
+
 async def test_a_limit_whose_rule_allows_it_is_lengthened_once_by_who_may(bench: Bench) -> None:
     """57 art. 22: dibao in special cases takes up to 45 working days; a referral's limit knows none."""
     proceeding = derived_id("proceeding", "dibao")
@@ -329,6 +351,10 @@ async def test_a_limit_whose_rule_allows_it_is_lengthened_once_by_who_may(bench:
     path = f"/v1/clocks/{clock_id('L5', proceeding)}"
     why = {"reason": "special_case"}
     before = (await bench.ask("GET", path)).json()
+    assert [(move["verb"], move["limit"]) for move in before["moves"]] == [
+        ("pause", None),
+        ("lengthen", "45wd"),
+    ]
     assert (await bench.ask("POST", f"{path}/lengthen", "caseworker", "township", HERE)).status_code == 403
     bare = await bench.ask("POST", f"{path}/lengthen", "district", "civil-affairs")
     assert (bare.status_code, bare.json()["errors"][0]["field"]) == (422, "reason")

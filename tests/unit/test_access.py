@@ -33,6 +33,7 @@ def test_the_table_knows_exactly_the_roles_and_actions() -> None:
         ("admin.manage", {"admin"}),
         ("case.decide", {"reviewer", "district", "child-duty"}),
         ("stream.read", {"ops"}),
+        ("clock.pause", {"reviewer", "district", "unit-head", "child-duty"}),
     ],
 )
 def test_rare_actions(action: str, roles: set[str]) -> None:

@@ -24,6 +24,7 @@ from onedoor.contracts.events.assistance import Kind
 from onedoor.contracts.events.intake import PERSON
 from onedoor.contracts.referral_rules import RULES
 from onedoor.contracts.registry import EVENTS
+from onedoor.desk.pages import clock as clock_page
 from onedoor.desk.pages import console, work
 from onedoor.desk.words import FOLDER, LOCALES, Words
 from onedoor.dev.services import SERVICES
@@ -66,8 +67,8 @@ def _codes() -> Mapping[str, Iterable[str]]:
             {name for row in RULES.values() for each in row.feedback for name in (each.name, *each.codes)}
         ),
         "waits": [row.consent.drafted for row in RULES.values() if row.consent],
-        "verb": referral.NAMES.values(),
-        "done": referral.NAMES.values(),
+        "verb": (*referral.NAMES.values(), *clock_page.VERBS),
+        "done": (*referral.NAMES.values(), *clock_page.VERBS),
         "tab": work.TABS,
         "duty": (
             "ack",

@@ -1,5 +1,7 @@
 """The services' HTTP APIs, asked with the signed-in person's own token. Nothing here raises."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +47,12 @@ class Reply:
         """The fields at fault."""
         errors = self.body.get("errors") if isinstance(self.body, dict) else None
         return errors if isinstance(errors, list) else ()
+
+
+def wish(key: object, said: Mapping[str, Any]) -> str | None:
+    """A form's Idempotency-Key: with the same words it is the same wish, with mended ones another one."""
+    words = json.dumps(said, sort_keys=True).encode()
+    return f"{key}-{hashlib.sha256(words).hexdigest()[:16]}" if key else None
 
 
 class Services:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -14,14 +14,17 @@ from onedoor.calendar import local
 from onedoor.contracts.core import PERSONAL, Actor, Command, Context, Urgency
 from onedoor.contracts.referral_rules import rule_on
 from onedoor.notify import almanac, views
+from onedoor.notify.domain import duties
 from onedoor.notify.domain import referral as verbs
 from onedoor.notify.domain.clock import (
     LENGTHENING_REASONS,
+    LONGEST_PAUSE,
     PAUSE_REASONS,
     Clock,
     LengthenClock,
     PauseClock,
     ResumeClock,
+    moves,
 )
 from onedoor.notify.domain.clock import State as ClockState
 from onedoor.notify.domain.referral import AskedExtension, Referral
@@ -93,8 +96,28 @@ class ClockItem(BaseModel):
     late_seconds: int
 
 
+class StandstillView(BaseModel):
+    """A pause, who approved it and why; `until`: when it ends by itself, `end`: when it did end."""
+
+    start: datetime
+    until: datetime
+    end: datetime | None
+    reason: str
+    approver: str
+
+
+class Move(BaseModel):
+    """What the reader may do about a clock now: which reasons it takes; `latest`: `until` at most; `limit`:
+    what the clock's limit would be."""
+
+    verb: Literal["pause", "resume", "lengthen"]
+    reasons: list[str] = []
+    latest: datetime | None = None
+    limit: str | None = None
+
+
 class ClockView(ClockItem):
-    """One clock. `step`: rungs of the overdue ladder climbed so far."""
+    """One clock. `step`: rungs of the overdue ladder climbed so far; `extended`: why it has more time."""
 
     chain_id: UUID
     referral_id: UUID | None
@@ -103,6 +126,9 @@ class ClockView(ClockItem):
     certainty: str
     late_entry: bool
     step: int
+    extended: str | None
+    pauses: list[StandstillView]
+    moves: list[Move]
     version: int
 
 
@@ -464,11 +490,29 @@ async def _keep_words(tx: Transaction, actor: Actor, outcome: Outcome, body: Com
 
 
 @router.get("/v1/clocks/{clock_id}")
-async def one_clock(clock_id: UUID, actor: ClockReader, conn: Reading, response: Response) -> ClockView:
-    """One clock."""
+async def one_clock(
+    request: Request, clock_id: UUID, actor: ClockReader, conn: Reading, response: Response
+) -> ClockView:
+    """One clock, its pauses, and what I may do about it."""
     clock, version = await _found(conn, clock_id)
     response.headers.update(etag(version))
-    return ClockView.model_validate(_clock_facts(clock) | {"version": version})
+    offered = _moves(actor, clock, request.app.state.onedoor.clock.now())
+    return ClockView.model_validate(_clock_facts(clock) | {"moves": offered, "version": version})
+
+
+def _moves(actor: Actor, clock: Clock, now: datetime) -> list[Move]:
+    """What the domain and the actor's grants allow."""
+    if may(actor, "clock.pause") is None:
+        return []
+    longest = duties.duty(clock.duty, clock.policy).longest
+    offers: Mapping[type[Command], Move] = {
+        PauseClock: Move(verb="pause", reasons=list(PAUSE_REASONS), latest=now + LONGEST_PAUSE),
+        ResumeClock: Move(verb="resume"),
+        LengthenClock: Move(
+            verb="lengthen", reasons=list(LENGTHENING_REASONS), limit=longest and str(longest)
+        ),
+    }
+    return [offers[kind] for kind in moves(clock, Context(actor, now))]
 
 
 @router.get("/v1/clocks/{clock_id}/explanation")

@@ -1,7 +1,7 @@
 """One help chain: who holds it, what is late and why the date is that date, and its story, live."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from onedoor.desk import remote, ribbon, story, views
 from onedoor.desk.web import Absent, AtDesk, Desk, badge, uuid_or_absent
 from onedoor.runtime.http import note_view
+from onedoor.triage.rules import packaged_rules
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,16 +23,16 @@ RUNNING = ("breached", "warned", "running", "paused")
 async def page(desk: AtDesk, chain: str) -> Response:
     """The page; for those who only took it down, receipt, state and whom to ring."""
     chain_id = uuid_or_absent(chain)
-    content = await _content(desk, chain_id)
-    return desk.page("chain.html", section="chains", waiting=await badge(desk), **content)
+    shown = await content(desk, chain_id)
+    return desk.page("chain.html", section="chains", waiting=await badge(desk), **shown)
 
 
 @router.get("/chains/{chain}/body")
 async def body(desk: AtDesk, chain: str) -> Response:
     """What of the page can change."""
-    content = await _content(desk, uuid_or_absent(chain))
-    template = "fragments/standing.html" if content["brief"] else "fragments/chain.html"
-    return desk.page(template, **content)
+    shown = await content(desk, uuid_or_absent(chain))
+    template = "fragments/standing.html" if shown["brief"] else "fragments/chain.html"
+    return desk.page(template, **shown)
 
 
 @router.get("/chains/{chain}/standing")
@@ -46,7 +47,8 @@ async def standing(desk: AtDesk, chain: str) -> Response:
     )
 
 
-async def _content(desk: Desk, chain_id: UUID) -> dict[str, Any]:
+async def content(desk: Desk, chain_id: UUID) -> dict[str, Any]:
+    """What the page shows. Raises Absent, Barred."""
     grant = desk.need("chain.read")
     async with desk.reading("chain.read") as conn:
         found = await views.chain(conn, chain_id)
@@ -91,7 +93,19 @@ async def _told(
         "waited": desk.now - chain["opened_at"],
         "held": _held(drawing),
         "application": read["applications"][0] if read["applications"] else None,
+        "verbs": lambda clock: offered(clock, desk.now) if desk.may("clock.pause") else (),
+        "told": None,
     }
+
+
+def offered(clock: story.Row, now: datetime) -> tuple[str, ...]:
+    """What may be done about a clock, as far as the desk knows; notify has the last word."""
+    duty = packaged_rules().duties.latest(clock["duty"])
+    if clock["state"] == "paused":
+        return ("resume",)
+    if clock["urgency"] == "critical" or clock["due_at"] < now or (duty is not None and duty.keep):
+        return ()
+    return ("pause", "lengthen") if duty is not None and duty.longest is not None else ("pause",)
 
 
 def _moment(desk: Desk, row: asyncpg.Record) -> dict[str, Any]:
@@ -135,13 +149,3 @@ def _held(drawing: ribbon.Ribbon | None) -> list[tuple[str, timedelta, float]]:
     lanes = [(lane.owner, lane.held) for lane in drawing.lanes if lane.bars] if drawing else []
     longest = max((timedelta(hours=1), *(held for _, held in lanes)))
     return [(owner, held, held / longest) for owner, held in sorted(lanes, key=lambda lane: -lane[1])]
-
-
-@router.get("/clocks/{clock}/why")
-async def why(desk: AtDesk, clock: str) -> Response:
-    """Why this date: notify's explanation, line by line."""
-    desk.need("clock.read")
-    clock_id = uuid_or_absent(clock)
-    reply = await desk.services.get(desk.session, "notify", f"/v1/clocks/{clock_id}/explanation")
-    lines = reply.body.get("lines", ()) if reply.ok and isinstance(reply.body, dict) else ()
-    return desk.page("fragments/why.html", reply=reply, lines=lines)

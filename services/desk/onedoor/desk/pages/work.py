@@ -1,7 +1,5 @@
 """My referrals: what waits for my unit, most pressing first, and what can be done about each."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -16,7 +14,7 @@ from onedoor.calendar import local
 from onedoor.contracts.referral_rules import Expected, rule_on
 from onedoor.desk import views
 from onedoor.desk.divisions import DIVISIONS
-from onedoor.desk.remote import Reply
+from onedoor.desk.remote import Reply, wish
 from onedoor.desk.web import Absent, AtDesk, Desk, badge, unit, uuid_or_absent
 
 router = APIRouter(include_in_schema=False)
@@ -62,13 +60,13 @@ def awaited(row: asyncpg.Record) -> tuple[str, ...]:
 @router.get("/work")
 async def page(desk: AtDesk, tab: str = "ours") -> Response:
     """What waits for my unit, what it has sent, or everybody's, for whom I may record on their behalf."""
-    return desk.page("work.html", section="work", waiting=await badge(desk), **await _lists(desk, tab))
+    return desk.page("work.html", section="work", waiting=await badge(desk), **await lists(desk, tab))
 
 
 @router.get("/work/list")
 async def listing(desk: AtDesk, tab: str = "ours") -> Response:
     """The list alone."""
-    return desk.page("fragments/work.html", **await _lists(desk, tab))
+    return desk.page("fragments/work.html", **await lists(desk, tab))
 
 
 def tabs_of(desk: Desk) -> tuple[str, ...]:
@@ -77,7 +75,8 @@ def tabs_of(desk: Desk) -> tuple[str, ...]:
     return tuple(tab for tab in TABS if desk.may(needs[tab]) is not None)
 
 
-async def _lists(desk: Desk, tab: str) -> dict[str, Any]:
+async def lists(desk: Desk, tab: str) -> dict[str, Any]:
+    """What the page of one tab shows."""
     tabs = tabs_of(desk)
     tab = tab if tab in tabs else tabs[0] if tabs else "ours"
     department, division = (None, None) if tab == "all" else unit(desk)
@@ -168,7 +167,7 @@ async def carry_out(desk: AtDesk, referral: str, verb: str, tab: str = "ours") -
         "notify",
         f"/v1/referrals/{referral_id}/{verb.replace('_', '-')}",
         body,
-        _key(form, body),
+        wish(form.get("key"), body),
         version=str(form.get("version", "")) or None,
     )
     if reply.status == 412:
@@ -178,15 +177,8 @@ async def carry_out(desk: AtDesk, referral: str, verb: str, tab: str = "ours") -
     if not reply.ok:
         return desk.refused(reply)
     told = {"verb": verb, "settled": settled, "state": reply.body.get("state"), "id": str(referral_id)}
-    lists = await _lists(desk, tab)
-    return desk.page("fragments/work.html", headers={"HX-Trigger": "desk-done"}, **{**lists, "told": told})
-
-
-def _key(form: FormData, body: Mapping[str, Any]) -> str | None:
-    """The same form with the same words is the same wish; once its words were mended it is another one."""
-    key = str(form.get("key", ""))
-    words = json.dumps(body, sort_keys=True).encode()
-    return f"{key}-{hashlib.sha256(words).hexdigest()[:16]}" if key else None
+    shown = await lists(desk, tab)
+    return desk.page("fragments/work.html", headers={"HX-Trigger": "desk-done"}, **{**shown, "told": told})
 
 
 def body_of(verb: str, form: FormData, expected: Sequence[Expected] = ()) -> dict[str, Any]:

@@ -325,6 +325,17 @@ def decide(clock: Clock, command: Command, context: Context) -> Decided:
     raise TypeError(type(command).__name__)
 
 
+def moves(clock: Clock, context: Context) -> list[type[Command]]:
+    """Of pausing, resuming and lengthening what would not be refused now, if all it asks for is given."""
+    assert clock.clock_id is not None
+    whole: tuple[Command, ...] = (
+        PauseClock(target=clock.clock_id, reason=PAUSE_REASONS[0]),
+        ResumeClock(target=clock.clock_id),
+        LengthenClock(target=clock.clock_id, reason=LENGTHENING_REASONS[0]),
+    )
+    return [type(each) for each in whole if not isinstance(decide(clock, each, context), Refusal)]
+
+
 def _start(clock: Clock, command: StartClock) -> Decided:
     if clock.state is None:
         started = _started(command)
