@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from itertools import permutations
 from typing import Any
@@ -235,6 +235,53 @@ def test_where_the_decision_is_delegated_the_national_limit_is_the_earlier_one()
     notify.read(of(assistance.CaseAccepted, moment("2026-03-10T10:00"), delegated=True), FRIDAY)
     national, local = notify.clock("L5", DIBAO), notify.clock("L5q", DIBAO)
     assert (national.limit, national.yields_to, local.yields_to) == ("20wd", None, "L5")
+
+
+def who_warns(notify: Notify) -> set[str]:
+    return {id_ for id_ in ("L5", "L5q") if notify.clock(id_, DIBAO).yields_to is None}
+
+
+def test_what_makes_one_of_two_rules_the_later_one_makes_the_other_warn() -> None:
+    """A longer limit, a standstill, a second acceptance: always the earlier of the two warns."""
+    at = moment("2026-03-10T10:00")
+    notify = Notify()
+    notify.read(of(assistance.CaseAccepted, at, delegated=True), at)
+    assert who_warns(notify) == {"L5"}
+    notify.give(LengthenClock(target=clock_id("L5", DIBAO), reason="special_case"), at + DAY)
+    assert who_warns(notify) == {"L5q"}
+    (line,) = [line for line in explain(notify.clock("L5", DIBAO)).lines if line.kind == "extended"]
+    assert "L5q不因此延长" in line.zh
+    assert "L5q is not made longer" in line.en
+    notify.sweep(moment("2026-06-30T00:00"))
+    warned = [(at, e.duty) for at, _, _, e in notify.log if e.type == "clock.warned"]  # type: ignore[attr-defined]
+    ((warned_at, duty),) = [each for each in warned if each[1].startswith("L5")]
+    assert duty == "L5q"
+    assert warned_at < notify.clock("L5q", DIBAO).due_at  # type: ignore[operator]
+
+
+def test_while_one_rule_does_not_count_the_other_one_warns() -> None:
+    notify = Notify()
+    notify.read(of(assistance.CaseAccepted, FRIDAY), FRIDAY)
+    assert who_warns(notify) == {"L5q"}
+    posted = FRIDAY + 12 * DAY
+    notify.read(of(assistance.NoticePosted, posted, until=posted + 11 * DAY), posted)
+    assert "L5" in who_warns(notify)
+    ended = posted + 25 * DAY
+    notify.read(of(assistance.NoticeEnded, ended, completed=True), ended)
+    national, local = notify.clock("L5", DIBAO), notify.clock("L5q", DIBAO)
+    assert who_warns(notify) == {min((national.due_at, "L5"), (local.due_at, "L5q"))[1]}
+    assert (national.beside_due, local.beside_due) == (local.due_at, national.due_at)
+
+
+def test_a_second_acceptance_weighs_its_own_two_clocks() -> None:
+    notify = Notify()
+    again = FRIDAY + 30 * DAY
+    for at in (FRIDAY, again):
+        notify.read(of(assistance.CaseAccepted, at), at)
+    own = derived_id("duty", DIBAO, again.astimezone(UTC).isoformat())
+    national, local = notify.clock("L5", own), notify.clock("L5q", own)
+    assert (national.yields_to, local.yields_to) == ("L5q", None)
+    assert (national.beside_due, local.beside_due) == (local.due_at, national.due_at)
 
 
 def test_the_clocks_of_a_case_are_its_townships_and_move_with_it() -> None:

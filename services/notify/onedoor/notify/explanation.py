@@ -128,10 +128,18 @@ def _changed(clock: Clock) -> list[Line]:
     if clock.round > 1:
         lines.append(Line(kind="anew", zh=f"第{clock.round}次起算", en=f"counted anew, round {clock.round}"))
     if clock.extended:
-        lines.append(
-            Line(kind="extended", zh="已延期一次，时限含延期", en="extended once, the limit includes it")
-        )
+        lines.append(_extended(clock))
     return [*lines, *map(_recount, clock.recounts), *map(_pause, clock.pauses)]
+
+
+def _extended(clock: Clock) -> Line:
+    """An extension is of the rule that allows it, and of no other that governs the same duty."""
+    other = duties.duty(clock.duty, clock.policy).beside
+    return Line(
+        kind="extended",
+        zh="已延期一次，时限含延期" + (f"；{other}不因此延长" if other else ""),
+        en="extended once, the limit includes it" + (f"; {other} is not made longer by it" if other else ""),
+    )
 
 
 def _recount(recount: Recount) -> Line:

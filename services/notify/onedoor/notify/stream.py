@@ -16,8 +16,11 @@ from onedoor.contracts.events.intake import (
 )
 from onedoor.contracts.events.need import NeedClosed
 from onedoor.contracts.events.notify import (
+    ClockPaused,
     ClockRecomputed,
+    ClockRescheduled,
     ClockResumed,
+    ClockStarted,
     ReferralAcknowledged,
     ReferralActed,
     ReferralAnswered,
@@ -34,10 +37,12 @@ from onedoor.contracts.referral_rules import DISTRICT_RULE, ReferralRule, direct
 from onedoor.notify import statutory
 from onedoor.notify.domain import duties, ledger, referral
 from onedoor.notify.domain.clock import (
+    BesideNoted,
     CancelClock,
     ExtendClock,
     MarkClock,
     MeetClock,
+    NoteBeside,
     StartClock,
     clock_id,
 )
@@ -362,7 +367,7 @@ def _reopened(event: ReferralReopened, at: datetime) -> Sequence[Command]:
 
 def _resumed(event: ClockResumed | ClockRecomputed, _: datetime) -> Sequence[Command]:
     if event.referral_id is None or event.duty != "finish":
-        return ()
+        return _beside(event, at)
     return (NoteDue(target=event.referral_id, due_finish=event.due_at),)
 
 
@@ -388,6 +393,18 @@ _FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
     ledger.DutyMarked: _duty_marked,
     ledger.DutyEnded: _duty_ended,
     ReferralSent: _sent,
+Counted = ClockStarted | ClockResumed | ClockRescheduled | ClockRecomputed | ClockPaused | BesideNoted
+
+
+def _beside(event: Counted, _: datetime) -> Sequence[Command]:
+    """Where another rule governs the same duty, its clock hears when this one's time ends."""
+    other = duties.duty(event.duty).beside
+    if other is None:
+        return ()
+    due_at = None if isinstance(event, ClockPaused) else event.due_at
+    return (NoteBeside(target=clock_id(other, event.subject), due_at=due_at),)
+
+
     ReferralSupplemented: _supplemented,
     ReferralAcknowledged: lambda event, at: [*_meet(event, at, "ack"), *_heard(event, at)],
     ReferralActed: lambda event, at: _meet(event, at, "action"),
@@ -421,3 +438,7 @@ TAKES = statutory.TAKES | frozenset(
     )
 )
 """Of the topics that notify reads."""
+    ClockStarted: _beside,
+    ClockPaused: _beside,
+    ClockRescheduled: _beside,
+    BesideNoted: _beside,

@@ -64,6 +64,7 @@ _CLOCK_COLUMNS: Mapping[str, str] = {
     "calendar": "integer",
     "yields_to": "text",
     "recounts": "jsonb",
+    "beside_due": "timestamptz",
     "version": "integer",
     "classification": "text",
 }

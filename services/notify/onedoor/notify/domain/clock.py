@@ -41,6 +41,7 @@ from onedoor.contracts.events.notify import (
     ClockResumed,
     ClockStarted,
     ClockWarned,
+    Kept,
 )
 from onedoor.contracts.referral_rules import directory
 from onedoor.notify.domain import duties, ladder
@@ -116,7 +117,8 @@ class Clock(BaseModel):
     next_at: when the next step falls due; step: rungs of the ladder climbed; round: 1, and one more for each
     reopening or raised urgency; acknowledged_by: who has taken the alert of this round upon themselves;
     policy: the version of the duty it started under; calendar: the edition of the calendar it was counted by,
-    None where it never asks for days; yields_to: the earlier rule for the same duty, which warns.
+    None where it never asks for days; yields_to: the earlier rule for the same duty, which warns;
+    beside_due: when the other rule's time ends, None while it stands still or is not known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -153,6 +155,7 @@ class Clock(BaseModel):
     policy: str | None = None
     calendar: int | None = None
     yields_to: str | None = None
+    beside_due: datetime | None = None
     recounts: tuple[Recount, ...] = ()
 
 
@@ -188,8 +191,9 @@ class StartClock(_OfClock):
 class MarkClock(_OfClock):
     """It has to be kept more closely: about a child, or sealed. owner_division: another one's from now on."""
 
-    child: bool
-    sealed: bool
+    child: bool = False
+    sealed: bool = False
+    owner: str | None = None
     owner_division: str | None = None
 
 
@@ -247,6 +251,12 @@ class ReleaseClock(Command):
 
 class Recompute(Command):
     """Count again by the calendar in force, which `notice` changed."""
+class NoteBeside(Command):
+    """The time of the other rule for this duty ends at `due_at`; None: it stands still."""
+
+    due_at: datetime | None
+
+
 
     notice: str
 
@@ -272,6 +282,7 @@ COMMANDS: tuple[type[Command], ...] = (
     ReleaseClock,
     Recompute,
     AcknowledgeAlert,
+    NoteBeside,
     Strike,
 )
 
@@ -288,7 +299,20 @@ class EndNoted(Event):
     end: End
 
 
-INTERNAL: tuple[type[Event], ...] = (EndNoted,)
+class BesideNoted(Kept):
+    """When the other rule for this duty ends now, and when this one does: the earlier warns."""
+
+    type = "clock.beside_noted"
+
+    clock_id: UUID
+    chain_id: UUID
+    duty: str
+    subject: UUID
+    beside_due: datetime | None
+    due_at: datetime
+
+
+INTERNAL: tuple[type[Event], ...] = (EndNoted, BesideNoted)
 
 Decided = Sequence[Event] | Refusal
 
@@ -320,6 +344,8 @@ def decide(clock: Clock, command: Command, context: Context) -> Decided:
             return _release(clock, command)
         case Recompute():
             return _recompute(clock, command, context)
+        case NoteBeside():
+            return _note_beside(clock, command)
         case AcknowledgeAlert():
             return _acknowledge(clock, context)
     raise TypeError(type(command).__name__)
@@ -700,6 +726,14 @@ def _recompute(clock: Clock, command: Recompute, context: Context) -> Decided:
     if clock.state not in ("running", "warned", "paused") or clock.calendar is None:
         return ()
     if _fallen_due(clock, context.now):
+def _note_beside(clock: Clock, command: NoteBeside) -> Decided:
+    """Nobody is warned any more of what has ended or is overdue."""
+    if clock.state not in ("running", "warned", "paused") or clock.beside_due == command.due_at:
+        return ()
+    assert clock.due_at is not None
+    return (BesideNoted(**identity(clock), beside_due=command.due_at, due_at=clock.due_at),)
+
+
         return ()
     counted = _recounted(clock)
     assert clock.due_at is not None
@@ -805,6 +839,19 @@ _UNHEARD: dict[str, Any] = {"acknowledged_by": None, "acknowledged_at": None}
 
 
 def _end_noted(clock: Clock, event: EndNoted) -> dict[str, Any]:
+def _yielding(clock: Clock, due_at: datetime) -> dict[str, Any]:
+    """Whether it leaves the warning to the other rule, ending at `due_at` itself; equal ones both warn."""
+    if clock.beside_due is None:
+        return {}
+    other = duties.duty(clock.duty, clock.policy).beside
+    return {"yields_to": other if clock.beside_due < due_at else None}
+
+
+def _beside_noted(clock: Clock, event: BesideNoted) -> dict[str, Any]:
+    known = clock.model_copy(update={"beside_due": event.beside_due})
+    return {"beside_due": event.beside_due, "yields_to": None, **_yielding(known, event.due_at)}
+
+
     known = ("clock_id", "chain_id", "duty", "subject", "end")
     return {name: getattr(event, name) for name in known}
 
@@ -843,6 +890,7 @@ def _recomputed(clock: Clock, event: ClockRecomputed) -> dict[str, Any]:
 
 def _cancelled(clock: Clock, event: ClockCancelled) -> dict[str, Any]:
     assert event.cancelled_at is not None
+        **_yielding(clock, event.due_at),
     assert clock.due_at is not None
     end = End(ending="cancelled", at=event.cancelled_at, reason=event.reason)
     changes: dict[str, Any] = {"state": "cancelled", "end": end, "late_seconds": 0}
@@ -878,6 +926,7 @@ def _resumed(clock: Clock, event: ClockResumed) -> dict[str, Any]:
 
 def _rescheduled(clock: Clock, event: ClockRescheduled) -> dict[str, Any]:
     changes: dict[str, Any] = {
+        **_yielding(clock, event.due_at),
         "state": "running" if event.started_at or clock.state != "paused" else "paused",
         "due_at": event.due_at,
         "warn_at": event.warn_at,
@@ -889,6 +938,7 @@ def _rescheduled(clock: Clock, event: ClockRescheduled) -> dict[str, Any]:
         return changes | {"extended": event.reason}
     breached = event.due_at == clock.breached_at
     return (
+        **_yielding(clock, event.due_at),
         changes
         | {
             "started_at": event.started_at,
@@ -918,6 +968,7 @@ _CHANGES: Mapping[type[Event], Callable[[Clock, Any], dict[str, Any]]] = {
     AlertEscalated: lambda _, event: {"step": event.step},
     AlertAcknowledged: lambda _, event: {
         "acknowledged_by": event.person,
+    BesideNoted: _beside_noted,
         "acknowledged_at": event.acknowledged_at,
     },
     ClockCorrected: lambda _, event: {"breached_at": None, "step": 0} | _UNHEARD,
