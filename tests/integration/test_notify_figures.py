@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 
+from onedoor.calendar import moment
 from onedoor.contracts.core import derived_id
 from onedoor.notify.domain.ledger import referral_id
 from onedoor.notify.figures.passes import record
@@ -118,6 +121,9 @@ async def test_small_groups_are_hidden_and_clocks_are_for_those_who_may_see_them
     second = (await bench.ask("GET", f"{path}&after={first['next']}")).json()
     assert {clock["duty"] for clock in (*first["items"], *second["items"])} == {"ack", "finish"}
     assert second["next"] is None
+    for at, duties in ((FRIDAY + 5 * DAY, {"ack"}), (FRIDAY + 60 * DAY, {"ack", "finish"})):
+        then = (await bench.ask("GET", f"{path}0&as_of={quote(at.isoformat())}")).json()
+        assert {clock["duty"] for clock in then["items"]} == duties
     elsewhere = await bench.ask("GET", path, "unit-head", "housing", HERE)
     assert elsewhere.json()["items"] == []
 
@@ -174,6 +180,36 @@ async def test_the_month_and_the_meeting(bench: Bench) -> None:
     of_leader = (await bench.ask("GET", "/v1/figures/agenda", "leader")).json()
     assert of_leader["items"] == [], "all of these chains are children's"
     assert of_leader["unseen"] == len(meeting["items"]), "but that they are there is said"
+
+
+async def test_the_agenda_of_any_past_day_is_what_it_was_then(bench: Bench) -> None:
+    """Kept day by day while the referrals run late and are answered; then asked for again."""
+    ids = [uuid4() for _ in range(3)]
+    await bench.read(
+        *(application(planned(), application_id=id_, chain_id=derived_id("chain", id_)) for id_ in ids)
+    )
+    paths = [f"/v1/referrals/{referral_id(id_, 'R4', 'education')}" for id_ in ids]
+    kept: dict[datetime, list[Any]] = {}
+    for day in range(1, 60, 6):
+        bench.clock.at = FRIDAY + day * DAY
+        await sweep_all(bench.app.unit, bench.clock.at)
+        if day in (31, 43):
+            done = {"outcome": "no_need", "feedback": "done"}
+            path = paths.pop()
+            await bench.ask("POST", f"{path}/acknowledge")
+            answered = await bench.ask("POST", f"{path}/answer", body=done)
+            assert answered.status_code == 200
+        told = (await bench.ask("GET", "/v1/figures/agenda")).json()
+        kept[bench.clock.at] = [told["items"], told["unseen"]]
+    for at, agenda in kept.items():
+        then = await bench.ask("GET", f"/v1/figures/agenda?as_of={quote(at.isoformat())}")
+        assert [then.json()["items"], then.json()["unseen"]] == agenda
+        assert moment(then.json()["as_of"]) == at
+        leader = await bench.ask("GET", f"/v1/figures/agenda?as_of={quote(at.isoformat())}", "leader")
+        assert (leader.json()["items"], leader.json()["unseen"]) == ([], len(agenda[0]))
+    assert len({str(agenda) for agenda in kept.values()}) > 3
+    refused = await bench.ask("GET", "/v1/figures/agenda?as_of=2026-10-01T00:00:00")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "as_of")
 
 
 async def test_an_office_that_touches_nothing_holds_it_all_the_same(bench: Bench) -> None:

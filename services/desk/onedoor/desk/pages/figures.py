@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
@@ -34,7 +35,7 @@ async def page(desk: AtDesk, month: str = "", as_of: str = "") -> Response:
         *(_ask(desk, TIMELINESS, first, after, **asked, by=by) for by in GROUPS),
         _ask(desk, TIMELINESS, _back(first), after, by="month", **asked),
         desk.services.get(desk.session, "notify", ASSESSMENT, month=shown, **asked),
-        desk.services.get(desk.session, "notify", AGENDA),
+        desk.services.get(desk.session, "notify", AGENDA, **asked),
     )
     return desk.page(
         "figures.html",
@@ -56,7 +57,12 @@ async def page(desk: AtDesk, month: str = "", as_of: str = "") -> Response:
 
 @router.get("/figures/clocks")
 async def clocks(
-    desk: AtDesk, by: str = "department", value: str = "", month: str = "", after: str = ""
+    desk: AtDesk,
+    by: str = "department",
+    value: str = "",
+    month: str = "",
+    as_of: str = "",
+    after: str = "",
 ) -> Response:
     """The clocks behind one row of a month, of those that the person may see."""
     desk.need("clock.read")
@@ -64,7 +70,7 @@ async def clocks(
         raise Absent
     shown = _month(desk, month)
     first, end = _span(shown)
-    asked = {by: value} | ({"after": after} if after else {})
+    asked = {by: value} | _asked(as_of) | ({"after": after} if after else {})
     reply = await _ask(desk, "/v1/figures/clocks", first, end, **asked)
     body = _body(reply)
     return desk.page(
@@ -77,6 +83,7 @@ async def clocks(
         by=by,
         value=value,
         month=shown,
+        kept=f"&as_of={quote(as_of)}" if as_of else "",
         named=_name(desk, by, {by: value}),
         linked=desk.may("chain.read") is not None,
     )
@@ -121,23 +128,23 @@ async def assessment(desk: AtDesk, kind: str, month: str = "", as_of: str = "") 
 
 
 @router.get("/figures/agenda.docx")
-async def agenda(desk: AtDesk) -> Response:
+async def agenda(desk: AtDesk, as_of: str = "") -> Response:
     """What the coordination meeting has to speak about, as a document, one table for each reason."""
     desk.need("figures.read")
-    body = _given(await desk.services.get(desk.session, "notify", AGENDA))
+    body = _given(await desk.services.get(desk.session, "notify", AGENDA, **_asked(as_of)))
     heading = [desk.words(text) for text in AGENDA_HEADING]
     tables = [
         (desk.words.label("meeting", why), heading, rows)
         for why in WHY
         if (rows := [_item(desk, item) for item in body["items"] if item["why"][0] == why])
     ]
-    today = local(desk.now).date().isoformat()
-    title = f"{desk.words('Agenda of the coordination meeting')} {today}"
+    day = local(desk.words.parse(body["as_of"])).date().isoformat()
+    title = f"{desk.words('Agenda of the coordination meeting')} {day}"
     nothing = desk.words("Nothing is stuck, returned three times or with four offices at once.")
     told = [nothing] if not tables else []
     if body["unseen"]:
         told.append(_unseen(desk, body["unseen"]))
-    return documents.download(f"agenda-{today}", title, " ".join(told), tables)
+    return documents.download(f"agenda-{day}", title, " ".join(told), tables)
 
 
 def _unseen(desk: Desk, count: int) -> str:

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict
 from onedoor.calendar import SHANGHAI, Limit, Unit
 from onedoor.contracts.core import Actor
 from onedoor.notify.domain import duties
-from onedoor.notify.domain.clock import last_moment
+from onedoor.notify.domain.clock import Clock, last_moment
 from onedoor.notify.figures import assessment, queries
 from onedoor.notify.figures.holdings import Journey, journey
 from onedoor.notify.figures.published import SMALLEST, Shown, key_text, published
 from onedoor.notify.figures.queries import Wanted
-from onedoor.notify.figures.timeliness import By, Key, Tally, tally
+from onedoor.notify.figures.timeliness import By, Key, Tally, tally, verdict
 from onedoor.runtime import pages
 from onedoor.runtime.app import App
 from onedoor.runtime.http import Reading, allow, counting, not_found
@@ -194,13 +194,12 @@ async def _counted(
 ) -> dict[Key, Tally]:
     if as_of is None:
         return await queries.tallies(conn, wanted, by)
-    if as_of.tzinfo is None:
-        raise invalid([_NO_OFFSET])
-    return tally(await queries.clocks_as_of(conn, as_of, wanted), by)
+    return tally(await _clocks_then(conn, as_of, wanted), by)
 
 
 @router.get("/figures/clocks")
 async def clocks(
+    request: Request,
     actor: ClockReader,
     conn: Reading,
     from_: From,
@@ -208,18 +207,37 @@ async def clocks(
     department: Department = None,
     duty: Duty = None,
     area: Area = None,
+    as_of: AsOf = None,
     after: pages.After = None,
     limit: pages.Limit = 50,
 ) -> pages.Page[ClockLine]:
     """The clocks behind a count, of those that I may see."""
-    wanted = Wanted(*_period(from_, to), department, duty, area)
-    rows = await queries.counted(conn, wanted, pages.after(after, datetime, UUID), limit + 1)
+    wanted, key = Wanted(*_period(from_, to), department, duty, area), pages.after(after, datetime, UUID)
+    if as_of is None:
+        rows = [dict(row) for row in await queries.counted(conn, wanted, key, limit + 1)]
+    else:
+        async with counting(request.app.state.onedoor) as all_seeing:
+            then = await _clocks_then(all_seeing, as_of, wanted)
+        rows = await _counted_then(conn, then, key, limit + 1)
     return pages.page(
         rows,
         limit,
         lambda row: ClockLine.model_validate({**row, "clock_id": row["id"]}),
         lambda row: (row["due_at"], row["id"]),
     )
+
+
+async def _counted_then(
+    conn: Connection, clocks: list[Clock], after: tuple[datetime, UUID] | None, limit: int
+) -> list[dict[str, Any]]:
+    """As `queries.counted`, of clocks as they stood on a past day."""
+    counted = await queries.seen(conn, [clock for clock in clocks if verdict(clock) is not None])
+    rows = [
+        clock.model_dump() | {"id": clock.clock_id, "ended_at": clock.end and clock.end.at}
+        for clock in counted
+    ]
+    ordered = sorted(rows, key=lambda row: (row["due_at"], row["id"]))
+    return [row for row in ordered if after is None or (row["due_at"], row["id"]) > after][:limit]
 
 
 @router.get("/chains/{chain_id}/holdings")
@@ -275,27 +293,41 @@ def _unit(unit: assessment.UnitMonth, rows: Mapping[Key, Shown]) -> UnitLine:
 
 
 @router.get("/figures/agenda")
-async def meeting(request: Request, actor: Counter, conn: Reading) -> AgendaView:
+async def meeting(request: Request, actor: Counter, conn: Reading, as_of: AsOf = None) -> AgendaView:
     """The chains that the coordination meeting has to speak about, of those that I may see: stuck (overdue
     for more than five working days), returned three times, or lying with four offices at once."""
     app: App = request.app.state.onedoor
-    now = app.clock.now()
-    items = await _agenda(conn, now)
+    at = as_of or app.clock.now()
     async with counting(app) as all_seeing:
-        everything = await _agenda(all_seeing, now)
+        then = None if as_of is None else await _clocks_then(all_seeing, as_of, _fallen_due(as_of))
+        everything = await _agenda(all_seeing, at, then)
+    items = await _agenda(conn, at, then)
     return AgendaView.model_validate(
         {
-            "as_of": now,
+            "as_of": at,
             "items": [{name: getattr(item, name) for name in AgendaLine.model_fields} for item in items],
             "unseen": len({item.chain_id for item in everything} - {item.chain_id for item in items}),
         }
     )
 
 
-async def _agenda(conn: Connection, now: datetime) -> list[assessment.Item]:
-    late = await queries.overdue(conn)
-    passes = await queries.open_passes(conn, late)
-    return assessment.agenda(passes, late, lambda due: duties.due_at(last_moment(due), STUCK) <= now)
+async def _clocks_then(conn: Connection, as_of: datetime, wanted: Wanted) -> list[Clock]:
+    """The clocks as they stood at a past moment. Raises a 422 problem where it has no offset."""
+    if as_of.tzinfo is None:
+        raise invalid([_NO_OFFSET])
+    return await queries.clocks_as_of(conn, as_of, wanted)
+
+
+def _fallen_due(at: datetime) -> Wanted:
+    """Whatever had fallen due by then."""
+    return Wanted(datetime.combine(FIRST_DAY, datetime.min.time(), SHANGHAI), at)
+
+
+async def _agenda(conn: Connection, at: datetime, then: list[Clock] | None) -> list[assessment.Item]:
+    """The agenda at a moment; `then`: the clocks as they stood, where it is a past one."""
+    late = await (queries.overdue(conn) if then is None else queries.overdue_of(conn, then))
+    passes = await queries.open_passes(conn, late, None if then is None else at)
+    return assessment.agenda(passes, late, lambda due: duties.due_at(last_moment(due), STUCK) <= at)
 
 
 def _row(key: Key, shown: Shown) -> Row:

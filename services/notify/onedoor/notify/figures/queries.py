@@ -1,5 +1,6 @@
 """What figures read: passes, clocks as they stand, and clocks as they stood on any past day."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from onedoor.notify.domain import duties
 from onedoor.notify.domain.clock import CLOCK, Clock
 from onedoor.notify.figures.assessment import Overdue
 from onedoor.notify.figures.passes import Pass
-from onedoor.notify.figures.timeliness import VERDICTS, By, Key, Tally
+from onedoor.notify.figures.timeliness import VERDICTS, By, Key, Tally, verdict
 from onedoor.runtime.migrate import event_model
 from onedoor.runtime.service import Connection
 
@@ -132,12 +133,14 @@ async def passes_between(conn: Connection, start: datetime, end: datetime) -> li
 
 
 _OPEN = f"""
-select {_FIELDS} from passes where chain_id = any($1) or chain_id in (
+select {_FIELDS} from passes
+where ($2::timestamptz is null or at <= $2) and (chain_id = any($1) or chain_id in (
   select chain_id from (
     select distinct on (subject) chain_id, department from passes
-    where kind <> 'application' order by subject, at desc, event_id desc
+    where kind <> 'application' and ($2::timestamptz is null or at <= $2)
+    order by subject, at desc, event_id desc
   ) as latest where department is not null
-)
+))
 """  # noqa: S608
 _OVERDUE = """
 select chain_id, count(*) as count, min(due_at) as since, array_agg(distinct owner order by owner) as owners
@@ -146,13 +149,38 @@ where state = 'breached' and not late_entry and duty <> all($1) and owner <> all
 """
 
 
-async def open_passes(conn: Connection, also: Iterable[UUID] = ()) -> list[Pass]:
-    """The passes of all chains in which somebody holds something, and of `also`, as far as the connection may
-    see them."""
-    return [Pass(*row) for row in await conn.fetch(_OPEN, list(also))]
+async def open_passes(conn: Connection, also: Iterable[UUID], at: datetime | None) -> list[Pass]:
+    """The passes up to `at` (None: now) of all chains in which somebody held something then, and of `also`,
+    as far as the connection may see them."""
+    return [Pass(*row) for row in await conn.fetch(_OPEN, list(also), at)]
 
 
 async def overdue(conn: Connection) -> dict[UUID, Overdue]:
     """The open and overdue clocks by chain, of those that the connection may see; courts are not chased."""
     rows = await conn.fetch(_OVERDUE, _kept(), list(directory().inform_only))
     return {row["chain_id"]: Overdue(row["count"], row["since"], tuple(row["owners"])) for row in rows}
+
+
+_SEEN = "select id from clocks where id = any($1::uuid[])"
+
+
+async def seen(conn: Connection, clocks: Sequence[Clock]) -> list[Clock]:
+    """Those of them that the connection may see."""
+    ids = {row["id"] for row in await conn.fetch(_SEEN, [clock.clock_id for clock in clocks])}
+    return [clock for clock in clocks if clock.clock_id in ids]
+
+
+async def overdue_of(conn: Connection, clocks: Sequence[Clock]) -> dict[UUID, Overdue]:
+    """As `overdue`, of clocks as they stood on a past day."""
+    late = [each for each in clocks if verdict(each) == "overdue"]
+    chased = [each for each in late if each.owner not in directory().inform_only]
+    by_chain: defaultdict[UUID, list[Clock]] = defaultdict(list)
+    for clock in await seen(conn, chased):
+        if clock.chain_id is not None:
+            by_chain[clock.chain_id].append(clock)
+    return {chain: _overdue(own) for chain, own in by_chain.items()}
+
+
+def _overdue(clocks: Sequence[Clock]) -> Overdue:
+    since = min(clock.due_at for clock in clocks if clock.due_at is not None)
+    return Overdue(len(clocks), since, tuple(sorted({clock.owner for clock in clocks})))
