@@ -145,15 +145,21 @@ _TABLE: Mapping[str, Mapping[str, Grant]] = {
         **_each("application.read application.supplement", _division(CASEWORK)),
         **_ADDRESSED,
     },
-    "caseworker": _each(
-        f"{_ASSISTANCE} case.work registry.read registry.work payment.read referral.verify",
-        _division(CASEWORK),
-    ),
-    "reviewer": _each(
-        f"{_ASSISTANCE} case.work case.decide registry.read registry.work payment.read referral.verify "
-        "clock.pause",
-        _division(CASEWORK),
-    ),
+    "caseworker": {
+        **_each(
+            f"{_ASSISTANCE} case.work registry.read registry.work payment.read referral.verify",
+            _division(CASEWORK),
+        ),
+        **_notices(CASEWORK),
+    },
+    "reviewer": {
+        **_each(
+            f"{_ASSISTANCE} case.work case.decide registry.read registry.work payment.read referral.verify "
+            "clock.pause",
+            _division(CASEWORK),
+        ),
+        **_notices(CASEWORK),
+    },
     "district": {
         **_each(
             f"{_ASSISTANCE} case.work case.decide referral.handle referral.behalf referral.verify "
