@@ -5,12 +5,24 @@ from itertools import permutations
 
 import pytest
 
-from onedoor.contracts.core import Event
+from onedoor.contracts.core import Event, derived_id
+from onedoor.contracts.events.assistance import CaseAccepted, JurisdictionChanged
 from onedoor.contracts.events.intake import SUSPICION, UnitSuspected
 from onedoor.contracts.referral_rules import directory
 from onedoor.notify.domain.clock import clock_id
 from onedoor.notify.domain.referral import FOLLOWS, Referral, Return, Revoke, SendOn
-from tests.notify import ANYONE, APPLICATION, CHAIN, FRIDAY, Notify, application, of_plan, planned, requested
+from tests.notify import (
+    ANYONE,
+    APPLICATION,
+    CHAIN,
+    FRIDAY,
+    Notify,
+    application,
+    of_plan,
+    opened,
+    planned,
+    requested,
+)
 
 HERE, THERE, DISTRICT = "500112015", "500112017", "500112"
 HOUR = timedelta(hours=1)
@@ -152,3 +164,58 @@ def test_only_notify_is_told_who_it_is() -> None:
     assert [
         event for _, _, _, event in notify.log if event.topics and "village" in event.model_dump_json()
     ] == []
+
+
+ACCEPTED = CaseAccepted.model_validate(
+    {
+        "service": "assistance",
+        "case_id": derived_id("case", APPLICATION, "assistance"),
+        "chain_id": CHAIN,
+        "application_id": APPLICATION,
+        "proceeding_id": derived_id("proceeding", "dibao"),
+        "programme": "dibao",
+        "state": "accepted",
+        "at": FRIDAY,
+    }
+)
+OPENED = opened().model_copy(update={"division": HERE})
+
+
+def owners(notify: Notify) -> dict[str, tuple[str, str | None]]:
+    """Whose the clocks of statutory duties are."""
+    clocks = [state for (kind, _), state in notify.states.items() if kind == "clock" and state.state]
+    return {clock.duty: (clock.owner, clock.owner_division) for clock in clocks if clock.duty[0] == "L"}
+
+
+@pytest.mark.parametrize("order", list(permutations(("opened", "accepted", "suspicion"))), ids="-".join)
+def test_the_clocks_of_a_case_are_not_the_suspected_townships(order: tuple[str, ...]) -> None:
+    events = {"opened": OPENED, "accepted": ACCEPTED, "suspicion": suspected("township", HERE)}
+    notify = arrived(*(events[name] for name in order))
+    assert owners(notify) == {
+        "L1": ("civil-affairs", DISTRICT),
+        "L5": ("civil-affairs", HERE),
+        "L5q": ("civil-affairs", HERE),
+    }
+    moved = JurisdictionChanged.model_validate(ACCEPTED.model_dump() | {"to_division": THERE})
+    notify.read(moved, FRIDAY + HOUR)
+    assert owners(notify)["L1"] == ("township", THERE)
+
+
+@pytest.mark.parametrize("order", list(permutations(("plan", "suspicion"))), ids="-".join)
+@pytest.mark.parametrize(
+    ("unit", "owner"),
+    [
+        (("township", HERE), ("civil-affairs", DISTRICT)),
+        (("township", THERE), ("township", HERE)),
+        (("village", HERE), ("township", HERE)),
+    ],
+)
+def test_the_duties_of_a_plan_are_not_the_suspected_townships(
+    unit: tuple[str, str], owner: tuple[str, str], order: tuple[str, ...]
+) -> None:
+    duty = {"id": "L17", "due_on": FRIDAY.date(), "due_at": FRIDAY, "started_at": FRIDAY, "limit": "3cd!"}
+    events = {"plan": application(duties=[duty], guarded=True), "suspicion": suspected(*unit)}
+    notify = arrived(*(events[name] for name in order))
+    assert owners(notify) == {"L17": owner}
+    started = [event.owner for _, _, _, event in notify.log if event.type == "clock.started"]  # type: ignore[attr-defined]
+    assert started == [owner[0] if order[0] == "suspicion" else "civil-affairs"]

@@ -187,8 +187,8 @@ def owed(event: docket.DutyOwed, _: datetime) -> Sequence[Command]:
     return (
         StartClock(
             **_clock(event, owed.id, owed.subject),
-            owner=owed.owner,
-            owner_division=owed.owner_division,
+            owner=event.owner or owed.owner,
+            owner_division=event.owner_division if event.owner else owed.owner_division,
             child=event.child,
             sealed=event.sealed,
             started_at=owed.started_at,
@@ -222,15 +222,6 @@ FOLLOWS: dict[type[Event], Any] = {
     ),
     docket.DocketMarked: lambda event, _: [
         MarkClock(**_clock(event, id_, subject), child=event.child, sealed=event.sealed)
-        for id_, subject in event.clocks
-    ],
-    docket.CasePlaced: lambda event, _: [
-        MarkClock(
-            **_clock(event, id_, subject),
-            child=event.child,
-            sealed=event.sealed,
-            owner_division=event.division,
-        )
         for id_, subject in event.clocks
     ],
 }

@@ -35,7 +35,7 @@ from onedoor.contracts.events.notify import (
 from onedoor.contracts.plan import PlannedReferral
 from onedoor.contracts.referral_rules import DISTRICT_RULE, ReferralRule, directory, rule_on, travelling
 from onedoor.notify import statutory
-from onedoor.notify.domain import duties, ledger, referral
+from onedoor.notify.domain import docket, duties, ledger, referral
 from onedoor.notify.domain.clock import (
     BesideNoted,
     CancelClock,
@@ -204,6 +204,15 @@ def _decided(event: CaseDecided, at: datetime) -> Sequence[Command]:
     return (NoteDecision(**_of(event), service=event.service, at=at),)
 
 
+def _suspected(event: UnitSuspected, _: datetime) -> Sequence[Command]:
+    unit = Suspected(department=event.department, division=event.division)
+    of = _of(event)
+    return (
+        Suspect(**of, unit=unit),
+        docket.Shun(**of | {"target": docket.docket_id(event.application_id)}, unit=unit),
+    )
+
+
 def _of(event: Any) -> dict[str, Any]:
     application = event.application_id
     return {"target": ledger_id(application), "application_id": application, "chain_id": event.chain_id}
@@ -245,8 +254,8 @@ def _duty_admitted(event: ledger.DutyAdmitted, _: datetime) -> Sequence[Command]
             chain_id=event.chain_id,
             duty=duty.id,
             subject=duty.subject,
-            owner=duties.duty(duty.id).owner,
-            owner_division=duty.owner_division,
+            owner=event.owner or duties.duty(duty.id).owner,
+            owner_division=event.owner_division if event.owner else duty.owner_division,
             child=duty.child,
             sealed=duty.sealed,
             started_at=duty.started_at,
@@ -266,6 +275,19 @@ def _duty_marked(event: ledger.DutyMarked, _: datetime) -> Sequence[Command]:
             subject=event.subject,
             child=event.child,
             sealed=event.sealed,
+        ),
+    )
+
+
+def _duty_moved(event: ledger.DutyMoved | docket.DutyMoved, _: datetime) -> Sequence[Command]:
+    return (
+        MarkClock(
+            target=clock_id(event.id, event.subject),
+            chain_id=event.chain_id,
+            duty=event.id,
+            subject=event.subject,
+            owner=event.owner,
+            owner_division=event.owner_division,
         ),
     )
 
@@ -365,34 +387,12 @@ def _reopened(event: ReferralReopened, at: datetime) -> Sequence[Command]:
     return (_start(event, "finish", limit, at, "reopened"),)
 
 
-def _resumed(event: ClockResumed | ClockRecomputed, _: datetime) -> Sequence[Command]:
+def _resumed(event: ClockResumed | ClockRecomputed, at: datetime) -> Sequence[Command]:
     if event.referral_id is None or event.duty != "finish":
         return _beside(event, at)
     return (NoteDue(target=event.referral_id, due_finish=event.due_at),)
 
 
-_FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
-    ApplicationReceived: _application,
-    ApplicationSupplemented: _application,
-    ApplicationWithdrawn: _withdrawn,
-    ReferralRequested: _requested,
-    CaseDecided: _decided,
-    NeedClosed: _need_closed,
-    UnitSuspected: lambda event, _: (
-        Suspect(**_of(event), unit=Suspected(department=event.department, division=event.division)),
-    ),
-    ledger.ReferralDiverted: lambda event, _: (
-        Divert(target=event.referral_id, to=event.to, to_division=event.to_division),
-    ),
-    ledger.ReferralAdmitted: _referral_admitted,
-    ledger.ReferralInformed: _referral_informed,
-    ledger.ReferralReleased: lambda event, _: (
-        Release(target=event.referral_id, at=event.at, reason=event.reason),
-    ),
-    ledger.DutyAdmitted: _duty_admitted,
-    ledger.DutyMarked: _duty_marked,
-    ledger.DutyEnded: _duty_ended,
-    ReferralSent: _sent,
 Counted = ClockStarted | ClockResumed | ClockRescheduled | ClockRecomputed | ClockPaused | BesideNoted
 
 
@@ -405,6 +405,28 @@ def _beside(event: Counted, _: datetime) -> Sequence[Command]:
     return (NoteBeside(target=clock_id(other, event.subject), due_at=due_at),)
 
 
+_FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
+    ApplicationReceived: _application,
+    ApplicationSupplemented: _application,
+    ApplicationWithdrawn: _withdrawn,
+    ReferralRequested: _requested,
+    CaseDecided: _decided,
+    NeedClosed: _need_closed,
+    UnitSuspected: _suspected,
+    ledger.ReferralDiverted: lambda event, _: (
+        Divert(target=event.referral_id, to=event.to, to_division=event.to_division),
+    ),
+    ledger.ReferralAdmitted: _referral_admitted,
+    ledger.ReferralInformed: _referral_informed,
+    ledger.ReferralReleased: lambda event, _: (
+        Release(target=event.referral_id, at=event.at, reason=event.reason),
+    ),
+    ledger.DutyAdmitted: _duty_admitted,
+    ledger.DutyMarked: _duty_marked,
+    ledger.DutyMoved: _duty_moved,
+    docket.DutyMoved: _duty_moved,
+    ledger.DutyEnded: _duty_ended,
+    ReferralSent: _sent,
     ReferralSupplemented: _supplemented,
     ReferralAcknowledged: lambda event, at: [*_meet(event, at, "ack"), *_heard(event, at)],
     ReferralActed: lambda event, at: _meet(event, at, "action"),
@@ -420,8 +442,12 @@ def _beside(event: Counted, _: datetime) -> Sequence[Command]:
     referral.ReferralSentOn: _sent_on,
     referral.ReferralTookOver: lambda event, _: (TakeOver(target=event.relieved),),
     referral.ReferralTakenOver: lambda event, at: _cancel(event, at, "taken_over", *REFERRAL_DUTIES),
+    ClockStarted: _beside,
+    ClockPaused: _beside,
+    ClockRescheduled: _beside,
     ClockResumed: _resumed,
     ClockRecomputed: _resumed,
+    BesideNoted: _beside,
     **statutory.FOLLOWS,
 }
 
@@ -438,7 +464,3 @@ TAKES = statutory.TAKES | frozenset(
     )
 )
 """Of the topics that notify reads."""
-    ClockStarted: _beside,
-    ClockPaused: _beside,
-    ClockRescheduled: _beside,
-    BesideNoted: _beside,

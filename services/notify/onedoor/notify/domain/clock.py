@@ -189,7 +189,9 @@ class StartClock(_OfClock):
 
 
 class MarkClock(_OfClock):
-    """It has to be kept more closely: about a child, or sealed. owner_division: another one's from now on."""
+    """It has to be kept more closely: about a child, or sealed. owner, owner_division: another unit's from
+    now on.
+    """
 
     child: bool = False
     sealed: bool = False
@@ -249,14 +251,14 @@ class ReleaseClock(Command):
     at: datetime
 
 
-class Recompute(Command):
-    """Count again by the calendar in force, which `notice` changed."""
 class NoteBeside(Command):
     """The time of the other rule for this duty ends at `due_at`; None: it stands still."""
 
     due_at: datetime | None
 
 
+class Recompute(Command):
+    """Count again by the calendar in force, which `notice` changed."""
 
     notice: str
 
@@ -280,9 +282,9 @@ COMMANDS: tuple[type[Command], ...] = (
     ResumeClock,
     HoldClock,
     ReleaseClock,
+    NoteBeside,
     Recompute,
     AcknowledgeAlert,
-    NoteBeside,
     Strike,
 )
 
@@ -342,10 +344,10 @@ def decide(clock: Clock, command: Command, context: Context) -> Decided:
             return _hold(clock, command)
         case ReleaseClock():
             return _release(clock, command)
-        case Recompute():
-            return _recompute(clock, command, context)
         case NoteBeside():
             return _note_beside(clock, command)
+        case Recompute():
+            return _recompute(clock, command, context)
         case AcknowledgeAlert():
             return _acknowledge(clock, context)
     raise TypeError(type(command).__name__)
@@ -423,12 +425,15 @@ def _earlier_rule(command: StartClock, known: DutyRow) -> str | None:
 
 def _mark(clock: Clock, command: MarkClock | StartClock) -> Sequence[Event]:
     """A clock that has not been started gets its marks from its start."""
-    moved = command.owner_division if isinstance(command, MarkClock) else None
     marked = identity(clock) | {
         "child": clock.child or command.child,
         "sealed": clock.sealed or command.sealed,
-        "owner_division": moved or clock.owner_division,
     }
+    if isinstance(command, MarkClock):
+        marked |= {
+            "owner": command.owner or clock.owner,
+            "owner_division": command.owner_division or clock.owner_division,
+        }
     return () if clock.state is None or marked == identity(clock) else (ClockMarked(**marked),)
 
 
@@ -721,11 +726,6 @@ def _release(clock: Clock, command: ReleaseClock) -> Decided:
     return _resume(clock, max(command.at, clock.pauses[-1].start))
 
 
-def _recompute(clock: Clock, command: Recompute, context: Context) -> Decided:
-    """Never one that has ended or is overdue; nothing where the count gives what is known already."""
-    if clock.state not in ("running", "warned", "paused") or clock.calendar is None:
-        return ()
-    if _fallen_due(clock, context.now):
 def _note_beside(clock: Clock, command: NoteBeside) -> Decided:
     """Nobody is warned any more of what has ended or is overdue."""
     if clock.state not in ("running", "warned", "paused") or clock.beside_due == command.due_at:
@@ -734,6 +734,11 @@ def _note_beside(clock: Clock, command: NoteBeside) -> Decided:
     return (BesideNoted(**identity(clock), beside_due=command.due_at, due_at=clock.due_at),)
 
 
+def _recompute(clock: Clock, command: Recompute, context: Context) -> Decided:
+    """Never one that has ended or is overdue; nothing where the count gives what is known already."""
+    if clock.state not in ("running", "warned", "paused") or clock.calendar is None:
+        return ()
+    if _fallen_due(clock, context.now):
         return ()
     counted = _recounted(clock)
     assert clock.due_at is not None
@@ -834,11 +839,6 @@ def evolve(clock: Clock, event: Event) -> Clock:
     return changed
 
 
-_UNHEARD: dict[str, Any] = {"acknowledged_by": None, "acknowledged_at": None}
-"""Whoever took note of the warning has not heard of the breach."""
-
-
-def _end_noted(clock: Clock, event: EndNoted) -> dict[str, Any]:
 def _yielding(clock: Clock, due_at: datetime) -> dict[str, Any]:
     """Whether it leaves the warning to the other rule, ending at `due_at` itself; equal ones both warn."""
     if clock.beside_due is None:
@@ -852,6 +852,11 @@ def _beside_noted(clock: Clock, event: BesideNoted) -> dict[str, Any]:
     return {"beside_due": event.beside_due, "yields_to": None, **_yielding(known, event.due_at)}
 
 
+_UNHEARD: dict[str, Any] = {"acknowledged_by": None, "acknowledged_at": None}
+"""Whoever took note of the warning has not heard of the breach."""
+
+
+def _end_noted(clock: Clock, event: EndNoted) -> dict[str, Any]:
     known = ("clock_id", "chain_id", "duty", "subject", "end")
     return {name: getattr(event, name) for name in known}
 
@@ -885,12 +890,12 @@ def _recomputed(clock: Clock, event: ClockRecomputed) -> dict[str, Any]:
         "provisional": event.provisional,
         "calendar": event.calendar,
         "recounts": (*clock.recounts, recount),
+        **_yielding(clock, event.due_at),
     }
 
 
 def _cancelled(clock: Clock, event: ClockCancelled) -> dict[str, Any]:
     assert event.cancelled_at is not None
-        **_yielding(clock, event.due_at),
     assert clock.due_at is not None
     end = End(ending="cancelled", at=event.cancelled_at, reason=event.reason)
     changes: dict[str, Any] = {"state": "cancelled", "end": end, "late_seconds": 0}
@@ -921,24 +926,24 @@ def _resumed(clock: Clock, event: ClockResumed) -> dict[str, Any]:
         "warn_at": event.warn_at,
         "provisional": event.provisional,
         "calendar": event.calendar,
+        **_yielding(clock, event.due_at),
     }
 
 
 def _rescheduled(clock: Clock, event: ClockRescheduled) -> dict[str, Any]:
     changes: dict[str, Any] = {
-        **_yielding(clock, event.due_at),
         "state": "running" if event.started_at or clock.state != "paused" else "paused",
         "due_at": event.due_at,
         "warn_at": event.warn_at,
         "provisional": event.provisional,
         "limit": event.limit or clock.limit,
         "calendar": event.calendar,
+        **_yielding(clock, event.due_at),
     }
     if event.started_at is None:
         return changes | {"extended": event.reason}
     breached = event.due_at == clock.breached_at
     return (
-        **_yielding(clock, event.due_at),
         changes
         | {
             "started_at": event.started_at,
@@ -961,14 +966,14 @@ _CHANGES: Mapping[type[Event], Callable[[Clock, Any], dict[str, Any]]] = {
     EndNoted: _end_noted,
     ClockStarted: _has_started,
     ClockMarked: lambda _, event: {
-        name: getattr(event, name) for name in ("child", "sealed", "owner_division")
+        name: getattr(event, name) for name in ("child", "sealed", "owner", "owner_division")
     },
+    BesideNoted: _beside_noted,
     ClockWarned: lambda _, event: {"state": "warned"},
     ClockBreached: lambda _, event: {"state": "breached", "breached_at": event.due_at} | _UNHEARD,
     AlertEscalated: lambda _, event: {"step": event.step},
     AlertAcknowledged: lambda _, event: {
         "acknowledged_by": event.person,
-    BesideNoted: _beside_noted,
         "acknowledged_at": event.acknowledged_at,
     },
     ClockCorrected: lambda _, event: {"breached_at": None, "step": 0} | _UNHEARD,

@@ -6,15 +6,18 @@ the plan itself started are the ledger's; the docket knows them, since events of
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from onedoor.contracts.core import Command, Context, Decider, Event, derived_id
+from onedoor.calendar import Limit, period_start
+from onedoor.contracts.core import Classification, Command, Context, Decider, Event, derived_id
 from onedoor.contracts.events.notify import Kept
 from onedoor.notify.domain import duties
+from onedoor.notify.domain.ledger import Suspected, one_level_up
 
 
 def docket_id(application_id: UUID) -> UUID:
@@ -26,7 +29,8 @@ class Owed(BaseModel):
     """A duty that runs since `started_at`.
 
     base: the proceeding, case or referral whose duty it is; subject: of its clock; by: the type of the event
-    that started it; None: the plan did.
+    that started it; None: the plan did; since: where the duty recurs and this is not its first period, when
+    that began.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +46,7 @@ class Owed(BaseModel):
     case_id: UUID | None = None
     by: str | None = None
     subject: UUID | None = None
+    since: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str, datetime]:
@@ -71,7 +76,7 @@ class Settlement(BaseModel):
 class Docket(BaseModel):
     """The folded state. Both lists are kept in order, so that the order of arrival leaves no trace.
 
-    divisions: whose each case is.
+    divisions: whose each case is; suspected: units that owe nothing here, since they are suspected.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,8 +86,19 @@ class Docket(BaseModel):
     owed: tuple[Owed, ...] = ()
     settlements: tuple[Settlement, ...] = ()
     divisions: dict[UUID, str] = Field(default_factory=dict)
+    suspected: tuple[Suspected, ...] = ()
     child: bool = False
     sealed: bool = False
+
+    def division_of(self, owed: Owed) -> str | None:
+        """A referral's duty is its receiver's, if that is known; any other goes with the case."""
+        place = self.divisions.get(owed.case_id) if owed.case_id else None
+        receivers = owed.by is not None and owed.by.startswith("referral.") and owed.owner_division
+        return owed.owner_division if receivers or place is None else place
+
+    def owed_by(self, owed: Owed) -> tuple[str, str | None]:
+        """Whose duty it is: of one level up where its own unit is suspected."""
+        return one_level_up(self.suspected, owed.owner, self.division_of(owed))
 
     def ends(self, owed: Owed, settlement: Settlement) -> bool:
         """Whether this settlement is of this duty, and came after its start (or with it, otherwise)."""
@@ -94,9 +110,9 @@ class Docket(BaseModel):
         in_scope = settlement.scope in (owed.base, owed.case_id, self.application_id)
         if not in_scope and not (owed.by is None and settlement.ids):
             return False
-        return owed.started_at < settlement.at or (
-            owed.started_at == settlement.at and owed.by != settlement.by
-        )
+        gone = settlement.ending == "cancelled"
+        start = owed.since if gone and owed.since else owed.started_at
+        return start < settlement.at or (start == settlement.at and owed.by != settlement.by)
 
 
 class OfDocket(Command):
@@ -119,6 +135,12 @@ class Place(OfDocket):
 
     case_id: UUID
     division: str
+
+
+class Shun(OfDocket):
+    """This unit is suspected: what it owes the one over it owes instead."""
+
+    unit: Suspected
 
 
 class Settle(OfDocket):
@@ -145,7 +167,7 @@ class LetRun(OfDocket):
     at: datetime
 
 
-COMMANDS: tuple[type[Command], ...] = (Owe, Place, Settle, Hold, LetRun)
+COMMANDS: tuple[type[Command], ...] = (Owe, Place, Shun, Settle, Hold, LetRun)
 
 
 class DocketEvent(Kept):
@@ -156,9 +178,13 @@ class DocketEvent(Kept):
 
 
 class DutyOwed(DocketEvent):
+    """owner, owner_division: who owes it where its own unit is suspected; None: that unit."""
+
     type = "docket.duty_owed"
 
     owed: Owed
+    owner: str | None = None
+    owner_division: str | None = None
 
 
 class SettlementNoted(DocketEvent):
@@ -203,13 +229,37 @@ class DocketMarked(DocketEvent):
 
 
 class CasePlaced(DocketEvent):
-    """The clocks of a case are that division's from now on."""
+    """The case is that division's from now on."""
 
     type = "docket.case_placed"
 
     case_id: UUID
     division: str
-    clocks: tuple[tuple[str, UUID], ...]
+
+
+class UnitNoted(DocketEvent):
+    """Who is suspected, which is as closely kept as anything."""
+
+    type = "docket.unit_noted"
+
+    unit: Suspected
+
+    def classification(self) -> Classification:
+        return "child"
+
+
+class DutyMoved(DocketEvent):
+    """This unit owes it from now on."""
+
+    type = "docket.duty_moved"
+
+    id: str
+    subject: UUID
+    owner: str
+    owner_division: str | None = None
+
+    def classification(self) -> Classification:
+        return "child"
 
 
 INTERNAL: tuple[type[Event], ...] = (
@@ -220,6 +270,8 @@ INTERNAL: tuple[type[Event], ...] = (
     DutyLetRun,
     DocketMarked,
     CasePlaced,
+    UnitNoted,
+    DutyMoved,
 )
 
 
@@ -236,6 +288,8 @@ def decide(docket: Docket, command: OfDocket, context: Context) -> Sequence[Even
             events += _owe(docket, command, of)
         case Place():
             events += _place(docket, command, of)
+        case Shun():
+            events += _shun(docket, command, of)
         case Settle():
             events += _settle(docket, command, of)
         case Hold():
@@ -254,22 +308,61 @@ def _owe(docket: Docket, command: Owe, of: dict[str, Any]) -> Iterable[Event]:
         if any(owed.key == each.key for each in known):
             continue
         same = any((owed.id, owed.base) == (each.id, each.base) for each in known)
-        own = derived_id("duty", owed.base, owed.id, owed.started_at.isoformat()) if same else owed.base
-        where = owed.owner_division or (docket.divisions.get(owed.case_id) if owed.case_id else None)
+        own = derived_id("duty", owed.base, owed.started_at.isoformat()) if same else owed.base
+        where = docket.division_of(owed)
         owed = owed.model_copy(update={"subject": owed.subject or own, "owner_division": where})
         known.append(owed)
-        yield DutyOwed(**of, owed=owed)
-        for settlement in docket.settlements:
-            if docket.ends(owed, settlement):
-                yield _settled(owed, settlement, of)
+        yield from _begun(docket, owed, of)
+
+
+def _begun(docket: Docket, owed: Owed, of: dict[str, Any]) -> Iterable[Event]:
+    """A duty with the ends that are known of it, and its next period where it recurs."""
+    unit = owner, division = docket.owed_by(owed)
+    own = unit == (owed.owner, owed.owner_division)
+    yield DutyOwed(**of, owed=owed, **{} if own else {"owner": owner, "owner_division": division})
+    for settlement in docket.settlements:
+        if docket.ends(owed, settlement):
+            yield _settled(owed, settlement, of)
+    yield from _next(docket, owed, of)
+
+
+def _next(docket: Docket, owed: Owed, of: dict[str, Any]) -> Iterable[Event]:
+    """The period after the one in which a recurring duty was met: nothing is owed twice in one period."""
+    limit = Limit.parse(owed.limit or "now")
+    ends = sorted((each for each in docket.settlements if docket.ends(owed, each)), key=lambda each: each.at)
+    if not limit.recurring or not ends or ends[0].ending != "met":
+        return
+    first = owed.since or owed.started_at
+    starts = (period_start(first, limit, number).astimezone(UTC) for number in count(2))
+    start = next(start for start in starts if start > ends[0].at)
+    subject = derived_id("duty", owed.base, start.isoformat())
+    period = owed.model_copy(update={"started_at": start, "since": first, "subject": subject})
+    if all(period.key != known.key for known in docket.owed):
+        yield from _begun(docket, period, of)
 
 
 def _place(docket: Docket, command: Place, of: dict[str, Any]) -> Iterable[Event]:
     if docket.divisions.get(command.case_id) == command.division:
         return
-    own = [owed for owed in docket.owed if owed.case_id == command.case_id and owed.by and owed.subject]
-    clocks = tuple((owed.id, owed.subject) for owed in own)
-    yield CasePlaced(**of, case_id=command.case_id, division=command.division, clocks=clocks)
+    placed = CasePlaced(**of, case_id=command.case_id, division=command.division)
+    yield placed
+    yield from _moved(docket, evolve(docket, placed), of)
+
+
+def _shun(docket: Docket, command: Shun, of: dict[str, Any]) -> Iterable[Event]:
+    if command.unit in docket.suspected:
+        return
+    noted = UnitNoted(**of, unit=command.unit)
+    yield noted
+    yield from _moved(docket, evolve(docket, noted), of)
+
+
+def _moved(before: Docket, after: Docket, of: dict[str, Any]) -> Iterable[Event]:
+    """What another unit owes now; of the plan's duties the ledger knows that."""
+    for owed in after.owed:
+        owner, division = after.owed_by(owed)
+        if owed.by and owed.subject and (owner, division) != before.owed_by(owed):
+            yield DutyMoved(**of, id=owed.id, subject=owed.subject, owner=owner, owner_division=division)
 
 
 def _settle(docket: Docket, command: Settle, of: dict[str, Any]) -> Iterable[Event]:
@@ -277,9 +370,12 @@ def _settle(docket: Docket, command: Settle, of: dict[str, Any]) -> Iterable[Eve
     ended = [owed for owed in docket.owed if docket.ends(owed, settlement)]
     if settlement in docket.settlements or not (ended or command.keep):
         return
-    yield SettlementNoted(**of, settlement=settlement)
+    noted = SettlementNoted(**of, settlement=settlement)
+    after = evolve(docket, noted)
+    yield noted
     for owed in ended:
         yield _settled(owed, settlement, of)
+        yield from _next(after, owed, of)
 
 
 def _settled(owed: Owed, settlement: Settlement, of: dict[str, Any]) -> DutySettled:
@@ -318,6 +414,8 @@ def evolve(docket: Docket, event: Event) -> Docket:
             changes["settlements"] = tuple(sorted(noted, key=lambda settlement: settlement.key))
         case CasePlaced():
             changes["divisions"] = docket.divisions | {event.case_id: event.division}
+        case UnitNoted():
+            changes["suspected"] = (*docket.suspected, event.unit)
     return docket.model_copy(update=changes)
 
 

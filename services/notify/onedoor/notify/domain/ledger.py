@@ -6,7 +6,7 @@ is a new knock at the door (ADR 4): intake lets it pass only where danger is tol
 opened. A case that asks after a withdrawal without such a knock is set aside, until one is known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -107,6 +107,16 @@ class Suspected(BaseModel):
     division: str | None = None
 
 
+def one_level_up(
+    suspected: Iterable[Suspected], department: str, division: str | None
+) -> tuple[str, str | None]:
+    """The unit as it is, or the one over it that none of these is."""
+    for each in suspected:
+        named = (each.department, each.division)
+        department, division = packaged_rules().unsuspected(named, department, division)
+    return department, division
+
+
 class Ledger(BaseModel):
     """The folded state. plans: when each was made; consents_gone: by fact, when it was last taken back;
     aside: what cases asked for after a withdrawal, or before it was known who is suspected; guarded: somebody
@@ -146,15 +156,21 @@ class Ledger(BaseModel):
 
     def unsuspected(self, asked: Asked) -> Asked:
         """The same, or asked one level up where its receiver is suspected; likewise who hands it over."""
-        rules, wanted = packaged_rules(), asked.wanted
-        to, division, from_ = wanted.to, wanted.to_division, wanted.from_
-        for each in self.suspected:
-            named = (each.department, each.division)
-            to, division = rules.unsuspected(named, to, division)
-            if wanted.service is not None:
-                from_, _ = rules.unsuspected(named, from_, None)
+        wanted = asked.wanted
+        to, division = one_level_up(self.suspected, wanted.to, wanted.to_division)
+        from_ = wanted.from_
+        if wanted.service is not None:
+            from_, _ = one_level_up(self.suspected, from_, None)
         moved = wanted.model_copy(update={"to": to, "to_division": division, "from_": from_})
         return asked.model_copy(update={"wanted": moved})
+
+    def owed_by(self, duty: AskedDuty) -> tuple[str, str | None]:
+        """Whose duty it is: where its own unit is suspected, or may be, that of one level up."""
+        department, division = duties.duty(duty.id).owner, duty.owner_division
+        if self.guarded and not self.suspected:
+            perhaps = Suspected(department=department, division=division or packaged_rules().home)
+            return one_level_up((perhaps,), department, division)
+        return one_level_up(self.suspected, department, division)
 
     def taken_by(self, asked: Asked) -> Withdrawal | None:
         """The first withdrawal after it was asked for that does not spare it."""
@@ -315,9 +331,13 @@ class ConsentWithdrawn(LedgerEvent):
 
 
 class DutyAdmitted(LedgerEvent):
+    """owner, owner_division: who owes it where its own unit is suspected, or may be; None: that unit."""
+
     type = "ledger.duty_admitted"
 
     duty: AskedDuty
+    owner: str | None = None
+    owner_division: str | None = None
 
 
 class DutyMarked(LedgerEvent):
@@ -329,6 +349,20 @@ class DutyMarked(LedgerEvent):
     subject: UUID
     child: bool
     sealed: bool
+
+
+class DutyMoved(LedgerEvent):
+    """Its unit is suspected, or turns out not to be: this one owes it from now on."""
+
+    type = "ledger.duty_moved"
+
+    id: str
+    subject: UUID
+    owner: str
+    owner_division: str | None = None
+
+    def classification(self) -> Classification:
+        return "child"
 
 
 class DutyEnded(LedgerEvent):
@@ -366,6 +400,7 @@ INTERNAL: tuple[type[Event], ...] = (
     ConsentWithdrawn,
     DutyAdmitted,
     DutyMarked,
+    DutyMoved,
     DutyEnded,
     Withdrawn,
     ReturnNoted,
@@ -430,7 +465,17 @@ def _suspect(ledger: Ledger, command: Suspect) -> Sequence[Event]:
     for asked in after.aside:
         if after.allows(asked):
             events.extend(_admitted(after, command, asked))
-    return events
+    return [*events, *_moved(ledger, after, command)]
+
+
+def _moved(before: Ledger, after: Ledger, command: OfApplication) -> Iterable[Event]:
+    """Duties that another unit owes now that it is known who is suspected."""
+    for duty in after.duties:
+        owner, division = after.owed_by(duty)
+        if (owner, division) != before.owed_by(duty):
+            assert duty.subject is not None
+            moved = {"owner": owner, "owner_division": division}
+            yield DutyMoved(**_of(command), id=duty.id, subject=duty.subject, **moved)
 
 
 def _admitted(ledger: Ledger, command: OfApplication, asked: Asked) -> Sequence[Event]:
@@ -545,7 +590,11 @@ def _duty(ledger: Ledger, command: Admit, duty: AskedDuty) -> Sequence[Event]:
     first = not duty.again and command.application_id not in {known.subject for known in same}
     own = derived_id("duty", command.application_id, duty.id, duty.started_at.isoformat())
     admitted = duty.model_copy(update={"subject": command.application_id if first else own})
-    events: list[Event] = [DutyAdmitted(**_of(command), duty=admitted)]
+    owner, division = ledger.owed_by(duty)
+    over = {"owner": owner, "owner_division": division}
+    if (owner, division) == (duties.duty(duty.id).owner, duty.owner_division):
+        over = {}
+    events: list[Event] = [DutyAdmitted(**_of(command), duty=admitted, **over)]
     gone = [each.at for each in ledger.withdrawals if duty.started_at <= each.at]
     if gone and not duties.duty(duty.id).protection:
         events.append(_ended(command, admitted, min(gone), "cancelled"))
