@@ -1,6 +1,7 @@
 """Child welfare: every state with every command, the protection chain, and what no signature ends."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,9 +22,9 @@ from onedoor.child_welfare.domain import (
 from onedoor.child_welfare.stream import react
 from onedoor.contracts.case import Close, Decide, OpenCase, Reopen, RequestReferral, TakeUp, Transfer
 from onedoor.contracts.core import Command, derived_id
-from onedoor.contracts.events.case import CaseOpened
+from onedoor.contracts.events.case import CaseEvent, CaseOpened
 from onedoor.contracts.events.notify import ReferralAnswered
-from tests.casework import CHILD, OTHER, WORKER, Bench, application, envelope, referral, withdrawal
+from tests.casework import CHILD, NOW, OTHER, WORKER, Bench, application, envelope, referral, withdrawal
 
 STATES = ("none", "opened", "in_work", "assessed", "decided", "closed", "transferred")
 CARE = {"ground": "guardian_unable", "placement": "relative"}
@@ -185,6 +186,53 @@ def test_a_child_in_care_can_be_placed_elsewhere() -> None:
     assert case.says(care) == "nothing"
     assert case.says(step(case, "temporary_care", ground="guardian_unable", placement="centre")) == STEP
     assert case.case.placement == "centre"
+
+
+def public(case: Bench[ProtectionCase]) -> list[dict[str, Any]]:
+    """What others are told of care, return and follow-ups."""
+    events = [event for event in case.events if event.topic() and event.type.startswith("protection.")]
+    kept = set(CaseEvent.model_fields)
+    return [{"type": event.type.partition(".")[2]} | event.model_dump(exclude=kept) for event in events]
+
+
+def test_care_is_told_with_the_orders_day_and_goes_on_when_the_child_is_placed_elsewhere() -> None:
+    case = bench("assessed")
+    ordered = NOW - timedelta(days=2)
+    for placement, since in (("centre", ordered), ("foster_family", None)):
+        case.give(step(case, "temporary_care", ground="guardian_harms", placement=placement, since=since))
+    told = {"type": "care_taken", "at": NOW, "since": ordered, "after_harm": True}
+    assert public(case) == [told, told]
+    case.give(step(case, "temporary_care", **CARE))
+    assert public(case)[-1]["after_harm"] is False
+
+
+def test_care_begins_on_no_day_to_come_and_no_other_step_has_one() -> None:
+    case = bench("assessed")
+    later = NOW + timedelta(days=1)
+    assert case.says(step(case, "temporary_care", **CARE, since=later)) == "protection.since"
+    decided = bench("decided")
+    assert decided.says(step(decided, "follow_up", since=NOW)) == "protection.only_care"
+
+
+@pytest.mark.parametrize("how", ["ground", "R5", None])
+def test_a_return_home_says_whether_the_child_had_lived_on_the_street(how: str | None) -> None:
+    case = bench("assessed")
+    if how == "ground":
+        taken = {"ground": "vagrant_or_unidentified", "placement": "centre"}
+        case.give(step(case, "temporary_care", **taken))
+    if how == "R5":
+        case.give(*react(envelope(referral(to="minor-protection-centre", rule="R5"))))
+    case.give(Decide(target=case.id, outcome="plan_made", reason="return_home"), step(case, "follow_up"))
+    assert public(case)[-2:] == [
+        {"type": "returned_home", "at": NOW, "vagrant": how is not None},
+        {"type": "followed_up", "at": NOW},
+    ]
+
+
+def test_no_other_plan_is_a_return_home() -> None:
+    case = bench("assessed")
+    case.give(command_named(case, "plan"))
+    assert public(case) == []
 
 
 def test_report_and_plan_are_not_taken_as_steps() -> None:

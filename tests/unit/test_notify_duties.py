@@ -10,16 +10,16 @@ from uuid import UUID
 
 import pytest
 
-from onedoor.calendar import CalendarProblem, Limit, moment
-from onedoor.contracts.core import Event, Refusal, derived_id
-from onedoor.contracts.events import assistance, stay
-from onedoor.contracts.events.case import CaseDecided, CaseOpened, CaseTransferred, CaseWithdrawn
+from onedoor.calendar import SHANGHAI, CalendarProblem, Limit, moment
+from onedoor.contracts.core import SYSTEM, Context, Event, Refusal, derived_id
+from onedoor.contracts.events import assistance, protection, stay
+from onedoor.contracts.events.case import CaseClosed, CaseDecided, CaseOpened, CaseTransferred, CaseWithdrawn
 from onedoor.contracts.events.intake import UnitSuspected
 from onedoor.contracts.events.notify import ReferralAnswered
 from onedoor.contracts.events.operations import LETTER
 from onedoor.contracts.registry import EVENTS
 from onedoor.notify.app import SERVICE
-from onedoor.notify.domain import duties
+from onedoor.notify.domain import docket, duties
 from onedoor.notify.domain.clock import Clock, LengthenClock, clock_id
 from onedoor.notify.domain.duties import due_at
 from onedoor.notify.explanation import explain
@@ -103,7 +103,7 @@ def test_every_limit_of_the_table_is_started_by_something_or_says_why_not() -> N
     assert here | known.not_started.keys() == table
     assert here & known.not_started.keys() == set()
     assert all(len(reason) > 20 for reason in known.not_started.values())
-    nothing = (18, 23, 24, 25, 27, 28, 35, 36, 38, 39, 40, 41, 42, 43, 44)
+    nothing = (18, 24, 25, 27, 35, 36, 38, 39, 40, 41, 42, 43, 44)
     assert set(known.not_started) == {f"L{number}" for number in nothing}
 
 
@@ -400,6 +400,104 @@ def test_what_turns_out_to_be_a_childs_is_kept_as_closely_from_then_on() -> None
     assert not notify.clock("L1", DIBAO).child
     notify.read(of(assistance.InvestigationStarted, FRIDAY + DAY, investigators=2, child=True), FRIDAY + DAY)
     assert notify.clock("L5", DIBAO).child
+
+
+PROTECTION = derived_id("case", APPLICATION, "child-welfare")
+RETURNED = moment("2026-03-10T10:00")
+
+
+def home(vagrant: bool = True) -> Event:
+    return of_case(protection.ReturnedHome, "child-welfare", at=RETURNED, vagrant=vagrant)
+
+
+def visit(day: str) -> Event:
+    return of_case(protection.FollowedUp, "child-welfare", at=moment(day))
+
+
+def visits(notify: Notify) -> list[tuple[str, str | None]]:
+    """Of each quarter's visit, in their order: its first day, and what became of it."""
+    clocks = [state for (kind, _), state in notify.states.items() if kind == "clock" and state.duty == "L23"]
+    return sorted((f"{clock.started_at.astimezone(SHANGHAI):%Y-%m-%d}", clock.state) for clock in clocks)
+
+
+def told(*events: Event) -> Notify:
+    notify = Notify()
+    for event in events:
+        at = getattr(event, "at", None) or getattr(event, "told", None) or FRIDAY
+        notify.sweep(at)
+        notify.read(event, at)
+    return notify
+
+
+def test_a_child_of_the_street_is_visited_once_in_every_quarter_from_its_return() -> None:
+    """Early in one quarter and late in the next is once in each; the next one begins where one ends."""
+    notify = told(home(), visit("2026-03-20T10:00"), visit("2026-04-01T10:00"), visit("2026-09-09T10:00"))
+    assert visits(notify) == [("2026-03-10", "met"), ("2026-06-10", "met"), ("2026-09-10", "running")]
+    last = max((c for (kind, _), c in notify.states.items() if kind == "clock"), key=lambda c: c.started_at)
+    assert (last.limit, last.due_at) == ("3mo*", moment("2026-12-11T00:00"))
+    assert "每3个月一次" in explain(last).lines[0].zh
+    assert (last.owner, last.source, last.certainty) == ("minor-protection-centre", "statutory", "assumed")
+
+
+def test_a_quarter_without_a_visit_is_late_until_the_next_visit_which_counts_for_its_own() -> None:
+    notify = told(home(), visit("2026-10-01T10:00"))
+    assert visits(notify) == [("2026-03-10", "met_late"), ("2026-12-10", "running")]
+    assert notify.at("clock.breached") == [moment("2026-06-11T00:00")]
+
+
+def test_nobody_visits_who_never_lived_on_the_street_nor_after_the_end() -> None:
+    assert visits(told(home(vagrant=False), visit("2026-03-20T10:00"))) == []
+    ended = of_case(CaseClosed, "child-welfare", reason="safe_at_home")
+    notify = told(home(), visit("2026-03-20T10:00"))
+    notify.read(withdrawn(RETURNED + 11 * DAY), RETURNED + 11 * DAY)
+    assert visits(notify) == [("2026-03-10", "met"), ("2026-06-10", "running")]
+    notify.read(ended, RETURNED + 12 * DAY)
+    assert visits(notify) == [("2026-03-10", "met"), ("2026-06-10", "cancelled")]
+    notify.read(visit("2026-07-01T10:00"), moment("2026-07-01T10:00"))
+    assert len(visits(notify)) == 2
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_visit_that_is_told_before_the_return_counts_as_well(order: tuple[int, ...]) -> None:
+    """One topic keeps the order; a docket that has a visit before its start loses nothing all the same."""
+    docket_, of_ = docket.Docket(), {"application_id": APPLICATION, "chain_id": CHAIN}
+    target = docket.docket_id(APPLICATION)
+    owed = docket.Owed(id="L23", base=PROTECTION, started_at=RETURNED, limit="3mo*", by="x")
+    settled = [
+        docket.Settlement(ids=("L23",), scope=PROTECTION, at=moment(day), ending="met", by="y")
+        for day in ("2026-03-20T10:00", "2026-07-01T10:00")
+    ]
+    commands: list[docket.OfDocket] = [
+        docket.Owe(target=target, **of_, owed=(owed,)),
+        *(docket.Settle(target=target, **of_, settlement=each) for each in settled),
+    ]
+    for number in order:
+        for event in docket.decide(docket_, commands[number], Context(SYSTEM, RETURNED)):
+            docket_ = docket.evolve(docket_, event)
+    starts = {each.started_at for each in docket_.owed}
+    assert {moment("2026-03-10T10:00"), moment("2026-06-10T10:00"), moment("2026-09-10T10:00")} <= starts
+
+
+def taken(since: str, after_harm: bool = True) -> Event:
+    facts = {"at": RETURNED, "since": moment(since), "after_harm": after_harm}
+    return of_case(protection.CareTaken, "child-welfare", **facts)
+
+
+def test_temporary_care_after_a_guardians_harm_counts_a_year_from_the_orders_day() -> None:
+    notify = told(taken("2026-03-02"))
+    clock = notify.clock("L28", PROTECTION)
+    assert (clock.started_at, clock.due_at) == (moment("2026-03-02"), moment("2027-03-03T00:00"))
+    assert (clock.owner, clock.certainty) == ("minor-protection-centre", "assumed")
+    notify.read(withdrawn(RETURNED + DAY), RETURNED + DAY)
+    assert notify.clock("L28", PROTECTION).state == "running"
+    notify.read(of_case(CaseDecided, "child-welfare", outcome="plan_made", reason="foster_care"), FRIDAY)
+    assert notify.clock("L28", PROTECTION).state == "met"
+
+
+def test_another_ground_than_harm_has_no_such_year() -> None:
+    assert started(told(taken("2026-03-02", after_harm=False))) == set()
+    notify = told(taken("2026-03-02"), taken("2026-03-02", after_harm=False))
+    assert notify.clock("L28", PROTECTION).state == "cancelled"
 
 
 PLAN = application(planned(), duties=[duty("L5", "30wd"), duty("L17", "3cd!")])

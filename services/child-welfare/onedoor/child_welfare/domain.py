@@ -1,13 +1,14 @@
 """What child welfare decides about a protection case: the chain of steps from the report to the follow-up.
 
 Report, immediate response, temporary care, assessment, plan and follow-up are steps inside the case's states:
-the report opens it, the plan is its decision. Sources: WBF = 未成年人保护法;
+the report opens it, the plan is its decision. Sources: WBF = 未成年人保护法; 62 = 民发〔2019〕62号;
 D = a rule of this house.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from onedoor.contracts import case
 from onedoor.contracts.case import (
@@ -22,7 +23,8 @@ from onedoor.contracts.case import (
     WithdrawCase,
 )
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal
-from onedoor.contracts.events.case import CaseDecided, CaseOpened, CaseReopened
+from onedoor.contracts.events.case import CaseDecided, CaseEvent, CaseOpened, CaseReopened
+from onedoor.contracts.events.protection import CareTaken, FollowedUp, ReturnedHome
 
 NAME = "child-welfare"
 
@@ -88,14 +90,26 @@ class ProtectionCase(Case):
     steps: tuple[Step, ...] = ()
     ground: str | None = None
     placement: str | None = None
+    care_since: datetime | None = None
+
+    @property
+    def vagrant(self) -> bool:
+        """Whether the child lived on the street: found there, or handed over as a begging minor (R5)."""
+        return self.ground == "vagrant_or_unidentified" or any(
+            part.rule == "R5" for part in self.referrals.values()
+        )
 
 
 class TakeStep(Command):
-    """One step of the protection chain; `ground` and `placement` belong to temporary care."""
+    """One step of the protection chain; `ground`, `placement` and `since` belong to temporary care.
+
+    since: the day of the order, or on which the child was taken over; None: as known, else now.
+    """
 
     step: Step
     ground: str | None = None
     placement: str | None = None
+    since: datetime | None = None
 
 
 class StepTaken(KeptEvent):
@@ -104,6 +118,7 @@ class StepTaken(KeptEvent):
     step: Step
     ground: str | None = None
     placement: str | None = None
+    since: datetime | None = None
 
 
 PROTECTION_STANDS = Refusal(
@@ -188,25 +203,51 @@ def decide(state: ProtectionCase, command: Command, context: Context) -> Sequenc
         case WithdrawCase():
             return () if state.state is None else PROTECTION_STANDS
         case TakeStep():
-            return _take(state, command)
-    return case.decide(RULES, state, command, context)
+            return _take(state, command, context)
+    decided = case.decide(RULES, state, command, context)
+    return decided if isinstance(decided, Refusal) else (*decided, *_homecoming(state, decided, context))
 
 
-def _take(state: ProtectionCase, command: TakeStep) -> Sequence[Event] | Refusal:
+def _homecoming(state: ProtectionCase, decided: Sequence[Event], context: Context) -> Sequence[Event]:
+    """A plan that brings the child home is told, since a child of the street is visited there (62)."""
+    return [
+        ReturnedHome(**_identity(event), at=context.now, vagrant=state.vagrant)
+        for event in decided
+        if isinstance(event, CaseDecided) and event.reason == "return_home"
+    ]
+
+
+def _identity(event: CaseEvent) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in CaseEvent.model_fields}
+
+
+def _take(state: ProtectionCase, command: TakeStep, context: Context) -> Sequence[Event] | Refusal:
     path = PATHS.get(command.step)
     if path is None:
         return case.not_coded("step", frozenset(PATHS))
+    since = command.since or state.care_since
     if command.step in state.steps and not path.again:
-        same = (state.ground, state.placement) == (command.ground, command.placement)
+        known = (state.ground, state.placement, state.care_since)
+        same = known == (command.ground, command.placement, since)
         if command.step != "temporary_care" or same:
             return ()
     if state.state not in path.states or path.after not in state.steps:
         return _too_early(state, path)
-    return _care(command) or (StepTaken(**case.identity_of(NAME, state, command), **_said(command)),)
+    return _care(command, context.now) or _taken(state, command, since or context.now, context.now)
 
 
-def _said(command: TakeStep) -> dict[str, str | None]:
-    return {"step": command.step, "ground": command.ground, "placement": command.placement}
+def _taken(state: ProtectionCase, command: TakeStep, since: datetime, now: datetime) -> Sequence[Event]:
+    """What others count from it, and the step."""
+    identity = case.identity_of(NAME, state, command)
+    said = command.model_dump(include={"step", "ground", "placement"})
+    match command.step:
+        case "temporary_care":
+            harm = command.ground == "guardian_harms"
+            told = CareTaken(**identity, at=now, since=since, after_harm=harm)
+            return (told, StepTaken(**identity, **said, since=since))
+        case "follow_up":
+            return (FollowedUp(**identity, at=now), StepTaken(**identity, **said))
+    return (StepTaken(**identity, **said),)
 
 
 def _too_early(state: ProtectionCase, path: Path) -> Refusal:
@@ -218,14 +259,24 @@ def _too_early(state: ProtectionCase, path: Path) -> Refusal:
     )
 
 
-def _care(command: TakeStep) -> Refusal | None:
-    """Temporary care names its ground and placement; no other step has them."""
+def _care(command: TakeStep, now: datetime) -> Refusal | None:
+    """Temporary care names its ground and placement, and no day to come; no other step has them."""
     if command.step != "temporary_care":
-        stray = "ground" if command.ground else "placement" if command.placement else None
-        return None if stray is None else _only_care(stray)
+        stray = [name for name in ("ground", "placement", "since") if getattr(command, name)]
+        return _only_care(stray[0]) if stray else None
     if command.ground not in GROUNDS:
         return case.not_coded("ground", GROUNDS)
-    return None if command.placement in PLACEMENTS else case.not_coded("placement", PLACEMENTS)
+    if command.placement not in PLACEMENTS:
+        return case.not_coded("placement", PLACEMENTS)
+    return NOT_YET if command.since is not None and command.since > now else None
+
+
+NOT_YET = Refusal(
+    "protection.since",
+    "Temporary care has not begun yet: give the day of the order, or of taking the child over.",
+    "临时监护尚未开始：请填写裁定或接收当日的日期。",
+    "since",
+)
 
 
 def _only_care(field: str) -> Refusal:
@@ -242,13 +293,14 @@ def evolve(state: ProtectionCase, event: Event) -> ProtectionCase:
     folded = case.evolve(state, event)
     match event:
         case CaseOpened() | CaseReopened():
-            return folded.model_copy(update={"steps": ("report",)})
+            return folded.model_copy(update={"steps": ("report",), "care_since": None})
         case CaseDecided(outcome="plan_made"):
             return folded.model_copy(update={"steps": (*state.steps, "plan")})
         case StepTaken():
             update: dict[str, object] = {"steps": (*state.steps, event.step)}
             if event.step == "temporary_care":
-                update |= {"ground": event.ground, "placement": event.placement}
+                update |= {name: getattr(event, name) for name in ("ground", "placement")}
+                update["care_since"] = event.since
             return folded.model_copy(update=update)
     return folded
 

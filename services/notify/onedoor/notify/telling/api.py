@@ -59,7 +59,8 @@ class Way(BaseModel):
 
 
 class Notice(BaseModel):
-    """What somebody is told. gap: nobody was on duty where it should have gone.
+    """What somebody is told. gap: nobody was on duty where it should have gone; unwritten: a message named it
+    without details.
 
     at, due_at: business time; ended_at: it was dealt with; acknowledged_by: the named person who took it up.
     """
@@ -81,6 +82,7 @@ class Notice(BaseModel):
     due_at: datetime | None
     service: str | None
     gap: bool
+    unwritten: bool
     acknowledged_by: str | None
     acknowledged_at: datetime | None
     ended_at: datetime | None
@@ -128,7 +130,8 @@ async def my_notices(
 def _notice(row: asyncpg.Record, ways: Sequence[asyncpg.Record]) -> Notice:
     told = json.loads(row["told"]) if row["told"] else []
     own = [dict(way) for way in ways if row["id"] in way["notices"]]
-    return Notice.model_validate(dict(row) | {"told": told, "ways": own})
+    unwritten = any(row["id"] in way["unwritten"] for way in own)
+    return Notice.model_validate(dict(row) | {"told": told, "ways": own, "unwritten": unwritten})
 
 
 @router.get("/notices/waiting")
@@ -197,9 +200,10 @@ async def acknowledge(notice_id: UUID, request: Request, actor: Responder, conn:
 
 
 class Delivery(Way):
-    """A delivery as those see it who look after them."""
+    """A delivery as those see it who look after them; unwritten: the notices it names without details."""
 
     critical: bool
+    unwritten: list[UUID]
     decided_at: datetime
     notices: list[UUID]
 

@@ -66,7 +66,7 @@ class Ways:
             return
         template = self._channels.get(channel)
         if template is None:
-            raise NotDelivered(f"no way is set up for {channel}", final=True)
+            raise NotDelivered("this way is not set up", final=True)
         if channel == "email" and not one_mailbox(address):
             raise NotDelivered("not one mail address", final=True)
         try:
@@ -123,7 +123,7 @@ class Ways:
         url = self._patient(template.format(address=quote(address, safe=""), delivery=delivery))
         plugin = robot(url) or apprise.Apprise.instantiate(url, suppress_exceptions=True)
         if plugin is None:
-            raise NotDelivered(f"the way set up for {channel} is not understood", final=True)
+            raise NotDelivered("how this way is set up is not understood", final=True)
         body = message.short if channel in SHORT else message.text
         if (size := SIZES.get(channel)) is not None:
             body = message.within(size - len(message.subject.encode()) - len("\r\n"))

@@ -23,6 +23,7 @@ KINDS: Mapping[str, Pair] = {
     "ring": ("请电话联系", "please ring"),
     "alarm_letter": ("报警流有事件无法处理", "an alarm cannot be handled"),
     "parked_child": ("涉未成年人的求助链已停滞", "a chain with a child is held up"),
+    "unwritten": ("详情未能生成，请到站内查看", "could not be written out, look in the inbox"),
 }
 STEPS: Mapping[str, Pair] = {
     "unit-head": ("催办", "reminder"),
@@ -95,6 +96,11 @@ class Message(BaseModel):
     @property
     def critical(self) -> bool:
         return any(line.critical for line in self.lines)
+
+    @property
+    def unwritten(self) -> list[UUID]:
+        """The notices of which it says no more than that they are there."""
+        return [line.notice for line in self.lines if line.kind == "unwritten"]
 
     @property
     def subject(self) -> str:
@@ -176,6 +182,23 @@ def line_of(notice: Mapping[str, Any], clock: Clock | None, now: datetime, desk_
         reason=reason,
         link=f"{desk_url.rstrip('/')}/{page}" + (f"#n-{notice['id']}" if page == "inbox" else ""),
         service=notice["service"],
+    )
+
+
+def bare_line(notice: Mapping[str, Any], desk_url: str) -> Line:
+    """All that is said of a notice whose line cannot be written: that it is there, and where."""
+    return Line(
+        notice=notice["id"],
+        kind="unwritten",
+        critical=notice["critical"],
+        receipt=notice["receipt"],
+        duty=None,
+        function="",
+        due_at=None,
+        minutes_left=None,
+        reason_zh="",
+        reason="",
+        link=f"{desk_url.rstrip('/')}/inbox#n-{notice['id']}",
     )
 
 

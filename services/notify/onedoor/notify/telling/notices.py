@@ -232,7 +232,8 @@ select id, $2, $3, 'internal' from unnest($1::uuid[]) as n (id)
 on conflict do nothing
 """
 _WAYS = """
-select d.id, d.person, d.channel, d.state, d.attempts, d.settled_at, d.not_before, d.error, d.notices
+select d.id, d.person, d.channel, d.state, d.attempts, d.settled_at, d.not_before, d.error, d.notices,
+       d.unwritten
 from deliveries d where d.notices && $1::uuid[] order by d.decided_at, d.id
 """
 

@@ -7,7 +7,6 @@ is sent once more with the same id: at least once, recognisable as the same.
 
 import logging
 import random
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,10 +14,9 @@ from uuid import UUID
 import asyncpg
 
 from onedoor.notify import views
-from onedoor.notify.domain.clock import Clock
 from onedoor.notify.telling import times, wake
 from onedoor.notify.telling.channels import NotDelivered, Ways
-from onedoor.notify.telling.message import Message, line_of, message_of
+from onedoor.notify.telling.message import Line, Message, bare_line, line_of, message_of
 from onedoor.notify.telling.notices import TELL_CHANNEL
 from onedoor.notify.telling.teller import SEND_CHANNEL
 from onedoor.runtime.app import App
@@ -43,6 +41,7 @@ select * from notices where id = any($1::uuid[]) and ended_at is null
   and not (critical and acknowledged_at is not null)
 """
 _CLOCKS = "select * from clocks where id = any($1::uuid[]) and state is not null"
+_NAMED_ONLY = "update deliveries set unwritten = $2 where id = $1 and unwritten <> $2"
 _SETTLE = """
 update deliveries set state = $2, attempts = attempts + $3::int, settled_at = $4, error = $5, retry_at = $6
 where id = $1
@@ -66,6 +65,7 @@ async def send_one(
         if message is None:
             await conn.execute(_SETTLE, row["id"], "needless", 0, system, None, None)
             return "needless"
+        await conn.execute(_NAMED_ONLY, row["id"], message.unwritten)
         if row["address"] is None:
             raise NotDelivered("no address any more", final=True)
         await ways.send(row["channel"], row["address"], row["secret"], row["id"], message)
@@ -80,18 +80,33 @@ async def send_one(
 
 
 async def compose(conn: Connection, notice_ids: list[UUID], now: datetime, desk_url: str) -> Message | None:
-    """The message of these notices as things stand now; None where all are dealt with or stand still."""
+    """The message of these notices as things stand now; None where all are dealt with or stand still.
+
+    One that cannot be written out is named without details and holds up no other.
+    """
     found = await conn.fetch(_NOTICES, notice_ids)
-    if not found:
-        return None
     rows = await conn.fetch(_CLOCKS, [notice["subject"] for notice in found])
-    clocks: Mapping[UUID, Clock] = {row["id"]: views.clock_of(row) for row in rows}
-    lines = [
-        line_of(dict(notice), clock, now, desk_url)
-        for notice in found
-        if (clock := clocks.get(notice["subject"])) is None or clock.state != "paused"
-    ]
+    clocks = {row["id"]: row for row in rows}
+    lines: list[Line] = []
+    for notice in found:
+        try:
+            line = _line(notice, clocks.get(notice["subject"]), now, desk_url)
+        except Exception as error:
+            line = bare_line(dict(notice), desk_url)
+            about = {"event_id": notice["id"], "kind": notice["kind"], "error": type(error).__name__}
+            log.error("a notice cannot be written out", extra=about)
+        if line is not None:
+            lines.append(line)
     return message_of(lines) if lines else None
+
+
+def _line(notice: asyncpg.Record, row: asyncpg.Record | None, now: datetime, desk_url: str) -> Line | None:
+    """The notice's line, tried in both languages; None while its clock stands still."""
+    clock = None if row is None else views.clock_of(row)
+    if clock is not None and clock.state == "paused":
+        return None
+    line = line_of(dict(notice), clock, now, desk_url)
+    return line if line.zh and line.en else None
 
 
 async def _settle(conn: Connection, row: asyncpg.Record, error: NotDelivered | None, system: datetime) -> str:
