@@ -18,7 +18,12 @@ from tests.harness import Process, eventually, publish, running
 from tests.integration.toy import TOY, Settings, withdrawal
 from tests.servers import Servers
 
-NOTIFYS = {"onedoor_clock_sweep_lag_seconds", "onedoor_stuck_clocks", "onedoor_deliveries"}
+NOTIFYS = {
+    "onedoor_clock_sweep_lag_seconds",
+    "onedoor_stuck_clocks",
+    "onedoor_deliveries",
+    "onedoor_roster_gaps",
+}
 """What no other service sets."""
 
 

@@ -481,7 +481,7 @@ async def test_a_way_that_nobody_has_set_up_fails_at_once_and_says_so(office: Of
     await office.receives(planned(**POLICE))
     await office.passes(FRIDAY + 24 * MINUTE)
     assert await office.sends() == ["failed"]
-    assert [row["error"] for row in await office.deliveries()] == ["no way is set up for wecom"]
+    assert [row["error"] for row in await office.deliveries()] == ["this way is not set up"]
 
 
 async def test_where_every_way_fails_the_next_function_up_is_told_at_once(office: Office) -> None:
@@ -534,6 +534,34 @@ async def test_a_morning_of_reminders_is_one_message_to_a_person(office: Office,
     (mail,) = box.mails
     assert mail.to == ["education.unit-head@example.org"]
     assert mail.text.count("签收 催办") == 12
+
+
+async def test_one_that_cannot_be_written_out_holds_up_no_other_and_is_named_all_the_same(
+    office: Office, box: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    await office.imports(roster(only=("education.unit-head",)))
+    await office.receives(planned())
+    await office.receives(planned(), application_id=UUID(int=1), chain_id=UUID(int=1))
+    nine = moment("2026-09-23T09:00")
+    await office.passes(nine)
+    spoilt = """update clocks set pauses = '{"13800000000": "王小明"}' where referral_id = $1"""
+    await office.bench.rows(spoilt, R4)
+    assert await office.sends(at=nine + times.FOLDING) == ["sent"]
+    (mail,) = box.mails
+    assert mail.text.count("签收 催办") == 1
+    assert mail.text.count("详情未能生成，请到站内查看") == 1
+    assert "【一门】提醒：2 项" in mail.subject
+    assert "王小明" not in caplog.text + mail.text
+    assert "a notice cannot be written out" in caplog.text
+    by_referral = {
+        each["referral_id"]: each
+        for each in await office.notices("unit-head", "education")
+        if each["function"] == "unit-head"
+    }
+    assert [each["unwritten"] for id_, each in by_referral.items() if id_ == str(R4)] == [True]
+    assert [each["unwritten"] for id_, each in by_referral.items() if id_ != str(R4)] == [False]
+    (delivery,) = (await office.bench.ask("GET", "/v1/deliveries", "ops")).json()["items"]
+    assert delivery["unwritten"] == [by_referral[str(R4)]["notice_id"]]
 
 
 async def test_what_has_waited_till_night_waits_for_the_morning(office: Office, box: Mailbox) -> None:
@@ -758,6 +786,8 @@ async def test_a_fresh_start_says_aloud_that_there_is_no_roster(
     assert "there is no duty roster" not in caplog.text
     assert ("hotline-12345", "duty-person") in {(gap.department, gap.function) for gap in gaps}
     assert "nobody is on duty" in caplog.text
+    await upkeep.count_gaps(office.bench.app)
+    assert b"onedoor_roster_gaps 3.0" in office.bench.app.metrics.exposition()
 
 
 async def test_without_any_roster_the_ladder_climbs_to_its_top_and_everybody_sees_it(office: Office) -> None:
@@ -792,6 +822,8 @@ async def test_who_sees_which_notices(office: Office) -> None:
     assert await seen("leader") == {"leadership"}
     assert await seen("department", "education") == set()
     assert await seen("department", "public-security", "500112017") == set()
+    for role, department in (("caseworker", "township"), ("reviewer", "civil-affairs")):
+        assert await seen(role, department, "500112015") == set()
     assert (await office.bench.ask("GET", "/v1/notices", "auditor")).status_code == 403
     unknown = await office.bench.ask("POST", f"/v1/notices/{R1}/acknowledge", "leader")
     (top, *_) = await office.notices("leader")
@@ -800,6 +832,24 @@ async def test_who_sees_which_notices(office: Office) -> None:
     )
     assert unknown.status_code == foreign.status_code == 404
     assert unknown.json() == foreign.json()
+
+
+async def test_who_works_at_the_township_is_told_of_what_is_due_there_and_of_nothing_else(
+    office: Office,
+) -> None:
+    """Somebody has nowhere to sleep tonight: it is handed to the township of one division."""
+    await office.receives(planned("R24", "township", "critical", to_division="500112015"))
+    await office.passes(FRIDAY + 24 * MINUTE)
+
+    async def told(role: str, department: str, division: str) -> list[str]:
+        answer = await office.bench.ask("GET", "/v1/notices", role, department, division)
+        assert answer.status_code == 200, answer.text
+        return [notice["kind"] for notice in answer.json()["items"]]
+
+    assert await told("caseworker", "township", "500112015") == ["warned"]
+    assert await told("caseworker", "township", "500112017") == []
+    assert await told("reviewer", "civil-affairs", "500112015") == []
+    assert (await office.bench.ask("GET", "/v1/notices", "finance", "civil-affairs")).status_code == 403
 
 
 async def test_the_badge_counts_what_i_have_not_seen(office: Office) -> None:

@@ -53,6 +53,7 @@ class Metrics:
     clock_sweep_lag_seconds: Gauge = field(init=False)
     stuck_clocks: Gauge = field(init=False)
     deliveries_total: Counter = field(init=False)
+    roster_gaps: Gauge = field(init=False)
     http_requests_total: Counter = field(init=False)
     http_seconds: Histogram = field(init=False)
     log_keys_dropped: Gauge = field(init=False)
@@ -101,6 +102,7 @@ class Metrics:
         self.deliveries_total = self._counter(
             "deliveries", "Tries to send somebody a message, with what became of it", "outcome"
         )
+        self.roster_gaps = self._gauge("roster_gaps", "Places where somebody has to be on duty and nobody is")
         self.http_requests_total = self._counter(
             "http_requests", "Requests answered", "method", "route", "status"
         )

@@ -56,6 +56,7 @@ SERVICE = Service(
         sender.keep_sending,
         sender.keep_sending_too,
         upkeep.keep_in_order,
+        upkeep.keep_counting_gaps,
     ),
 )
 

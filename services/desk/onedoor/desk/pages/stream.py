@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -40,10 +41,11 @@ async def body(desk: AtDesk) -> Response:
 
 async def _board(desk: Desk) -> dict[str, Any]:
     names = desk.services.names
-    streams, dead, kafka = await asyncio.gather(
+    streams, dead, kafka, unmanned = await asyncio.gather(
         asyncio.gather(*(desk.services.get(desk.session, name, "/v1/streams") for name in names)),
         asyncio.gather(*(desk.services.get(desk.session, name, "/v1/dead-letters") for name in names)),
         lags(desk.app.settings, _groups(names)),
+        _unmanned(desk),
     )
     consumers = [(reply.service, consumer) for reply in streams for consumer in _list(reply, "consumers")]
     open_letters, suffix = _letters(dead), desk.app.settings.topic_suffix
@@ -63,9 +65,19 @@ async def _board(desk: Desk) -> dict[str, Any]:
         "suffix": suffix,
         "waiting_events": sum(consumer["waiting"] for _, consumer in consumers),
         **_waiting(open_letters, consumers),
+        "unmanned": unmanned,
         "may_handle": desk.may("letters.handle") is not None,
         "told": None,
     }
+
+
+async def _unmanned(desk: Desk) -> list[Any]:
+    """Where nobody is on duty now, for those who may see the roster."""
+    if desk.may("roster.read") is None:
+        return []
+    soon = (desk.now + timedelta(minutes=1)).isoformat()
+    reply = await desk.services.get(desk.session, "notify", "/v1/roster", to=soon)
+    return _list(reply, "gaps")
 
 
 READERS: Final = {

@@ -1,7 +1,8 @@
-"""Once an hour: drop what is over for long, and say aloud where nobody is on duty now."""
+"""Once an hour: drop what is over for long, and say aloud where nobody is on duty; that is counted too."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -17,6 +18,7 @@ from onedoor.runtime.service import Connection
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(hours=1)
+SOON = timedelta(minutes=1)
 AT_ONCE = 1000
 
 _OLD_DELIVERIES = """
@@ -61,12 +63,16 @@ async def purge(conn: Connection, now: datetime) -> int:
     return len(deliveries) + len(notices)
 
 
-async def say_gaps(conn: Connection, now: datetime) -> list[roster.Gap]:
-    """Log where nobody is on duty now, of the places where somebody has to be and of units with a roster."""
+async def gaps_now(conn: Connection, now: datetime) -> list[roster.Gap]:
+    """Where nobody is on duty now, of the places where somebody has to be and of units with a roster."""
     rows = await roster.shifts_between(conn, now, now + EVERY)
-    found = [
-        gap for gap in roster.gaps([dict(row) for row in rows], now, now + EVERY) if gap.starts_at == now
-    ]
+    found = roster.gaps([dict(row) for row in rows], now, now + EVERY)
+    return [gap for gap in found if gap.starts_at == now]
+
+
+async def say_gaps(conn: Connection, now: datetime) -> list[roster.Gap]:
+    """Log where nobody is on duty now."""
+    found = await gaps_now(conn, now)
     if not await conn.fetchval("select exists (select from shifts where ends_at > $1)", now):
         log.critical("there is no duty roster: alerts reach nobody but by the inbox")
     for gap in found:
@@ -74,16 +80,37 @@ async def say_gaps(conn: Connection, now: datetime) -> list[roster.Gap]:
     return found
 
 
+async def count_gaps(app: App) -> None:
+    """How many places have nobody on duty now, for the metric."""
+    async with app.writer.acquire() as conn:
+        app.metrics.roster_gaps.set(len(await gaps_now(conn, app.clock.now())))
+
+
+async def put_in_order(app: App) -> None:
+    """Say aloud where nobody is on duty, and drop what is over for long."""
+    async with app.writer.acquire() as conn:
+        await say_gaps(conn, app.clock.now())
+        dropped = AT_ONCE
+        while dropped >= AT_ONCE:
+            async with conn.transaction():
+                dropped = await purge(conn, app.clock.now())
+
+
 async def keep_in_order(app: App) -> None:
-    """At the start and once an hour, by the system's clock; what passes by itself waits for the next hour."""
+    """At the start and once an hour."""
+    await _keep(app, EVERY, put_in_order)
+
+
+async def keep_counting_gaps(app: App) -> None:
+    """At the start and once a minute: a shift ends and a roster is imported at any time."""
+    await _keep(app, SOON, count_gaps)
+
+
+async def _keep(app: App, every: timedelta, work: Callable[[App], Awaitable[None]]) -> None:
+    """Again and again, by the system's clock; what passes by itself waits for the next time."""
     while True:
         try:
-            async with app.writer.acquire() as conn:
-                await say_gaps(conn, app.clock.now())
-                dropped = AT_ONCE
-                while dropped >= AT_ONCE:
-                    async with conn.transaction():
-                        dropped = await purge(conn, app.clock.now())
+            await work(app)
         except (*database.UNREACHABLE, *database.CONFLICTS) as error:
             log.warning("waits for the database", extra={"error": type(error).__name__})
-        await asyncio.sleep(EVERY.total_seconds())
+        await asyncio.sleep(every.total_seconds())
