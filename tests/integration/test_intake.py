@@ -67,6 +67,19 @@ async def test_twenty_times_the_same_key_at_once_is_one_application_and_one_answ
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
 
 
+async def test_a_receipt_that_another_has_is_drawn_anew(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = await intake.taken(INCOME)
+    draw, drawn = receipt.draw, [taken["receipt"]]
+    monkeypatch.setattr(receipt, "draw", lambda at: drawn.pop() if drawn else draw(at))
+    other = await intake.taken(with_number(INCOME))
+    assert not drawn, "the first one drawn was the other application's"
+    assert other["receipt"] != taken["receipt"]
+    assert len(await intake.query("select from receipts")) == len(await intake.events("application.%")) == 2
+    assert len(await intake.query("select from households")) == 2, "nothing is left of the first attempt"
+
+
 async def test_a_known_number_is_the_same_person_household_and_chain(intake: Intake) -> None:
     first, second = await asyncio.gather(
         intake.taken(with_number(INCOME), "window"),

@@ -351,10 +351,16 @@ class Transaction:
         expected_version: int | None = None,
         cause: UUID | None = None,
         traceparent: str | None = None,
+        new: frozenset[UUID] = frozenset(),
     ) -> list[Outcome]:
-        """Do the commands in order: one outcome for each. Raises StaleVersion."""
+        """Do the commands in order: one outcome for each. Raises StaleVersion.
+
+        new: targets whose ids were made up in this transaction, so that nothing of them is stored yet.
+        """
         directive = Directive(commands, Context(actor, self.now), cause, traceparent, expected_version)
-        outcomes = (await self.unit.run(self.conn, [directive]))[0]
+        unstored = [(self.unit.decider_of(each), each.target) for each in commands if each.target in new]
+        known = {(decider.name, target): (decider.initial(), 0) for decider, target in unstored}
+        outcomes = (await self.unit.run(self.conn, [directive], known))[0]
         for outcome in outcomes:
             if outcome.events:
                 logs.about(outcome.events[0])

@@ -1,18 +1,20 @@
 """The receiving path: one transaction from a readable form to people, receipt, plan, and the events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from onedoor.contracts.core import Actor
 from onedoor.contracts.plan import Plan
 from onedoor.intake import sent as reading
-from onedoor.intake.domain import Known, Part, Receive, coded, evaluated, split
+from onedoor.intake.domain import Known, Part, Parts, Receive, coded, evaluated, split
 from onedoor.intake.domain.entry import times
 from onedoor.intake.domain.protection import is_sealed
 from onedoor.intake.sent import Sent
 from onedoor.intake.views import applications, people, receipts, sealed
 from onedoor.intake.views.applications import Details, divisions
 from onedoor.intake.views.people import Settled
+from onedoor.runtime.statements import Statement, together
 from onedoor.runtime.unit import Outcome, Transaction
 from onedoor.triage import FieldMark
 
@@ -50,7 +52,8 @@ async def receive(tx: Transaction, sent: Sent, actor: Actor, believed: bool) -> 
     )
     settled = await _settled(tx, sent, known, actor)
     known = known.with_people(settled.ids, settled.household_id)
-    earlier = await people.earlier(tx.conn, [subject.person_id for subject in known.subjects])
+    met = [subject.person_id for subject in known.subjects if subject.person_id not in settled.new]
+    earlier = await people.earlier(tx.conn, met)
     plan = evaluated(known, known.received_at, earlier)
     return await _take_down(tx, sent, known, plan, settled, actor, believed)
 
@@ -68,31 +71,46 @@ async def _settled(tx: Transaction, sent: Sent, known: Known, actor: Actor) -> S
 async def _take_down(
     tx: Transaction, sent: Sent, known: Known, plan: Plan, settled: Settled, actor: Actor, believed: bool
 ) -> Received:
-    parts, application_id, household_chain = split(known, plan), uuid4(), settled.chain_id
-    told, aside = reading.details(sent, known, believed), None
+    told = reading.details(sent, known, believed)
+    own, aside = await _parted(tx, split(known, plan), settled.chain_id, told)
+    both = [aside, own] if aside else [own]
+    commands = [each.command for each in both]
+    writes = [write for each in both for write in each.writes]
+    ids = [command.target for command in commands]
+    await together(tx.conn, [*writes, *sealed_report(sent, known, ids, tx.now)])
+    outcomes = await tx.execute(*settled.people, *commands, actor=actor, new=settled.new.union(ids))
+    beside = aside.command if aside else None
+    return Received(own.command, own.secret, known, plan, sent.marks, beside, outcomes[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A part of an application: the command that takes it down, and what is to be written beside its events.
+
+    secret: its receipt's, which is stored nowhere.
+    """
+
+    command: Receive
+    secret: str
+    writes: tuple[Statement, ...]
+
+
+async def _parted(
+    tx: Transaction, parts: Parts, household_chain: UUID, told: Details
+) -> tuple[Taken, Taken | None]:
+    """The application, and its sealed part where that stands beside it."""
+    id_ = uuid4()
     if parts.household is None:
         assert parts.protection is not None
         chain = await sealed.protection_chain(tx.conn, household_chain)
-        command, secret = await part_taken(tx, application_id, chain, parts.protection, told, protection=True)
-    else:
-        if parts.protection is not None:
-            aside = await open_protection(tx, application_id, household_chain, parts.protection, told)
-            told = reading.without_sealed(told)
-        command, secret = await part_taken(tx, application_id, household_chain, parts.household, told)
-        await _open_files(tx, parts.household)
-    both = [aside, command] if aside else [command]
-    await seal_report(tx, sent, known, [each.target for each in both])
-    outcomes = await tx.execute(*settled.people, *both, actor=actor)
-    return Received(command, secret, known, plan, sent.marks, aside, outcomes[-1])
+        return part_taken(id_, chain, parts.protection, told, protection=True), None
+    if parts.protection is None:
+        return part_taken(id_, household_chain, parts.household, told), None
+    aside = await open_protection(tx, id_, household_chain, parts.protection, told)
+    return part_taken(id_, household_chain, parts.household, reading.without_sealed(told)), aside
 
 
-async def _open_files(tx: Transaction, part: Part) -> None:
-    if part.reading_class(protection=False) != "child":
-        await people.open_files(tx.conn, [subject.person_id for subject in part.known.subjects])
-
-
-async def part_taken(
-    tx: Transaction,
+def part_taken(
     application_id: UUID,
     chain_id: UUID,
     part: Part,
@@ -100,13 +118,10 @@ async def part_taken(
     *,
     protection: bool = False,
     parted: bool = False,
-) -> tuple[Receive, str]:
-    """Draw its receipt, keep its details; the command that takes it down, and the receipt's secret."""
-    receipt, secret = await receipts.draw(tx.conn, application_id, part.known.received_at)
+) -> Taken:
+    """Draw the receipt of a part. Where it makes no child file, caseworkers may know whom it names."""
+    receipt, secret, drawn = receipts.draw(application_id, part.known.received_at)
     class_ = part.reading_class(protection)
-    await applications.keep(tx.conn, application_id, part.known, told, class_, parted)
-    named = [(subject.person_id, subject.mark) for subject in part.known.subjects]
-    await people.name_in_application(tx.conn, application_id, named)
     command = Receive(
         target=application_id,
         chain_id=chain_id,
@@ -115,25 +130,30 @@ async def part_taken(
         plan=part.plan,
         protection=protection,
     )
-    return command, secret
+    writes = [
+        drawn,
+        applications.kept(application_id, part.known, told, class_, parted),
+        people.named(application_id, part.known),
+    ]
+    if not protection and class_ != "child":
+        writes.append(people.files_opened(part.known))
+    return Taken(command, secret, tuple(writes))
 
 
 async def open_protection(
     tx: Transaction, application_id: UUID, household_chain: UUID, part: Part, told: Details
-) -> Receive:
-    """The command that takes down the sealed part of an application, linked to it in the sealed tables only.
+) -> Taken:
+    """The sealed part of an application, linked to it in the sealed tables only.
 
     Its receipt is nobody's: the caller has the household's.
     """
     protection_id = uuid4()
     chain = await sealed.protection_chain(tx.conn, household_chain)
-    await sealed.link(tx.conn, application_id, protection_id)
-    command, _ = await part_taken(tx, protection_id, chain, part, told, protection=True, parted=True)
-    return command
+    taken = part_taken(protection_id, chain, part, told, protection=True, parted=True)
+    return replace(taken, writes=(*taken.writes, sealed.linked(application_id, protection_id)))
 
 
-async def seal_report(tx: Transaction, sent: Sent, known: Known, ids: list[UUID]) -> None:
-    """Put the reporter where nobody reads without purpose."""
+def sealed_report(sent: Sent, known: Known, ids: list[UUID], at: datetime) -> list[Statement]:
+    """What puts the reporter where nobody reads without purpose; nothing if nothing needs it."""
     report = reading.report(sent, known)
-    if not report.empty:
-        await sealed.seal(tx.conn, report, ids, tx.now)
+    return [] if report.empty else [sealed.kept(report, ids, at)]

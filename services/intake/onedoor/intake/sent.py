@@ -124,6 +124,8 @@ def identities(form: ApplicationForm, known: Known) -> list[Identity]:
 
 def members(form: ApplicationForm, ids: list[UUID], today_year: int) -> list[Identity]:
     """The members of the household who are not subjects."""
+    if not form.household.members:
+        return []
     numbers: set[str] = {
         id_number.read(subject.id_number).number for subject in form.subjects if subject.id_number
     }

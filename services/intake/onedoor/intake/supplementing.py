@@ -22,11 +22,12 @@ from onedoor.intake.domain import (
 from onedoor.intake.domain.application import WITHDRAWN, dangerous
 from onedoor.intake.domain.known import kept_times
 from onedoor.intake.domain.protection import added, is_sealed, sealed_plan, without_sealed
-from onedoor.intake.receiving import open_protection, seal_report
+from onedoor.intake.receiving import open_protection, sealed_report
 from onedoor.intake.sent import Sent
 from onedoor.intake.views import applications, people, sealed
 from onedoor.intake.views.applications import Details, Standing, divisions
 from onedoor.runtime.http import not_found, refused
+from onedoor.runtime.statements import together
 from onedoor.runtime.unit import Outcome, StaleVersion, Transaction
 from onedoor.triage import FieldMark
 
@@ -68,7 +69,8 @@ async def supplement(
     parts = await _parts(tx, target, known, plan)
     told = reading.details(sent, more, believed)
     commands = await _commands(tx, told, target, aside, parts, more, actor)
-    await seal_report(tx, sent, more, [each.target for each in commands] or [application_id])
+    told_of = [each.target for each in commands] or [application_id]
+    await together(tx.conn, sealed_report(sent, more, told_of, tx.now))
     outcomes = await tx.execute(*recorded, *commands, actor=actor)
     own = next((outcome for outcome in outcomes if outcome.target == application_id), None)
     other = next((command.target for command in commands if command.target != application_id), None)
@@ -192,7 +194,9 @@ async def _commands(
     if parts.protection is not None:
         if aside is None:
             part = replace(parts.protection, known=_from_now(parts.protection.known, more))
-            commands.append(await open_protection(tx, target.application_id, target.chain_id, part, told))
+            taken = await open_protection(tx, target.application_id, target.chain_id, part, told)
+            await together(tx.conn, taken.writes)
+            commands.append(taken.command)
         else:
             await _write(tx, aside, parts.protection, told, actor)
             if is_sealed(more) or parts.protection.plan != aside.plan:
@@ -230,9 +234,8 @@ def _household(target: Standing, parts: Parts, more: Known) -> Part | None:
 
 async def _write(tx: Transaction, standing: Standing, part: Part, told: Details, actor: Actor) -> None:
     id_, class_ = standing.application_id, part.reading_class(standing.protection)
-    await applications.know_more(tx.conn, id_, part.known, class_, told)
-    named = [(subject.person_id, subject.mark) for subject in part.known.subjects]
-    await people.name_in_application(tx.conn, id_, named)
+    more = applications.known_more(id_, part.known, class_, told)
+    await together(tx.conn, [more, people.named(id_, part.known)])
     if told.facts_text:
         await applications.add_words(tx.conn, id_, tx.now, actor.person, "supplement", told.facts_text)
 

@@ -3,6 +3,7 @@
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
+from operator import mul
 from typing import Literal
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -26,7 +27,7 @@ def read(text: str) -> IdNumber:
     Valid: 17 digits and a digit or X, a real calendar date, the right check character.
     """
     plain = unicodedata.normalize("NFKC", text).upper()
-    number = "".join(char for char in plain if char.isalnum())
+    number = plain if plain.isalnum() else "".join(filter(str.isalnum, plain))
     if len(number) == 15 and _DIGITS.issuperset(number):
         number = number[:6] + "19" + number[6:]
         number += check_character(number)
@@ -38,7 +39,7 @@ def read(text: str) -> IdNumber:
 
 def check_character(first: str) -> str:
     """The eighteenth character for seventeen digits."""
-    return _CHECKS[sum(int(digit) * weight for digit, weight in zip(first, _WEIGHTS, strict=True)) % 11]
+    return _CHECKS[sum(map(mul, map(int, first), _WEIGHTS)) % 11]
 
 
 def _birth(number: str) -> date | None:

@@ -22,6 +22,7 @@ from onedoor.intake.domain.known import Known
 from onedoor.intake.domain.protection import reading_class
 from onedoor.intake.views.progress import RING, STATE
 from onedoor.runtime.service import Connection
+from onedoor.runtime.statements import Statement
 from onedoor.triage import FieldMark
 
 UPSERT = """
@@ -139,23 +140,23 @@ class Details:
     late_entry_reason: str | None = None
 
 
-async def keep(
-    conn: Connection, id_: UUID, known: Known, details: Details, class_: Classification, parted: bool
-) -> None:
-    """Store the details of a new application. parted: its rest travels on the household's chain."""
-    await conn.execute(
+def kept(id_: UUID, known: Known, details: Details, class_: Classification, parted: bool) -> Statement:
+    """Stores the details of a new application. parted: its rest travels on the household's chain."""
+    return Statement(
         KEEP,
-        id_,
-        known.model_dump_json(),
-        details.facts_text,
-        json.dumps(details.place),
-        json.dumps(details.contact),
-        json.dumps(details.people),
-        json.dumps(details.claims),
-        _listed(details.marks),
-        details.late_entry_reason,
-        parted,
-        class_,
+        (
+            id_,
+            known.model_dump_json(),
+            details.facts_text,
+            json.dumps(details.place),
+            json.dumps(details.contact),
+            json.dumps(details.people),
+            json.dumps(details.claims),
+            _listed(details.marks),
+            details.late_entry_reason,
+            parted,
+            class_,
+        ),
     )
 
 
@@ -195,10 +196,10 @@ async def standing(conn: Connection, *ids: UUID) -> dict[UUID, Standing]:
     }
 
 
-async def know_more(conn: Connection, id_: UUID, known: Known, class_: Classification, more: Details) -> None:
-    """Keep what is known now of a standing application, with new claims and marks."""
+def known_more(id_: UUID, known: Known, class_: Classification, more: Details) -> Statement:
+    """Keeps what is known now of a standing application, with new claims and marks."""
     claims, marks = json.dumps(more.claims), _listed(more.marks)
-    await conn.execute(KNOW_MORE, id_, known.model_dump_json(), class_, claims, marks)
+    return Statement(KNOW_MORE, (id_, known.model_dump_json(), class_, claims, marks))
 
 
 async def add_words(conn: Connection, id_: UUID, at: datetime, by: str, kind: str, words: str) -> None:

@@ -1,17 +1,18 @@
 """People and households: current identity, apart from the events. A valid number makes a person known."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import to_json
 
 from onedoor.contracts.core import Actor
-from onedoor.intake.domain import RecordPerson
+from onedoor.intake.domain import Known, RecordPerson
 from onedoor.runtime.service import Connection
+from onedoor.runtime.statements import Statement
 
 FIELDS = """
 person_id uuid, id_number text, id_valid bool, name text, aliases text[], sex text, birth date, phone text,
@@ -58,12 +59,25 @@ where people.person_id = row.person_id
 returning people.*
 """  # noqa: S608 - constants only
 
-HOUSEHOLD_OF = """
-select h.household_id, h.chain_id from households h where h.household_id = any ($1)
-order by h.created_at, h.household_id limit 1
+SETTLE = f"""
+with settled as ({UPSERT}), founded as (
+  insert into households (household_id, chain_id, created_at)
+  select $2::uuid, $5::uuid, $4::timestamptz where not exists (select from settled where household_id <> $2)
+)
+select * from settled
+"""  # noqa: S608 - constants only
+"""The household is founded unless somebody lives in another one; that one is looked for by `MOVE_IN`, which
+sees what those have committed for whom this statement has waited."""
+
+MOVE_IN = """
+with known as (
+  select household_id, chain_id from households where household_id = any ($1)
+  order by created_at, household_id limit 1
+), moved as (
+  update people set household_id = known.household_id from known where people.household_id = $2
+)
+select household_id, chain_id from known
 """
-FOUND_HOUSEHOLD = "insert into households (household_id, chain_id, created_at) values ($1, $2, $3)"
-MOVE_IN = "update people set household_id = $2 where household_id = $1"
 OPEN_FILES = """
 update people set classification = 'restricted' where person_id = any ($1) and classification = 'child'
 """
@@ -119,11 +133,12 @@ class Identity:
 class Settled:
     """The people as the registry knows them now, their household and its help chain.
 
-    ids: from the id proposed to the id under which the person is known.
+    ids: from the id proposed to the id under which the person is known; new: those whom nobody knew before.
     """
 
     ids: Mapping[UUID, UUID]
     people: tuple[RecordPerson, ...]
+    new: frozenset[UUID]
     household_id: UUID
     chain_id: UUID
 
@@ -140,14 +155,15 @@ async def settle(
 
     Two who report the same unknown person at once: the second waits for the first and finds that one.
     """
-    rows = await _upsert(conn, told, household_id, divisions, now)
-    known = await conn.fetchrow(HOUSEHOLD_OF, list({row["household_id"] for row in rows} - {household_id}))
-    if known is None:
-        await conn.execute(FOUND_HOUSEHOLD, household_id, chain_id, now)
-    else:
-        await conn.execute(MOVE_IN, household_id, known["household_id"])
+    rows = await conn.fetch(SETTLE, _json(told), household_id, divisions, now, chain_id)
+    others = {row["household_id"] for row in rows} - {household_id}
+    if others:
+        known = await conn.fetchrow(MOVE_IN, list(others), household_id)
+        assert known is not None
         household_id, chain_id = known["household_id"], known["chain_id"]
-    return Settled(_ids(told, rows), tuple(map(recorded, rows)), household_id, chain_id)
+    new = {each.person_id for each in told} & {row["person_id"] for row in rows}
+    people = tuple(map(recorded, rows))
+    return Settled(_ids(told, rows), people, frozenset(new), household_id, chain_id)
 
 
 def _ids(told: Sequence[Identity], rows: Sequence[asyncpg.Record]) -> dict[UUID, UUID]:
@@ -195,7 +211,7 @@ async def amend(conn: Connection, told: Sequence[Identity], now: datetime) -> tu
 
 
 def _json(told: Sequence[Identity]) -> str:
-    return json.dumps([asdict(each) for each in told], default=str)
+    return to_json(told).decode()
 
 
 def recorded(row: asyncpg.Record) -> RecordPerson:
@@ -205,23 +221,27 @@ def recorded(row: asyncpg.Record) -> RecordPerson:
     return RecordPerson(target=row["person_id"], aliases=tuple(row["aliases"]), **fields)
 
 
-async def name_in_application(
-    conn: Connection, application_id: UUID, people: Sequence[tuple[UUID, str | None]]
-) -> None:
-    """Note whom the application names, under which mark."""
-    ids, marks = [id_ for id_, _ in people], [mark for _, mark in people]
-    await conn.execute(NAME_IN_APPLICATION, application_id, ids, marks, list(range(len(people))))
+def named(application_id: UUID, known: Known) -> Statement:
+    """Notes whom the application names, under which mark."""
+    people, marks = _ids_of(known), [subject.mark for subject in known.subjects]
+    return Statement(NAME_IN_APPLICATION, (application_id, people, marks, list(range(len(people)))))
 
 
-async def open_files(conn: Connection, people: Sequence[UUID]) -> None:
-    """These are named in an application that is no child file: caseworkers may know who they are."""
-    await conn.execute(OPEN_FILES, people)
+def files_opened(known: Known) -> Statement:
+    """Those whom an application names that is no child file: caseworkers may know who they are."""
+    return Statement(OPEN_FILES, (_ids_of(known),))
+
+
+def _ids_of(known: Known) -> list[UUID]:
+    return [subject.person_id for subject in known.subjects]
 
 
 async def earlier(
     conn: Connection, people: Sequence[UUID], but: Sequence[UUID] = ()
 ) -> dict[UUID, list[UUID]]:
     """Other applications that stand and name one of the people; sealed ones are never among them."""
+    if not people:
+        return {}
     rows = await conn.fetch(EARLIER, people, but)
     return {row["application_id"]: row["people"] for row in rows}
 

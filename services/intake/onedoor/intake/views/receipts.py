@@ -9,14 +9,12 @@ from onedoor.calendar import local
 from onedoor.intake.domain import receipt as receipts
 from onedoor.intake.views.progress import RING, STATE, State
 from onedoor.runtime.service import Connection
+from onedoor.runtime.statements import Statement
 
 ATTEMPTS = 5
 LOCKED_FOR = timedelta(minutes=15)
 
-DRAW = """
-insert into receipts (receipt, application_id, salt, secret_hash) values ($1, $2, $3, $4)
-on conflict (receipt) do nothing returning true
-"""
+DRAW = "insert into receipts (receipt, application_id, salt, secret_hash) values ($1, $2, $3, $4)"
 
 FIND = "select salt, secret_hash, failed, locked_until from receipts where receipt = $1 for update"
 
@@ -45,14 +43,14 @@ class Status:
     ring: str | None
 
 
-async def draw(conn: Connection, application_id: UUID, at: datetime) -> tuple[str, str]:
-    """A new receipt for the application, and its secret, which is stored nowhere as it is."""
-    secret, salt = receipts.draw_secret(), os.urandom(16)
-    secret_hash = receipts.hashed(secret, salt)
-    while True:
-        receipt = receipts.draw(at)
-        if await conn.fetchval(DRAW, receipt, application_id, salt, secret_hash):
-            return receipt, secret
+def draw(application_id: UUID, at: datetime) -> tuple[str, str, Statement]:
+    """A new receipt for the application, its secret, which is stored nowhere as it is, and what keeps both.
+
+    asyncpg.UniqueViolationError where another application has this receipt: take the whole again.
+    """
+    receipt, secret, salt = receipts.draw(at), receipts.draw_secret(), os.urandom(16)
+    kept = Statement(DRAW, (receipt, application_id, salt, receipts.hashed(secret, salt)))
+    return receipt, secret, kept
 
 
 async def status(conn: Connection, receipt: str, secret: str, now: datetime) -> Status | None:

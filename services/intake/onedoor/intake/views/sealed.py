@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from onedoor.runtime.service import Connection
+from onedoor.runtime.statements import Statement
 
 SEALED_ROLE = "onedoor_intake_sealed"
 
@@ -51,22 +52,24 @@ class Report:
         return all(value is None for value in told) and not self.anonymous and not self.relations
 
 
-async def seal(conn: Connection, report: Report, applications: list[UUID], at: datetime) -> None:
-    """Store a report for its applications (the household's part and the sealed one)."""
-    await conn.execute(
+def kept(report: Report, applications: list[UUID], at: datetime) -> Statement:
+    """Stores a report for its applications (the household's part and the sealed one)."""
+    return Statement(
         SEAL,
-        uuid4(),
-        applications,
-        report.name,
-        report.phone,
-        report.caller_role,
-        json.dumps(report.relations),
-        report.statement,
-        report.safe_to_call,
-        report.anonymous,
-        report.wants_reply,
-        report.unread,
-        at,
+        (
+            uuid4(),
+            applications,
+            report.name,
+            report.phone,
+            report.caller_role,
+            json.dumps(report.relations),
+            report.statement,
+            report.safe_to_call,
+            report.anonymous,
+            report.wants_reply,
+            report.unread,
+            at,
+        ),
     )
 
 
@@ -82,9 +85,9 @@ async def protection_application(conn: Connection, application_id: UUID) -> UUID
     return found
 
 
-async def link(conn: Connection, application_id: UUID, protection: UUID) -> None:
-    """Note that the application has a sealed part."""
-    await conn.execute(LINK, application_id, protection)
+def linked(application_id: UUID, protection: UUID) -> Statement:
+    """Notes that the application has a sealed part."""
+    return Statement(LINK, (application_id, protection))
 
 
 @asynccontextmanager
