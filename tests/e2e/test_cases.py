@@ -87,6 +87,67 @@ async def filled(page: Page, name: str, words: str) -> None:
         await control.fill(words)
 
 
+async def filed(visitor: Visitor, case: str, text: str) -> None:
+    """Give the household's file as text."""
+    page = visitor.page
+    await visitor.goes(f"/cases/{case}/household")
+    await page.get_by_text("以文本填写").click()
+    await page.locator("textarea[name='file']").fill(text)
+    await page.locator(".as-text").get_by_role("button", name="登记", exact=True).click()
+
+
+async def test_a_clerk_fills_the_household_in_and_is_told_at_the_field(
+    visitors: Visit, system: System
+) -> None:
+    case, person = await opened(system)
+    worker = await visitors("caseworker-1")
+    await worker.goes(f"/cases/{case}")
+    await worker.page.get_by_role("link", name="填写家庭情况").click()
+    page = worker.page
+    await expect(page.locator("[name='as_of']")).not_to_have_value("")
+    await worker.looked("household-empty")
+    await page.locator("[name='region']").select_option("urban")
+    await page.locator("[name='registered_division']").fill(HERE)
+    await page.locator("[name='members.0.person']").select_option(person)
+    await page.locator("[name='members.0.birth']").fill("1986-02-01")
+    await page.get_by_role("button", name="添加：收入").click()
+    await page.locator("[name='members.0.incomes.0.kind']").select_option("wages")
+    await page.locator("[name='members.0.incomes.0.amount']").fill("-200")
+    await page.locator("[name='members.0.incomes.0.per']").select_option("month")
+    await page.get_by_role("button", name="再加一人").click()
+    await expect(page.locator("[name='members.0.birth']")).to_have_value("1986-02-01")
+    await page.locator("[name='members.1.relation']").select_option("spouse")
+    await page.locator("[name='members.1.name']").fill("某某")
+    await page.locator("[name='members.1.birth']").fill("2023-05-06")
+    await page.get_by_role("button", name="登记", exact=True).first.click()
+
+    refused = page.locator("#refused")
+    await expect(refused).to_contain_text("成员1（文心兰）的收入1的金额（元）：为负数；请填写零或正数")
+    await expect(page.locator("[name='members.0.incomes.0.amount']")).to_be_focused()
+    await worker.looked("household-negative")
+    await page.locator("[name='members.0.incomes.0.amount']").fill("200")
+    await page.get_by_role("button", name="登记", exact=True).first.click()
+    await expect(refused).to_contain_text("成员2（某某）的出生日期：表明已婚者只有2岁")
+    await page.locator("[name='region']").focus()
+    await refused.get_by_role("link", name="成员2（某某）的出生日期").click()
+    await expect(page.locator("[name='members.1.birth']")).to_be_focused()
+    await worker.looked("household-married-child")
+
+    await page.get_by_role("button", name="存为草稿").first.click()
+    await expect(refused).to_contain_text("已存为草稿")
+    await worker.goes(f"/cases/{case}/household")
+    await expect(refused).to_contain_text("成员2的出生日期：表明已婚者只有2岁")
+    await expect(page.locator("[name='members.1.name']")).to_have_value("")
+    await worker.looked("household-draft")
+    await page.get_by_role("button", name="删除：成员2").click()
+    await expect(page.locator("[name='members.1.birth']")).to_have_count(0)
+    await page.get_by_role("button", name="登记", exact=True).first.click()
+    await page.wait_for_url(f"**/cases/{case}")
+    await expect(page.locator("main")).to_contain_text("按政策测算")
+    await expect(page.locator("main")).to_contain_text("工资 200 元/月")
+    await worker.looked("case-household")
+
+
 async def answered_check(system: System) -> None:
     """The verification centre answers the one check that waits for it."""
     async with system.client("notify") as notify:
@@ -132,13 +193,9 @@ async def test_a_household_comes_to_dibao_by_the_buttons_of_its_workflow(
     await expect(main).to_contain_text("调查核对中")
     await steps(worker, "登记调查结果", findings="as_stated", statement="与申报一致")
 
-    text = worker.page.locator("textarea[name='file']")
-    await text.fill(file_of(person, -1))
-    await worker.page.get_by_role("button", name="登记", exact=True).click()
+    await filed(worker, case, file_of(person, -1))
     await expect(worker.page.locator("#refused")).to_contain_text("incomes")
-    await worker.looked("case-household-refused")
-    await text.fill(file_of(person, 200))
-    await worker.page.get_by_role("button", name="登记", exact=True).click()
+    await filed(worker, case, file_of(person, 200))
     await expect(main).to_contain_text("按政策测算")
     await worker.looked("case-assessed")
 
@@ -189,8 +246,7 @@ async def test_a_household_comes_to_dibao_by_the_buttons_of_its_workflow(
         income_change="employment",
         review_decided_on=today,
     )
-    await text.fill(employed)
-    await worker.page.get_by_role("button", name="登记", exact=True).click()
+    await filed(worker, case, employed)
     await expect(worker.page.locator("main")).to_contain_text("渐退")
     await district.goes(f"/cases/{case}")
     await district.page.get_by_role("button", name="渐退", exact=True).click()
@@ -217,8 +273,7 @@ async def applied(visitor: Visitor, system: System, programme: str, file: dict[s
     case, person = await opened(system)
     await visitor.goes(f"/cases/{case}")
     page = visitor.page
-    await page.locator("textarea[name='file']").fill(file_of(person, **file))
-    await page.get_by_role("button", name="登记", exact=True).click()
+    await filed(visitor, case, file_of(person, **file))
     await expect(page.locator("main")).to_contain_text("按政策测算")
     await page.locator("select[name='programme']").select_option(programme)
     if programme == "tekun":

@@ -20,6 +20,7 @@ from onedoor.runtime import clock
 from onedoor.runtime.migrate import folded
 from tests.casework import ADULT, CHILD
 from tests.harness import eventually
+from tests.households import CONTRADICTIONS, UNREADABLE, changed
 from tests.servers import Servers
 from tests.specialised import Cases, running_cases
 
@@ -208,7 +209,7 @@ async def test_dibao_from_application_to_confirmation(cases: Cases, case: Case, 
     frozen = await case.worker.get(
         f"/v1/cases/{case.id}/evidence", params={"decision_id": decision["decision_id"]}
     )
-    assert reproduce(read_evidence(frozen.content)).of("dibao").amount_fen == 94_000
+    assert reproduce(read_evidence(frozen.content)).decisions.of("dibao").amount_fen == 94_000
     assert "文心兰" not in frozen.text
 
     ended = {"L1": "met", "L2": "met", "L3": "met", "L4": "met", "L5": "met", "L5q": "met"}
@@ -278,11 +279,71 @@ async def test_a_wrong_file_names_its_fields_and_is_kept_as_a_draft(cases: Cases
     for body in ("[]", "3", "null", '"x"'):
         answer = await case.worker.put(path, content=body, headers={"Content-Type": as_json})
         assert answer.status_code == 422, answer.text
+        kept = await case.worker.put(
+            path, params={"draft": True}, content=body, headers={"Content-Type": as_json}
+        )
+        assert kept.status_code == 422, "no field of it could be shown again"
 
     written = yaml.safe_dump(household(), allow_unicode=True)
     saved = await case.worker.put(path, content=written, headers={"Content-Type": as_yaml})
     assert saved.status_code == 200, saved.text
     assert (await case.worker.get(path)).json()["draft"] is None
+
+
+def held(raw: Any) -> bool:
+    """Whether JSON can hold it."""
+    try:
+        return bool(json.dumps(raw, allow_nan=False))
+    except ValueError:
+        return False
+
+
+async def test_whatever_cannot_stand_is_named_at_its_field_and_kept_as_a_draft(
+    cases: Cases, case: Case
+) -> None:
+    path = f"/v1/cases/{case.id}/household"
+    wrong = [(field, value, field) for field, value, _ in UNREADABLE]
+    wrong += [(field, value, where) for field, value, where, _ in CONTRADICTIONS]
+    wrong += [("as_of", "2026-03-04", "as_of")]
+    for field, value, where in wrong:
+        raw = {**changed("as_of", "2026-03-03"), **changed(field, value)}
+        raw["as_of"] = value if field == "as_of" else "2026-03-03"
+        if not held(raw):
+            continue
+        refused = await case.worker.put(path, json=raw)
+        assert refused.status_code == 422, (field, value)
+        (error,) = refused.json()["errors"]
+        assert error["field"].startswith(where), (field, value)
+        assert error["remedy_zh"]
+        draft = await case.worker.put(path, params={"draft": True}, json=raw)
+        assert (draft.status_code, draft.json()["problems"]) == (200, refused.json()["errors"])
+        kept = (await case.worker.get(path)).json()
+        assert kept["file"] is None
+        assert kept["draft"]["region"] == raw["region"]
+
+
+async def test_a_draft_keeps_no_name_and_no_identity_number(cases: Cases, case: Case) -> None:
+    path = f"/v1/cases/{case.id}/household"
+    raw = household()
+    raw["members"][0] |= {"name": "文心兰", "id_number": "110105198602010021", "nickname": "小文"}
+    raw["members"][1] = "文小满"
+    draft = await case.worker.put(path, params={"draft": True}, json=raw)
+    assert {each["field"] for each in draft.json()["problems"]} == {"members.0.nickname", "members.1"}
+    kept = (await case.worker.get(path)).json()
+    (member,) = kept["draft"]["members"]
+    assert (member["birth"], member["incomes"]) == ("1986-02-01", raw["members"][0]["incomes"])
+    stored = await cases.conn.fetchval("select draft::text from assistance.households")
+    assert not any(word in stored for word in ("文心兰", "110105198602010021", "小文", "文小满"))
+
+
+async def test_the_files_form_is_told_only_where_the_case_is(cases: Cases, case: Case) -> None:
+    path = f"/v1/cases/{case.id}/household/form"
+    fields = (await case.worker.get(path)).json()
+    assert [each["name"] for each in fields if each["required"]] == [
+        "as_of", "region", "registered_division", "members",
+    ]  # fmt: skip
+    async with cases.client("assistance", "caseworker", THERE, "cw-9") as elsewhere:
+        assert (await elsewhere.get(path)).status_code == 404
 
 
 async def test_nobody_stands_in_two_running_households(cases: Cases, case: Case) -> None:

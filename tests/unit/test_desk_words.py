@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 from onedoor.assistance import domain as assistance
-from onedoor.assistance import forms
+from onedoor.assistance import forms, household_form
 from onedoor.assistance.domain import approval, proceeding, programmes
 from onedoor.calendar import SHANGHAI, Unit
 from onedoor.child_welfare import domain as child_welfare
@@ -36,6 +36,16 @@ from onedoor.triage.rules import packaged_rules
 LANGUAGES = ("zh", "en")
 FIELDS = [field for rows in programmes.COMMANDS.values() for row in rows for field in forms.fields_of(row)]
 """Everything that the steps of assistance's workflows ask for."""
+
+
+def _filed(entries: Iterable[household_form.Entry]) -> Iterable[household_form.Entry]:
+    for entry in entries:
+        yield entry
+        yield from _filed(entry.fields)
+
+
+FILE = tuple(_filed(household_form.household_form()))
+"""Every field of the household's file."""
 HAN = re.compile(r"[一-鿿]")
 TOLD = [event.type for event in EVENTS if PERSON not in event.topics]
 
@@ -89,6 +99,8 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "asked": {field.name for field in FIELDS},
         "choice": {code for field in FIELDS if field.kind == "choice" for code in field.allowed or ()},
         "paper": {code for field in FIELDS if field.kind == "choices" for code in field.allowed or ()},
+        "file": {"household", *(entry.label for entry in FILE)},
+        "filed": {f"{entry.name}.{code}" for entry in FILE for code in entry.allowed},
         "decision": get_args(Kind),
         "rules": get_args(OutcomeName),
         "care": get_args(SelfCareName),

@@ -21,6 +21,7 @@ from onedoor.policy import (
     parse_household,
 )
 from onedoor.policy.evidence import freeze, to_bytes
+from onedoor.policy.checks import full_years
 from onedoor.policy.household import read_household
 from onedoor.policy.table import content_hash
 
@@ -39,6 +40,15 @@ class Assessed:
 def checked(raw: object, today: date) -> Household:
     """The household of a file, if every member has a person's id. Raises HouseholdProblems, by field."""
     household = parse_household(raw, today)
+def problems_of(raw: object, today: date) -> tuple[FieldProblem, ...]:
+    """What of a file cannot stand, field by field."""
+    try:
+        checked(raw, today)
+    except HouseholdProblems as wrong:
+        return wrong.problems
+    return ()
+
+
     problems = [
         FieldProblem(
             field=f"members.{index}.person",
@@ -76,7 +86,7 @@ def facts_of(household: Household) -> HouseholdFacts:
 
     counted = counted_members(household)
     people = {member.id: member.person for member in household.members if member.person is not None}
-    ages = {member.id: _age(member.birth, household.as_of) for member in household.members}
+    ages = {member.id: full_years(member.birth, household.as_of) for member in household.members}
     head = next((member.id for member in household.members if member.relation == "head"), None)
     return HouseholdFacts(
         digest=digest(household),
@@ -87,11 +97,6 @@ def facts_of(household: Household) -> HouseholdFacts:
         people=people,
         minors=tuple(person for id_, person in people.items() if ages[id_] < ADULT),
     )
-
-
-def _age(birth: date, day: date) -> int:
-    """Full years."""
-    return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
 
 
 def decided(file: Mapping[str, Any], day: date) -> tuple[Household, Decisions]:
@@ -138,7 +143,7 @@ def _able_to_work(member: Member, day: date) -> bool:
     """Of working age, at home, without severe disability or major illness."""
     severe = member.disability is not None and member.disability.level <= SEVERE
     return (
-        ADULT <= _age(member.birth, day) < OLD
+        ADULT <= full_years(member.birth, day) < OLD
         and member.whereabouts.status == "home"
         and not severe
         and not member.major_illness
@@ -173,3 +178,4 @@ __all__ = [
     "stored",
     "written",
 ]
+    "problems_of",

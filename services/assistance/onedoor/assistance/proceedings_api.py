@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from onedoor.assistance import assessment, forms, records
+from onedoor.assistance import assessment, forms, household_form, records
 from onedoor.assistance.domain import workflow
 from onedoor.assistance.domain.proceeding import (
     AssistanceCase,
@@ -137,11 +137,12 @@ class Proceedings(BaseModel):
 
 
 class HouseholdView(BaseModel):
-    """The file as it stands, and a draft that does not stand yet."""
+    """The file as it stands, and a draft that does not stand yet, with what is wrong with it today."""
 
     digest: str | None = None
     file: dict[str, Any] | None = None
-    draft: Any = None
+    draft: dict[str, Any] | None = None
+    problems: list[FieldProblem] = []
     changed_at: datetime | None = None
 
 
@@ -228,7 +229,10 @@ def _add_household(router: APIRouter, roles: frozenset[str]) -> None:
         conn: Reading,
         draft: bool = False,
     ) -> Response:
-        """The household's file, as JSON or YAML. With `draft` what cannot stand yet is kept."""
+        """The household's file, as JSON or YAML. With `draft` what cannot stand yet is kept.
+
+        Names and identity numbers are compared, and kept nowhere.
+        """
         await _case(conn, case_id)
         raw = _read(await request.body(), request.headers.get("content-type", ""))
         today = _today(request)
@@ -237,7 +241,7 @@ def _add_household(router: APIRouter, roles: frozenset[str]) -> None:
             facts = await asyncio.to_thread(assessment.facts_of, household)
         except HouseholdProblems as wrong:
             problems = [_field_problem(each) for each in wrong.problems]
-            if not draft:
+            if not draft or not isinstance(raw, dict):
                 raise _problem(problems) from None
             return await _keep_draft(request, actor, case_id, raw, problems)
         command = workflow.RecordHousehold(target=case_id, household=facts)
@@ -371,7 +375,7 @@ def _elsewhere(household: Any, strangers: set[UUID]) -> list[Any]:
 
 
 async def _keep_draft(
-    request: Request, actor: Actor, case_id: UUID, raw: Any, problems: list[FieldProblem]
+    request: Request, actor: Actor, case_id: UUID, raw: dict[str, Any], problems: list[FieldProblem]
 ) -> Response:
     async def handler(tx: Transaction) -> Response:
         return await _draft(tx, case_id, raw, problems)
@@ -379,8 +383,10 @@ async def _keep_draft(
     return await idempotent(request, actor, handler)
 
 
-async def _draft(tx: Transaction, case_id: UUID, raw: Any, problems: list[FieldProblem]) -> Response:
-    await records.put_draft(tx.conn, case_id, raw, tx.now)
+async def _draft(
+    tx: Transaction, case_id: UUID, raw: dict[str, Any], problems: list[FieldProblem]
+) -> Response:
+    await records.put_draft(tx.conn, case_id, household_form.kept_of(raw), tx.now)
     body = Saved(case_id=case_id, draft=True, problems=problems)
     return Response(body.model_dump_json(exclude_none=True), media_type="application/json")
 
@@ -392,7 +398,9 @@ def _add_queries(router: APIRouter, roles: frozenset[str]) -> None:
     reader = Depends(allow_here("case.read", roles))
 
     @router.get("/{case_id}/household")
-    async def household(case_id: UUID, actor: Annotated[Actor, reader], conn: Reading) -> HouseholdView:
+    async def household(
+        case_id: UUID, request: Request, actor: Annotated[Actor, reader], conn: Reading
+    ) -> HouseholdView:
         """The file as it stands and its draft; that it was read is recorded."""
         await _case(conn, case_id)
         await note_view(conn, actor, "household", case_id, "casework")
@@ -401,13 +409,24 @@ def _add_queries(router: APIRouter, roles: frozenset[str]) -> None:
             return HouseholdView()
         return HouseholdView(
             digest=row["digest"],
+        draft = json.loads(row["draft"]) if row["draft"] else None
+        wrong = assessment.problems_of(draft, _today(request)) if draft is not None else ()
             file=assessment.written(json.loads(row["file"])) if row["file"] else None,
-            draft=json.loads(row["draft"]) if row["draft"] else None,
+            draft=draft,
+            problems=[_field_problem(each) for each in wrong],
             changed_at=row["changed_at"],
         )
 
     @router.get("/{case_id}/assessment")
     async def assess(
+    @router.get("/{case_id}/household/form")
+    async def form(
+        case_id: UUID, actor: Annotated[Actor, reader], conn: Reading
+    ) -> list[household_form.Entry]:
+        """The fields of the household's file, as a form shows them."""
+        await _case(conn, case_id)
+        return list(household_form.household_form())
+
         case_id: UUID, request: Request, actor: Annotated[Actor, reader], conn: Reading
     ) -> AssessmentView:
         """What the rules say today of the file that stands, every programme with its reasons."""

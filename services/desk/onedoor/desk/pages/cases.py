@@ -4,19 +4,16 @@ Which steps a page offers, with which fields, is told by assistance from its wor
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
 
-import yaml
 from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from onedoor.desk.remote import Reply
+from onedoor.desk.remote import Reply, wish
 from onedoor.desk.web import Absent, AtDesk, Barred, Desk, badge, uuid_or_absent
 from onedoor.runtime.exports import attachment
 
@@ -66,7 +63,7 @@ async def _content(desk: Desk, case: str) -> dict[str, Any]:
     desk.need("case.read")
     path = f"{CASES}/{uuid_or_absent(case)}"
     head, proceedings, household, rules, words = await asyncio.gather(
-        *(_get(desk, path + part) for part in ("", "/proceedings", "/household", "/assessment", "/words"))
+        *(get(desk, path + part) for part in ("", "/proceedings", "/household", "/assessment", "/words"))
     )
     people = {person["person_id"]: person.get("name") for person in head["subjects"]}
     file = household["draft"] or household["file"]
@@ -78,7 +75,11 @@ async def _content(desk: Desk, case: str) -> dict[str, Any]:
         "household_size": proceedings["household_size"],
         "programmes": proceedings["programmes"],
         "household": household,
-        "file": yaml.safe_dump(file, allow_unicode=True, sort_keys=False) if file else "",
+        "file": file,
+        "members": {
+            each["id"]: people.get(each.get("person"))
+            for each in (household["file"] or {}).get("members", ())
+        },
         "rules": rules,
         "written": words,
         "key": uuid4(),
@@ -89,7 +90,7 @@ async def _content(desk: Desk, case: str) -> dict[str, Any]:
     }
 
 
-async def _get(desk: Desk, path: str) -> Any:
+async def get(desk: Desk, path: str) -> Any:
     """What assistance says there. Raises Absent where it may not be seen or does not answer well."""
     reply = await desk.services.get(desk.session, "assistance", path)
     if reply.status == 403:
@@ -136,25 +137,12 @@ async def _offered(
 ) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
     """The case's id, the proceeding and the step as it is on offer now. Raises Absent."""
     case_id, id_ = str(uuid_or_absent(case)), str(uuid_or_absent(proceeding))
-    found = await _get(desk, f"{CASES}/{case_id}/proceedings")
+    found = await get(desk, f"{CASES}/{case_id}/proceedings")
     for one in found["items"]:
         for offer in one["offers"]:
             if (one["proceeding_id"], offer["command"]) == (id_, command):
                 return case_id, one, offer
     raise Absent
-
-
-@router.post("/cases/{case}/household")
-async def household(desk: AtDesk, case: str) -> Response:
-    """Take the household's file, or keep it as a draft."""
-    desk.need("case.work")
-    case_id = str(uuid_or_absent(case))
-    form = await desk.request.form()
-    query = "?draft=true" if "draft" in form else ""
-    reply = await desk.services.put_text(
-        desk.session, "assistance", f"{CASES}/{case_id}/household{query}", str(form.get("file", ""))
-    )
-    return await _after(desk, case_id, reply, "draft" if query else "household")
 
 
 @router.post("/cases/{case}/apply")
@@ -193,9 +181,7 @@ async def take(desk: AtDesk, case: str, proceeding: str, command: str) -> Respon
 
 
 async def _post(desk: Desk, path: str, said: Any, key: str) -> Reply:
-    """The same form with the same words is one wish; corrected after a refusal it is another one."""
-    wish = f"{key}-{sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]}" if key else None
-    return await desk.services.post(desk.session, "assistance", path, said, wish)
+    return await desk.services.post(desk.session, "assistance", path, said, wish(key, said))
 
 
 async def _after(desk: Desk, case_id: str, reply: Reply, done: str, refused: str = "#refused") -> Response:
@@ -205,7 +191,6 @@ async def _after(desk: Desk, case_id: str, reply: Reply, done: str, refused: str
     told = {
         "done": done,
         "settled": await desk.settled(reply),
-        "problems": reply.body.get("problems", ()) if isinstance(reply.body, dict) else (),
     }
     content = await _content(desk, case_id)
     return desk.page("fragments/case.html", headers={"HX-Trigger": "desk-done"}, **content | {"told": told})
