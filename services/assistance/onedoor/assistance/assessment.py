@@ -20,8 +20,8 @@ from onedoor.policy import (
     packaged_parameters,
     parse_household,
 )
-from onedoor.policy.evidence import freeze, to_bytes
 from onedoor.policy.checks import full_years
+from onedoor.policy.evidence import freeze, to_bytes
 from onedoor.policy.household import read_household
 from onedoor.policy.table import content_hash
 
@@ -37,9 +37,6 @@ class Assessed:
     evidence: bytes
 
 
-def checked(raw: object, today: date) -> Household:
-    """The household of a file, if every member has a person's id. Raises HouseholdProblems, by field."""
-    household = parse_household(raw, today)
 def problems_of(raw: object, today: date) -> tuple[FieldProblem, ...]:
     """What of a file cannot stand, field by field."""
     try:
@@ -49,6 +46,9 @@ def problems_of(raw: object, today: date) -> tuple[FieldProblem, ...]:
     return ()
 
 
+def checked(raw: object, today: date) -> Household:
+    """The household of a file, if every member has a person's id. Raises HouseholdProblems, by field."""
+    household = parse_household(raw, today)
     problems = [
         FieldProblem(
             field=f"members.{index}.person",
@@ -175,7 +175,7 @@ __all__ = [
     "decided",
     "digest",
     "facts_of",
+    "problems_of",
     "stored",
     "written",
 ]
-    "problems_of",

@@ -407,18 +407,16 @@ def _add_queries(router: APIRouter, roles: frozenset[str]) -> None:
         row = await records.file(conn, case_id)
         if row is None:
             return HouseholdView()
-        return HouseholdView(
-            digest=row["digest"],
         draft = json.loads(row["draft"]) if row["draft"] else None
         wrong = assessment.problems_of(draft, _today(request)) if draft is not None else ()
+        return HouseholdView(
+            digest=row["digest"],
             file=assessment.written(json.loads(row["file"])) if row["file"] else None,
             draft=draft,
             problems=[_field_problem(each) for each in wrong],
             changed_at=row["changed_at"],
         )
 
-    @router.get("/{case_id}/assessment")
-    async def assess(
     @router.get("/{case_id}/household/form")
     async def form(
         case_id: UUID, actor: Annotated[Actor, reader], conn: Reading
@@ -427,6 +425,8 @@ def _add_queries(router: APIRouter, roles: frozenset[str]) -> None:
         await _case(conn, case_id)
         return list(household_form.household_form())
 
+    @router.get("/{case_id}/assessment")
+    async def assess(
         case_id: UUID, request: Request, actor: Annotated[Actor, reader], conn: Reading
     ) -> AssessmentView:
         """What the rules say today of the file that stands, every programme with its reasons."""
