@@ -46,6 +46,17 @@ def test_every_coded_fact_of_the_format_can_be_told_at_the_console() -> None:
     assert all(getattr(facts, name) for name in (*MARKS, *CHOICES))
 
 
+@pytest.mark.parametrize("known", [{"type": "visual"}, {"level": 2}, {"type": "mental", "level": 1}])
+def test_a_disability_is_told_as_far_as_it_is_known(known: dict[str, Any]) -> None:
+    form, problems = parse_form(
+        body(**{f"s0_disability_{name}": str(value) for name, value in known.items()})
+    )
+    assert problems == ()
+    disability = form.subjects[0].facts.disability
+    assert disability is not None
+    assert disability.model_dump(exclude_none=True) == known
+
+
 def test_nowhere_to_sleep_is_the_street_unless_a_fire_took_the_bed() -> None:
     assert body(need_lodging="on")["subjects"][0]["facts"] == {"street": True}
     after_a_fire = body(need_lodging="on", emergency="fire", s0_age="40")

@@ -134,10 +134,12 @@ def test_an_unidentified_man_is_admitted_searched_for_and_brought_home() -> None
 
 @pytest.mark.parametrize(("division", "to"), [(HOME, "township"), (FAR, "other-district")])
 def test_home_hears_of_the_return(division: str, to: str) -> None:
-    stay = bench("in_care", MAN.model_copy(update={"facts": {"disability": {"type": "visual", "level": 2}}}))
+    told = {"disability": {"type": "visual", "level": 2}, "mental_crisis": True, "violence": True}
+    stay = bench("in_care", MAN.model_copy(update={"facts": told}))
     assert stay.says(Return(target=stay.id, to_division=division, means="escorted")) == REFERRED
     (home,) = asked(stay.events, "R8")
-    assert (home.to, home.facts) == (to, {"age": 40, "disability_type": "visual", "disability_level": 2})
+    known = {"age": 40, "disability_type": "visual", "disability_level": 2, "mental_crisis": True}
+    assert (home.to, home.facts) == (to, known)
 
 
 def test_a_return_names_who_receives() -> None:

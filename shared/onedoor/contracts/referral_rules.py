@@ -173,6 +173,12 @@ PROTECTION: Mapping[str, str] = {name: row.protection for name, row in RULES.ite
 """Referrals whose duty stands whatever anyone signs, and why: no withdrawal and nobody revokes them."""
 
 
+@cache
+def carried_by(service: str) -> frozenset[str]:
+    """The facts that any referral out of a case of this service may carry."""
+    return frozenset().union(*(row.facts for row in directory().referrals if service in row.services))
+
+
 def travelling(rule: str, facts: Mapping[str, Any], day: date) -> dict[str, Any]:
     """Of these facts those that the rule lets travel on that day."""
     row = rule_on(rule, day)

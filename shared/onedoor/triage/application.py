@@ -196,10 +196,10 @@ class Parent(Part):
 
 
 class Disability(Part):
-    """A disability certificate: type and level, 1 the most severe."""
+    """A disability certificate: type and level, 1 the most severe, as far as either is known."""
 
     type: DisabilityType | None = None
-    level: Annotated[int, BeforeValidator(_number), Field(ge=1, le=4)]
+    level: Annotated[int, BeforeValidator(_number), Field(ge=1, le=4)] | None = None
 
 
 class Facts(Part):

@@ -47,8 +47,8 @@ class Person:
 
     @property
     def severely_disabled(self) -> bool:
-        disability = self.facts.disability
-        return disability is not None and disability.level <= 2
+        level = self.facts.disability.level if self.facts.disability else None
+        return level is not None and level <= 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from onedoor.calendar import local
 from onedoor.contracts import work
 from onedoor.contracts.core import Command, Context, Decider, Event, Refusal, derived_id
 from onedoor.contracts.events.case import CaseEvent, CaseReopened
@@ -23,6 +24,7 @@ from onedoor.contracts.events.stay import (
     StayOpened,
     StayReturned,
 )
+from onedoor.contracts.referral_rules import travelling
 from onedoor.contracts.work import (
     NoteReferral,
     Opening,
@@ -323,7 +325,7 @@ def _events(stay: Stay, command: Command, context: Context, identity: dict[str, 
         case Return():
             assert command.to_division is not None
             returned = StayReturned(**identity, to_division=command.to_division, means=command.means)
-            return (returned, work.requested(_home(stay, command), context, identity))
+            return (returned, work.requested(_home(stay, command, context), context, identity))
         case Leave():
             return _left(stay, command, context, identity)
         case RequestReferral():
@@ -344,7 +346,7 @@ def _admitted(stay: Stay, command: Admit, context: Context, identity: dict[str, 
         return (admitted,)
     assert stay.application_id is not None
     age = {} if command.age is None else {"age": command.age}
-    facts = {name: stay.facts[name] for name in ("age", "cannot_speak") if name in stay.facts} | age
+    known = stay.facts | age | {"unidentified": True}
     police = RequestReferral(
         target=command.target,
         request_id=stay.application_id,
@@ -353,16 +355,15 @@ def _admitted(stay: Stay, command: Admit, context: Context, identity: dict[str, 
         to_division=stay.division,
         urgency="urgent",
         subjects=stay.subjects,
-        facts=facts | {"unidentified": True},
+        facts=travelling("R6", known, local(context.now).date()),
     )
     return (admitted, work.requested(police, context, identity))
 
 
-def _home(stay: Stay, command: Return) -> RequestReferral:
+def _home(stay: Stay, command: Return, context: Context) -> RequestReferral:
     """The origin township looks after them from now on (R8); beyond this district, that district does."""
     assert command.to_division is not None
     near = command.to_division.startswith(packaged_rules().home)
-    names = ("age", "disability_type", "disability_level", "major_illness", "jobless")
     return RequestReferral(
         target=command.target,
         request_id=derived_id("referral-request", command.target, "R8"),
@@ -371,7 +372,7 @@ def _home(stay: Stay, command: Return) -> RequestReferral:
         to_division=command.to_division,
         urgency="ordinary",
         subjects=stay.subjects,
-        facts={name: stay.facts[name] for name in names if name in stay.facts},
+        facts=travelling("R8", stay.facts, local(context.now).date()),
     )
 
 

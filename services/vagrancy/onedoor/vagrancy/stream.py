@@ -5,6 +5,7 @@ from typing import Any
 from onedoor.contracts.events import intake, notify
 from onedoor.contracts.events.intake import Subject
 from onedoor.contracts.reaction import Application, reaction
+from onedoor.contracts.referral_rules import carried_by
 from onedoor.vagrancy.domain import NAME, OpenStay
 
 READS: tuple[str, ...] = (intake.APPLICATION, intake.ALARM, intake.PERSON, notify.REFERRAL)
@@ -22,22 +23,13 @@ def _open(application: Application, shared: dict[str, Any]) -> OpenStay:
         unidentified=any(subject.facts.get("unidentified") for subject in adults),
         only_minors=bool(application.subjects) and not adults,
         known_at=application.recorded_at,
-        facts=_facts(adults[0]) if len(adults) == 1 else {},
+        facts=_carried(adults[0]) if len(adults) == 1 else {},
     )
 
 
-def _facts(subject: Subject) -> dict[str, Any]:
+def _carried(subject: Subject) -> dict[str, Any]:
     """The coded facts that a referral of the stay may carry."""
-    disability = subject.facts.get("disability") or {}
-    told = {
-        "age": subject.age,
-        "cannot_speak": subject.facts.get("cannot_speak"),
-        "disability_type": disability.get("type"),
-        "disability_level": disability.get("level"),
-        "major_illness": subject.facts.get("major_illness"),
-        "jobless": subject.facts.get("jobless"),
-    }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in subject.coded.items() if name in carried_by(NAME)}
 
 
 react = reaction(NAME, _open, RECEIVES)

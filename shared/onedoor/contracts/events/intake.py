@@ -1,5 +1,6 @@
 """Events of intake: applications (the facts, without identity) and people (the identity, apart)."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -27,6 +28,33 @@ class Subject(BaseModel):
     @property
     def minor(self) -> bool:
         return self.age is not None and self.age < 18
+
+    @property
+    def coded(self) -> dict[str, Any]:
+        """Everything coded about the person, flat, by the names of `referral_rules.FACTS`."""
+        disability = self.facts.get("disability") or {}
+        flat = {
+            **self.facts,
+            "age": self.age,
+            "disability_type": disability.get("type"),
+            "disability_level": disability.get("level"),
+            **_absent_parent(self.facts.get("parents") or ()),
+        }
+        return {name: value for name, value in flat.items() if value is not None}
+
+
+_IN_CUSTODY = ("detention", "prison", "forced_detox")
+
+
+def _absent_parent(parents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The first parent who is not there: status, and since when in custody or reported missing."""
+    absent: Mapping[str, Any] = next((parent for parent in parents if parent.get("status") != "present"), {})
+    status = absent.get("status")
+    return {
+        "parent_status": status,
+        "custody_since": absent.get("since") if status in _IN_CUSTODY else None,
+        "police_report_on": absent.get("police_report_on"),
+    }
 
 
 class Emergency(BaseModel):

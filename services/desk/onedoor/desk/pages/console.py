@@ -166,9 +166,8 @@ def _subject(form: FormData, number: int) -> dict[str, Any]:
     facts |= _some(form, prefix, *application.CHOICES)
     if parents := [parent for parent in (_parent(form, prefix, each) for each in PARENTS) if parent]:
         facts["parents"] = parents
-    if level := _text(form, f"{prefix}_disability_level"):
-        kind = _text(form, f"{prefix}_disability_type")
-        facts["disability"] = {"level": level} | ({"type": kind} if kind else {})
+    if disability := _some(form, f"{prefix}_disability", "type", "level"):
+        facts["disability"] = disability
     return told | ({"facts": facts} if facts else {})
 
 
