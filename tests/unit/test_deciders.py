@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -39,3 +40,29 @@ def test_every_event_that_is_kept_can_be_read_again(package: str, service: Servi
     """`internal` of the decider: an event that is neither there nor registered cannot be folded anew."""
     known = {event for decider in service.deciders for event in decider.internal}
     assert set(declared(package, Event)) - known - set(EVENTS) == set()
+
+
+MACHINES = {
+    "assistance case": "test_assistance_any_order",
+    "charity need": "test_charity_domain",
+    "child-welfare case": "test_child_welfare_domain",
+    "intake application": "test_intake_any_order",
+    "intake person": "test_intake_any_order",
+    "notify calendar": "test_notify_any_order",
+    "notify clock": "test_notify_clock",
+    "notify docket": "test_notify_any_order",
+    "notify ledger": "test_referral_matter",
+    "notify referral": "test_notify_referral",
+    "notify ring": "test_notify_any_order",
+    "vagrancy stay": "test_vagrancy_domain",
+}
+"""By which module of this folder each decider is given anything in any order."""
+
+
+def test_every_decider_has_a_state_machine() -> None:
+    known = {
+        f"{service.name} {decider.name}" for service in DECIDING.values() for decider in service.deciders
+    }
+    assert known == MACHINES.keys()
+    for name in set(MACHINES.values()):
+        assert "(RuleBasedStateMachine)" in (Path(__file__).parent / f"{name}.py").read_text()
