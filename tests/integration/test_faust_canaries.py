@@ -18,6 +18,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faust.contrib.asgi import faust_app_running
+from mode.supervisors import CrashingSupervisor
 
 from onedoor.contracts.codec import Message
 from tests.harness import eventually, publish_raw
@@ -27,6 +28,11 @@ Handle = Callable[[Any], Awaitable[None]]
 
 NOTHING_LOGGED = 60
 """Above every level of logging: the crashes are meant."""
+
+
+def each(stream: Any) -> Any:
+    """One event after another."""
+    return stream
 
 
 @dataclass
@@ -59,9 +65,15 @@ class Group:
 
     @asynccontextmanager
     async def running(
-        self, handle: Handle, *, concurrency: int = 1, value_type: Any = bytes, **settings: Any
-    ) -> AsyncIterator[None]:
-        """Faust as it comes, but for what no test could wait for."""
+        self,
+        handle: Handle,
+        *,
+        concurrency: int = 1,
+        value_type: Any = bytes,
+        taken: Callable[[Any], Any] = each,
+        **settings: Any,
+    ) -> AsyncIterator[faust.App]:
+        """Faust as it comes, but for what no test could wait for; taken: what is handled at once."""
         app = faust.App(
             self.topic,
             broker=f"kafka://{self.kafka}",
@@ -83,13 +95,13 @@ class Group:
 
         async def work(stream: Any) -> None:
             self.begun += 1
-            async for value in stream:
+            async for value in taken(stream):
                 self.given.append(value)
                 await handle(value)
 
         app.agent(channel, name="work", concurrency=concurrency)(work)
         async with faust_app_running(app, stop_timeout=5):
-            yield
+            yield app
 
     async def given_anew(self) -> list[Any]:
         """What the group is given after a restart, up to a last event published now."""
@@ -196,3 +208,36 @@ async def test_stopping_acknowledges_an_event_whose_work_was_cut_off(group: Grou
     async with group.running(hang, stream_ack_cancelled_tasks=False):
         await eventually(begun, 20, "the first event is given")
     assert await group.given_anew() == [b"b"], changed(rule)
+
+
+async def test_events_taken_together_are_acknowledged_though_their_work_failed(group: Group) -> None:
+    rule = "a collector of our own instead of take()"
+
+    async def fail(values: list[bytes]) -> None:
+        raise ValueError
+
+    await group.publish(b"a", b"b", b"c")
+    async with group.running(fail, taken=lambda stream: stream.noack().take(3, within=5)):
+        await group.commits(3, rule)
+        assert group.given == [[b"a", b"b", b"c"]], changed(rule)
+    assert await group.given_anew() == [], changed(rule)
+
+
+async def test_who_runs_the_app_is_not_told_that_it_crashed(group: Group) -> None:
+    rule = "runtime watches the app and ends the process"
+    await group.publish(b"a")
+    async with group.running(failing_at(b"a"), agent_supervisor=CrashingSupervisor) as app:
+
+        async def crashed() -> bool:
+            return app.crash_reason is not None
+
+        await eventually(crashed, 20, f"an agent's exception crashes the app; {changed(rule)}")
+        await app.wait_until_stopped()
+    assert isinstance(app.crash_reason, ValueError), changed(rule)
+
+
+async def test_its_producer_may_publish_twice_what_it_sent_once(group: Group) -> None:
+    rule = "publish only through the relay, whose producer is idempotent"
+    async with group.running(done) as app:
+        producer: Any = await app.maybe_start_producer()
+        assert producer._producer._txn_manager is None, changed(rule)

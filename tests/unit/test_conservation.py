@@ -1,14 +1,18 @@
 """The conservation check itself: what it calls doubled, and what it calls lost."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from onedoor.contracts.core import Envelope, derived_id
 from onedoor.contracts.events.notify import ClockBreached, ReferralDrafted, ReferralSent
 from onedoor.contracts.plan import Plan, PlannedReferral, PlannedService
 from tests.casework import APPLICATION, CHAIN, NOW, application, envelope, referral
+from tests.chaos.evidence import Evidence, Found
 from tests.conservation import Accepted, doubled_on_topics, lost_on_topics
 
 ACCEPTED = Accepted(
@@ -61,3 +65,24 @@ def test_what_the_plan_promised_and_nobody_published_is_lost() -> None:
     for kept in (referral(ReferralSent), referral(ReferralDrafted, reason="consent")):
         left = lost_on_topics([ACCEPTED], [received, envelope(kept)])
         assert [line.partition(": ")[2] for line in left] == ["no case of charity"]
+
+
+HIT = Found(open=1, relays=1, uncommitted=3, handled=0)
+MISSED = Found(open=0, relays=0, uncommitted=0, handled=0)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "lacks"),
+    [
+        (Evidence(), ["killed", "inbox", "relay"]),
+        (Evidence(kills={"desk": [MISSED, HIT]}, redelivered=Counter(desk=1), republished=1), []),
+        (Evidence(kills={"desk": [HIT], "intake": [MISSED]}, redelivered=Counter(desk=1), republished=1),
+         ["intake"]),
+        (Evidence(kills={"desk": [HIT]}, republished=1), ["inbox"]),
+        (Evidence(kills={"desk": [HIT]}, redelivered=Counter(desk=1)), ["relay"]),
+    ],
+)  # fmt: skip
+def test_chaos_proves_nothing_unless_its_kills_hit_work(evidence: Evidence, lacks: list[str]) -> None:
+    told = evidence.lacks()
+    assert len(told) == len(lacks)
+    assert all(word in line for word, line in zip(lacks, told, strict=True))
