@@ -4,7 +4,7 @@ A file `data/<year>.yaml` says which days a notice takes off and which it makes 
 lie in the December before. `data/statutory.yaml` holds the days that the regulation itself fixes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -59,9 +59,11 @@ def parse_notice(text: str) -> Notice:
     make_up: dict[date, str] = {}
     for i, row in enumerate(_rows(raw, "holidays")):
         where = f"holidays[{i}]"
+        _no_other(row, ("name", "days_off", "make_up"), where)
         name = _text(row, "name", where)
         _add(off, _span(_text(row, "days_off", where), f"{where}.days_off"), name, year, f"{where}.days_off")
         _add(make_up, _dates(row.get("make_up", []), where), name, year, f"{where}.make_up")
+    _no_other(raw, ("year", "sources", "holidays"), "file")
     _check_make_up(off, make_up)
     _check_statutory(year, off)
     return Notice(year, sources, off, make_up)
@@ -132,7 +134,18 @@ def _text(row: Mapping[str, Any], key: str, where: str) -> str:
     return value
 
 
+def _no_other(row: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    """A key that nobody knows is a known one spelt wrongly: its days would be missed without a word."""
+    for key in row:
+        if key not in known:
+            raise CalendarProblem(
+                f"{where}.{str(key)[:40]}", "is no part of a notice", f"write {', '.join(known)}",
+                "不是通知文件的内容", f"可用：{'、'.join(known)}",
+            )  # fmt: skip
+
+
 def _source(row: Mapping[str, Any], where: str) -> Source:
+    _no_other(row, ("title", "number", "issued", "url"), where)
     return Source(
         title=_text(row, "title", where),
         number=_text(row, "number", where),

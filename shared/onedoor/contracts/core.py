@@ -110,13 +110,15 @@ class Refusal:
     """Why a command was not done. An outcome, not an error.
 
     code: stable, `word.word`; reason and reason_zh: one sentence each that tells what to do next;
-    field: the field of the request that is at fault, if one is.
+    field: the field of the request that is at fault, if one is; of: the field of what is stored that stands
+    against the wish, where no other request would be taken either.
     """
 
     code: str
     reason: str
     reason_zh: str
     field: str | None = None
+    of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,10 +214,10 @@ def outcome_headers(outcome: Outcome) -> dict[str, str]:
 def refused(refusal: Refusal) -> Problem:
     """A refusal as a problem: 422 where a field is at fault, else 409."""
     errors = []
-    if refusal.field:
+    if field := refusal.field or refusal.of:
         errors = [
             FieldProblem(
-                field=refusal.field,
+                field=field,
                 problem=refusal.reason,
                 remedy=refusal.reason,
                 problem_zh=refusal.reason_zh,

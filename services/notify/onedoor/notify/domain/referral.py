@@ -611,6 +611,7 @@ def _refused(referral: Referral, command: ByPerson, context: Context) -> Refusal
         "referral.state",
         f"A referral whose state is {referral.state} cannot be {verb}; {then}.",
         f"该转介{STATES_ZH[referral.state]}，不能{verb_zh}；{then_zh}。",
+        of="state",
     )
 
 
