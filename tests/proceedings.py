@@ -10,6 +10,7 @@ from onedoor.assistance.domain.proceeding import (
     Assessment,
     AssistanceCase,
     HouseholdFacts,
+    OtherAid,
     Proceeding,
     proceeding_id,
 )
@@ -61,6 +62,7 @@ class Walk:
         self.case = DECIDER.initial()
         self.events: list[Event] = []
         self.now = START
+        self.aided: tuple[OtherAid, ...] = ()
         self.running: set[str] = set(WORKFLOWS[programme].opening)
         self.programme = programme
         self.person = ADULT if WORKFLOWS[programme].person else None
@@ -109,6 +111,7 @@ class Walk:
                 said=rows[0].said.model_validate(said),
                 assessment=found if rows[0].assessed else None,
                 ceiling_fen=77_000 if self.programme == "temporary_small" else None,
+                aided=self.aided,
             ),
             actor,
         )

@@ -52,10 +52,10 @@ SAID: dict[str, list[dict[str, Any]]] = {
     ],
     "confirm": [{}, {"amount_fen": 10_000, "reason": "核定"}],
     "pay-first": [{"amount_fen": 10_000, "reason": "急需"}],
-    "adjust": [{}, {"amount_fen": 9_000, "reason": "核定"}],
+    "adjust": [{}, {"amount_fen": 9_000, "reason": "核定"}, {"first_month": "2026-04"}],
     "taper": [{"months": 3, "amount_fen": 8_000, "reason": "就业"}],
     "refuse": [{"reason": "false_statement"}, {"reason": "income_above_standard"}],
-    "stop": [{"reason": "died"}, {"reason": "own_wish"}],
+    "stop": [{"reason": "died"}, {"reason": "own_wish"}, {"reason": "died", "first_month": "2026-04"}],
     "recover": [{"amount_fen": 100, "reason": "overpaid", "statement": "多发"}],
     "tell-refusal": [{"means": "post"}],
     "start-review": [{"reason": "periodic"}],
@@ -70,7 +70,7 @@ ALONGSIDE = {"L2", "L7", "L10"}
 LEAVING = ("withdraw", "close-not-cooperating", "suspend")
 """From where little follows: left to chance, so that the rest is walked often."""
 ALLOWED_AT_REST = {
-    "granted": {"L8", "L9"},
+    "granted": {"L8", "L9", "L14", "L16-end"},
     "papers": {"L19"},
     "refused": {"L6"},
 }
@@ -196,7 +196,7 @@ class AnyOrder(RuleBasedStateMachine):
         if self.walk.proceeding.checks:
             self.walk.answer_check(report, state)
 
-    @rule(days=st.sampled_from((1, 8, 70)))
+    @rule(days=st.sampled_from((1, 8, 70, 366)))
     def time_passes(self, days: int) -> None:
         self.walk.later(days=days)
 

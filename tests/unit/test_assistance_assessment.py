@@ -98,14 +98,45 @@ def test_a_persons_programme_is_assessed_for_that_person() -> None:
     old = file(member("m1", "head", "1950-01-01", HEAD, supporters=[]))
     found = assessment.assess(old, proceeding("tekun", HEAD), DAY)
     assert found is not None
-    assert (found.assessment.outcome, found.assessment.stable) == ("eligible", True)
+    assert (found.assessment.outcome, found.assessment.kind) == ("eligible", "stable")
     assert assessment.assess(old, proceeding("tekun", SON), DAY) is None
 
 
-def test_who_could_work_makes_a_household_unstable() -> None:
-    found = assessment.assess(FAMILY, proceeding("dibao"), DAY)
+WORKS = {"incomes": [{"kind": "wages", "amount": 1000, "per": "month"}]}
+ILL = {"major_illness": True}
+
+
+@pytest.mark.parametrize(
+    ("head", "spouse", "child", "region", "kind"),
+    [
+        (WORKS, WORKS, {"student": "undergraduate"}, "urban", "unstable"),
+        (WORKS, {}, {"student": "undergraduate"}, "urban", "jobless_urban"),
+        (WORKS, {}, {"student": "undergraduate"}, "rural", "jobless_rural"),
+        (WORKS, ILL, {"student": "undergraduate"}, "urban", "unstable"),
+        (ILL, ILL, {"student": "undergraduate"}, "urban", "stable"),
+        (ILL, ILL, {}, "urban", "stable"),
+    ],
+    ids=["both work", "one is jobless", "in the country", "one is ill", "both are ill", "a grown child"],
+)
+def test_by_who_could_work_and_does_a_household_is_reviewed(
+    head: dict[str, Any], spouse: dict[str, Any], child: dict[str, Any], region: str, kind: str
+) -> None:
+    """Whoever does not count in the household, as a grown child, says nothing of it."""
+    raw = file(
+        member("m1", "head", "1980-05-06", HEAD, **head),
+        member("m2", "spouse", "1982-08-09", SPOUSE, **spouse),
+        member("m3", "child", "2004-01-01", SON, **child),
+        region=region,
+    )
+    found = assessment.assess(raw, proceeding("dibao"), DAY, facts(raw).uncounted)
     assert found is not None
-    assert not found.assessment.stable
+    assert found.assessment.kind == kind
+
+
+def test_who_does_not_count_is_remembered() -> None:
+    dead = member("m2", "spouse", "1982-08-09", SPOUSE, whereabouts={"status": "dead", "since": "2026-01-05"})
+    assert facts(FAMILY).uncounted == (SON,)
+    assert facts(file(member("m1", "head", "1980-05-06", HEAD), dead)).uncounted == (SPOUSE,)
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,20 @@
 """The programmes' workflows: the straight way, every condition, the derived table and diagram."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
 
 from onedoor.assistance.documents import workflows_page
-from onedoor.assistance.domain import approval
-from onedoor.assistance.domain.proceeding import STATES, HouseholdFacts
+from onedoor.assistance.domain import approval, guards
+from onedoor.assistance.domain.proceeding import STATES, HouseholdFacts, OtherAid
 from onedoor.assistance.domain.programmes import COMMANDS, WORKFLOWS
 from onedoor.assistance.domain.table import Branch
 from onedoor.assistance.domain.workflow import Act, OpenProceeding, StartPayment, next_month
+from onedoor.assistance.payments.schedule import month_number, owed, schedule
+from onedoor.calendar import local
 from onedoor.contracts.case import Close, Decide, Transfer, WithdrawCase
 from onedoor.contracts.core import Actor, Refusal
 from onedoor.contracts.events import assistance as events
@@ -29,6 +31,7 @@ from tests.proceedings import (
     INVESTIGATORS,
     OTHER_DISTRICT,
     REVIEWER,
+    START,
     Walk,
     assessed,
 )
@@ -63,7 +66,9 @@ def test_the_straight_way_from_application_to_confirmation(programme: str) -> No
     pays = dict.fromkeys(("dibao", "single_person", "tekun"), ("2026-04", None))
     months = ("2026-03", "2026-03") if once else pays.get(programme, (None, None))
     assert (decision.first_month, decision.last_month) == months
-    assert (decision.review_by is None) == once
+    rigid = programme == "rigid_expenditure"
+    assert (decision.review_by is None) == (once or rigid)
+    assert (decision.valid_until is not None) == rigid
     assert walk.case.state == "decided"
     assert walk.folded() == walk.case
 
@@ -81,7 +86,7 @@ def test_a_childs_allowance_is_checked_by_data_and_never_posted(programme: str) 
     assert walk.owed() == clocks
     assert walk.says("confirm", REVIEWER) == "confirm.tier"
     assert walk.says("confirm", DISTRICT) == "granted"
-    assert walk.owed() == set()
+    assert walk.owed() == {"L8"}
     assert walk.proceeding.in_force is not None
     assert walk.proceeding.in_force.first_month == "2026-04"
     assert not {"case.notice_posted", "referral.requested"} & set(walk.types())
@@ -674,17 +679,164 @@ def test_a_change_reopens_the_decision_and_a_later_one_replaces_it() -> None:
     assert (second.kind, second.amount_fen, second.first_month) == ("adjust", 20_000, "2026-05")
 
 
-@pytest.mark.parametrize(("stable", "review"), [(True, "2027-03-12"), (False, "2026-09-12")])
-def test_a_grant_is_reviewed_by_the_kind_of_its_household(stable: bool, review: str) -> None:
-    walk = Walk().to("reported")
-    found = assessed("dibao").model_copy(update={"stable": stable})
-    walk.step("confirm", DISTRICT, found)
+@pytest.mark.parametrize(
+    ("programme", "kind", "review"),
+    [
+        ("dibao", "stable", "2027-03-12"),
+        ("dibao", "unstable", "2026-09-12"),
+        ("dibao", "jobless_urban", "2026-04-14"),
+        ("single_person", "jobless_rural", "2026-06-12"),
+        ("dibao_edge", "jobless_urban", "2026-09-12"),
+        ("dibao_edge", "stable", "2027-03-12"),
+        ("tekun", "unstable", "2027-03-12"),
+    ],
+)
+def test_a_grant_is_reviewed_by_the_kind_of_its_household(programme: str, kind: str, review: str) -> None:
+    walk = Walk(programme).to("reported")
+    known = WORKFLOWS[programme].per == "month"
+    found = assessed(programme, amount=47_000 if known else None).model_copy(update={"kind": kind})
+    assert walk.says("confirm", DISTRICT, found) == "granted"
     decision = walk.proceeding.in_force
     assert decision is not None
     assert decision.review_by is not None
     assert decision.review_by.isoformat()[:10] == review
     (told,) = [event for event in walk.events if isinstance(event, events.Determined)]
-    assert told.unstable is not stable
+    assert (told.household_kind, told.unstable) == (kind, kind != "stable")
+    assert "L8" in walk.owed()
+
+
+@pytest.mark.parametrize("programme", WORKFLOWS)
+@pytest.mark.parametrize("kind", get_args(events.HouseholdKind))
+def test_the_clock_of_a_review_is_the_decisions_own_day(programme: str, kind: events.HouseholdKind) -> None:
+    """The decision names the day, the duties' file starts the clock: one interval, whoever says it."""
+    review = approval.packaged().review(programme, kind)
+    marks = (kind, *(("unstable",) if kind != "stable" else ()))
+    clocks = [
+        str(row.limit_for(marks))
+        for row in packaged_duties().rows
+        if row.id == "L8" and programme in row.programme
+    ]
+    assert clocks == ([] if review is None else [f"{review.months}mo"])
+
+
+def test_help_for_rigid_expenditure_ends_after_twelve_months() -> None:
+    """However often it is adjusted; then the household applies again."""
+    walk = Walk("rigid_expenditure").to("granted")
+    until = walk.proceeding.granted.valid_until  # type: ignore[union-attr]
+    assert until is not None
+    assert until.isoformat()[:10] == "2027-03-12"
+    assert "L16-end" in walk.owed()
+    walk.later(days=200)
+    walk.step("start-review", reason="report")
+    walk.step("adjust", DISTRICT, assessed("rigid_expenditure", amount=None))
+    assert walk.proceeding.granted is not None
+    assert walk.proceeding.granted.valid_until == until
+    assert walk.says("lapse", REVIEWER) == "term.running"
+    walk.now = until - timedelta(seconds=1)
+    assert walk.says("lapse", REVIEWER) == "term.running"
+    walk.now = until
+    assert walk.says("lapse", CASEWORKER) == "step.role"
+    assert walk.says("lapse", REVIEWER) == "ended"
+    (stop,) = [each for each in walk.proceeding.decisions if each.kind == "stop"]
+    assert (stop.reason, walk.owed()) == ("term_over", set())
+    assert not walk.proceeding.runs
+    assert walk.says("reopen", DISTRICT, reason="new_facts", statement="再次申请") == "received"
+
+
+def test_a_change_of_ability_is_assessed_within_its_limit() -> None:
+    walk = Walk("tekun").to("granted")
+    walk.step("grade-ability", DISTRICT, failed_activities=1)
+    assert "L14" not in walk.owed()
+    assert walk.says("report-ability", statement="卧床") == "granted"
+    assert "L14" in walk.owed()
+    walk.step("start-review", reason="report")
+    assert walk.says("adjust", DISTRICT, assessed("tekun")) == "granted"
+    assert "L14" in walk.owed(), "no adjustment assesses anybody"
+    assert walk.says("grade-ability", DISTRICT, failed_activities=5) == "granted"
+    assert "L14" not in walk.owed()
+    assert walk.proceeding.self_care == "total_loss"
+    assert "total_loss" not in "".join(event.model_dump_json() for event in walk.events if event.topic())
+    walk.step("report-ability", statement="卧床")
+    walk.step("report-change", change="died", on=walk.now)
+    assert walk.says("stop", OTHER_DISTRICT, reason="died") == "ended"
+    assert "L14" not in walk.owed()
+
+
+SETTLED = {"result": "overturned", "statement": "申诉成立"}
+
+
+def test_an_appeal_that_held_opens_aid_given_once_again() -> None:
+    """It is decided anew for the month in which it was given, and what is paid follows the new decision."""
+    walk = Walk("temporary_expenditure").to("granted")
+    (first,) = walk.proceeding.decisions
+    appealed = {"decision_id": first.decision_id}
+    walk.step("appeal", way="reconsideration", **appealed)
+    walk.later(days=40)
+    assert walk.says("settle-appeal", OTHER_DISTRICT, **appealed, **SETTLED) == "review"
+    assert walk.case.state == "in_work"
+    assert not walk.proceeding.settled
+    unknown = assessed("temporary_expenditure", amount=None)
+    more = {"amount_fen": 250_000, "reason": "申诉后重新核定"}
+    assert walk.says("adjust", DISTRICT, unknown, first_month="2026-04", **more) == "decision.month"
+    assert walk.says("adjust", DISTRICT, unknown, **more) == "granted"
+    assert walk.case.state == "decided"
+    assert owed_so_far(walk) == 250_000
+    again = walk.proceeding.decisions[-1]
+    assert (again.first_month, again.last_month) == ("2026-03", "2026-03")
+    walk.step("appeal", decision_id=again.decision_id, way="complaint")
+    walk.step("settle-appeal", OTHER_DISTRICT, decision_id=again.decision_id, **SETTLED)
+    assert walk.says("stop", DISTRICT, reason="false_statement") == "ended"
+    assert owed_so_far(walk) == 0
+
+
+def test_an_appeal_against_small_aid_is_settled_on_complete_papers_and_opens_it_again() -> None:
+    walk = Walk("temporary_small")
+    walk.step("confirm-urgency", statement="突发火灾")
+    walk.step("pay-first", REVIEWER, amount_fen=50_000, reason="急需")
+    (first,) = walk.proceeding.decisions
+    appealed = {"decision_id": first.decision_id}
+    walk.step("appeal", way="complaint", **appealed)
+    assert walk.says("settle-appeal", OTHER_DISTRICT, **appealed, **SETTLED) == "step.state"
+    walk.step("complete-papers", papers=("event_proof",))
+    assert walk.says("settle-appeal", OTHER_DISTRICT, **appealed, **SETTLED) == "review"
+    walk.household()
+    unknown = assessed("temporary_small", amount=None)
+    assert walk.says("adjust", DISTRICT, unknown, amount_fen=60_000, reason="核定") == "granted"
+    assert owed_so_far(walk) == 60_000
+
+
+def owed_so_far(walk: Walk) -> int:
+    month = month_number(f"{local(walk.now):%Y-%m}")
+    return owed(schedule(map(guards.as_paid, walk.proceeding.decisions)), month)
+
+
+def test_aid_that_the_same_people_were_given_in_another_case_is_not_given_again() -> None:
+    other = OtherAid(case_id=uuid4(), at=START)
+    hidden = other.model_copy(update={"case_id": None})
+    for aided in (other, hidden):
+        walk = Walk("temporary_small")
+        walk.step("confirm-urgency", statement="突发火灾")
+        walk.aided = (aided,)
+        refused = walk.step("pay-first", REVIEWER, amount_fen=50_000, reason="急需")
+        assert isinstance(refused, Refusal)
+        assert refused.code == "aid.given_elsewhere"
+        assert (str(other.case_id) in refused.reason) == (aided is other)
+        assert (str(other.case_id) in refused.reason_zh) == (aided is other)
+        assert walk.says("confirm", DISTRICT, amount_fen=50_000, reason="核定") == "aid.given_elsewhere"
+        walk.step("discuss", participants=("a", "b", "c"), result="support", statement="另一起急难")
+        assert walk.says("pay-first", REVIEWER, amount_fen=50_000, reason="急需") == "papers"
+
+
+def test_what_was_recovered_is_not_taken_back_again_by_a_later_decision() -> None:
+    walk = Walk().to("granted")
+    walk.later(days=60)
+    walk.step("recover", DISTRICT, amount_fen=47_000, reason="overpaid", statement="多发")
+    walk.step("start-review", reason="report")
+    assert walk.says("stop", DISTRICT, reason="died", first_month="2026-04") == "decision.recovered"
+    less = assessed("dibao", amount=10_000)
+    assert walk.says("adjust", DISTRICT, less, first_month="2026-04") == "decision.recovered"
+    assert walk.says("stop", DISTRICT, reason="died", first_month="2026-05") == "ended"
+    assert owed_so_far(walk) == 0
 
 
 def test_taper_lasts_six_months_at_most_and_is_entered_by_a_person() -> None:

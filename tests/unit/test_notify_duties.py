@@ -115,7 +115,7 @@ def test_every_clock_that_can_start_can_be_met() -> None:
 @pytest.mark.parametrize(
     ("id_", "limit", "event"),
     [
-        ("L14", "10wd", determined(FRIDAY + DAY, "adjust", "tekun")),
+        ("L14", "10wd", of(assistance.AbilityReassessed, FRIDAY + DAY, "tekun")),
         ("L26", "72h", answered("R18", "court")),
         ("L37-push", "3wd", of_case(CaseDecided, "assistance", outcome="helped", reason="aid_first")),
     ],

@@ -1,6 +1,6 @@
 """What the policy's rules say of a household's file: checked when it is entered, computed for a decision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 from onedoor.assistance.domain import approval
 from onedoor.assistance.domain.proceeding import Assessment, HouseholdFacts, Proceeding
 from onedoor.assistance.domain.programmes import WORKFLOWS
+from onedoor.contracts.events.assistance import HouseholdKind
 from onedoor.policy import (
     Decision,
     Decisions,
@@ -26,6 +27,8 @@ from onedoor.policy.household import read_household
 from onedoor.policy.table import content_hash
 
 ADULT, OLD, SEVERE = 18, 60, 2
+EARNED = frozenset({"wages", "business", "farming"})
+"""Kinds of income of who works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def facts_of(household: Household) -> HouseholdFacts:
         minor=head is not None and ages[head] < ADULT,
         people=people,
         minors=tuple(person for id_, person in people.items() if ages[id_] < ADULT),
+        uncounted=tuple(person for id_, person in people.items() if id_ not in counted),
     )
 
 
@@ -107,8 +111,13 @@ def decided(file: Mapping[str, Any], day: date) -> tuple[Household, Decisions]:
     return household, decide(household)
 
 
-def assess(file: Mapping[str, Any], proceeding: Proceeding, day: date) -> Assessed | None:
-    """What the rules say of this proceeding's programme as of the day; None: nothing of this person."""
+def assess(
+    file: Mapping[str, Any], proceeding: Proceeding, day: date, uncounted: Sequence[UUID] = ()
+) -> Assessed | None:
+    """What the rules say of this proceeding's programme as of the day; None: nothing of this person.
+
+    uncounted: who of the file does not count in the household, and so says nothing of its kind.
+    """
     household, decisions = decided(file, day)
     member = _member(household, proceeding.person_id)
     found = next(
@@ -132,19 +141,34 @@ def assess(file: Mapping[str, Any], proceeding: Proceeding, day: date) -> Assess
             rule_version=f"{version.version}/{version.rules}/{version.parameters}",
             household=digest(read_household(file)),
             evidence=content_hash(evidence.decode()),
-            stable=not any(_able_to_work(member, day) for member in household.members),
+            kind=_kind(household, day, uncounted),
         ),
         decision=found,
         evidence=evidence,
     )
 
 
+def _kind(household: Household, day: date, uncounted: Sequence[UUID]) -> HouseholdKind:
+    """By who of its counted members could work, and does."""
+    able = [
+        member
+        for member in household.members
+        if member.person not in uncounted and _able_to_work(member, day)
+    ]
+    if not able:
+        return "stable"
+    if all(any(income.kind in EARNED for income in member.incomes) for member in able):
+        return "unstable"
+    return "jobless_urban" if household.region == "urban" else "jobless_rural"
+
+
 def _able_to_work(member: Member, day: date) -> bool:
-    """Of working age, at home, without severe disability or major illness."""
+    """Of working age, at home and no student, without severe disability or major illness."""
     severe = member.disability is not None and member.disability.level <= SEVERE
     return (
         ADULT <= full_years(member.birth, day) < OLD
         and member.whereabouts.status == "home"
+        and member.student == "none"
         and not severe
         and not member.major_illness
     )

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,12 +13,14 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from onedoor.assistance import assessment, forms, household_form, records
-from onedoor.assistance.domain import workflow
+from onedoor.assistance.domain import approval, dates, workflow
+from onedoor.assistance.domain.dates import Counted
 from onedoor.assistance.domain.proceeding import (
     AssistanceCase,
     Decision,
     Discussion,
     Investigator,
+    OtherAid,
     Proceeding,
     State,
 )
@@ -84,9 +86,14 @@ class Offer(BaseModel):
 
 
 class DecisionView(Decision):
-    """A decision with what the rules said: each reason with clause, value and threshold."""
+    """A decision with what the rules said: each reason with clause, value and threshold.
+
+    appeal, review: its dates as they are counted now; those of the decision are as they were told.
+    """
 
     computed: dict[str, Any] | None = None
+    appeal: Counted | None = None
+    review: Counted | None = None
 
 
 class Notice(BaseModel):
@@ -96,6 +103,8 @@ class Notice(BaseModel):
     household_size: int
     amount_fen: int | None
     until: datetime | None
+    provisional: bool = False
+    told: datetime | None = None
 
 
 class ProceedingView(BaseModel):
@@ -198,13 +207,14 @@ def _today(request: Request) -> date:
 
 
 async def _assessed(
-    conn: Connection, case_id: UUID, proceeding: Proceeding, day: date
+    conn: Connection, case: AssistanceCase, case_id: UUID, proceeding: Proceeding, day: date
 ) -> assessment.Assessed | None:
     """What the rules say of the file that stands; None without a file."""
     row = await records.file(conn, case_id)
     if row is None or row["file"] is None:
         return None
-    return await asyncio.to_thread(assessment.assess, json.loads(row["file"]), proceeding, day)
+    uncounted = case.household.uncounted if case.household else ()
+    return await asyncio.to_thread(assessment.assess, json.loads(row["file"]), proceeding, day, uncounted)
 
 
 async def _ceiling(
@@ -516,7 +526,12 @@ def _view(
     names: Mapping[UUID, str],
 ) -> ProceedingView:
     decisions = [
-        DecisionView(**each.model_dump(), computed=computed.get(each.evidence or ""))
+        DecisionView(
+            **each.model_dump(),
+            computed=computed.get(each.evidence or ""),
+            appeal=dates.appeal_until(each),
+            review=dates.review_by(each),
+        )
         for each in proceeding.decisions
     ]
     return ProceedingView(
@@ -529,7 +544,8 @@ def _view(
 
 def _notice(case: AssistanceCase, proceeding: Proceeding, names: Mapping[UUID, str]) -> Notice | None:
     """What stands on the board: only name, household size and amount."""
-    if proceeding.notice_until is None or case.household is None:
+    stands = dates.notice_until(proceeding, WORKFLOWS[proceeding.programme])
+    if stands is None or case.household is None:
         return None
     found = proceeding.assessment
     applicant = _applicant(case, proceeding)
@@ -537,7 +553,7 @@ def _notice(case: AssistanceCase, proceeding: Proceeding, names: Mapping[UUID, s
         name=names.get(applicant) if applicant is not None else None,
         household_size=case.household.size,
         amount_fen=found.amount_fen if found is not None else None,
-        until=proceeding.notice_until,
+        **stands.model_dump(),
     )
 
 
@@ -583,7 +599,7 @@ def _add_step(router: APIRouter, roles: frozenset[str], command: str, rows: tupl
         if proceeding is None:
             not_found()
         today = _today(request)
-        found = await _assessed(conn, case_id, proceeding, today) if assessed else None
+        found = await _assessed(conn, case, case_id, proceeding, today) if assessed else None
         ceiling = await _ceiling(conn, case, case_id, proceeding.programme, today)
         act = workflow.Act(
             target=case_id,
@@ -593,7 +609,12 @@ def _add_step(router: APIRouter, roles: frozenset[str], command: str, rows: tupl
             assessment=found.assessment if found is not None else None,
             ceiling_fen=ceiling,
         )
-        return await idempotent(request, actor, _taking(request, actor, act, found))
+
+        async def handler(tx: Transaction) -> Response:
+            aided = await _aided_elsewhere(tx, conn, case, act, proceeding.programme)
+            return await _take(tx, request, actor, act.model_copy(update={"aided": aided}), found)
+
+        return await idempotent(request, actor, handler)
 
     take.__annotations__["body"] = rows[0].said
     take.__doc__ = f"Step `{command}` of {', '.join(_programmes_with(command))}: see docs/workflows.md."
@@ -610,33 +631,50 @@ def _programmes_with(command: str) -> list[str]:
     return [programme for programme, table in WORKFLOWS.items() if command in table.by_command]
 
 
-def _taking(
-    request: Request, actor: Actor, act: workflow.Act, found: assessment.Assessed | None
-) -> Callable[[Transaction], Any]:
+async def _aided_elsewhere(
+    tx: Transaction, conn: Connection, case: AssistanceCase, act: workflow.Act, programme: str
+) -> tuple[OtherAid, ...]:
+    """What the same people were given lately in other cases, where that stands in this step's way; each case
+    is named to those who may see it.
+    """
+    rule = approval.packaged().again_after.get(programme)
+    if rule is None or all(row.decides != "grant" for row in COMMANDS[act.name]):
+        return ()
+    since = tx.now - timedelta(days=rule.days)
+    found = await records.aided(tx.conn, act.target, programme, case.people, since)
+    visible = {row["case_id"] for row in found if await casework.found(conn, row["case_id"]) is not None}
+    return tuple(
+        OtherAid(case_id=row["case_id"] if row["case_id"] in visible else None, at=row["at"]) for row in found
+    )
+
+
+async def _take(
+    tx: Transaction,
+    request: Request,
+    actor: Actor,
+    act: workflow.Act,
+    found: assessment.Assessed | None,
+) -> Response:
     """The step, with its words and what was computed for it, in one transaction."""
-
-    async def handler(tx: Transaction) -> Response:
-        outcome = (await tx.execute(act, actor=actor, expected_version=expected_version(request)))[0]
-        if outcome.refusal is not None:
-            return answer(outcome)
-        for name in act.said.written:
-            written = getattr(act.said, name, None)
-            if written:
-                await records.put_words(
-                    tx.conn, act.target, act.proceeding, act.name, written, actor.person, tx.now
-                )
-        if found is not None:
-            decision = found.decision.model_dump(mode="json")
-            digest = found.assessment.evidence
-            await records.put_evidence(tx.conn, act.target, digest, decision, found.evidence)
-        state = outcome.state.proceedings[act.proceeding].state
-        facts = outcome.state.model_dump() | {
-            "case_id": act.target,
-            "version": outcome.version,
-            "proceeding_id": act.proceeding,
-            "proceeding": state,
-        }
-        body = ProceedingAnswered.model_validate(facts).model_dump(mode="json", exclude_none=True)
-        return answer(outcome, 200, body)
-
-    return handler
+    outcome = (await tx.execute(act, actor=actor, expected_version=expected_version(request)))[0]
+    if outcome.refusal is not None:
+        return answer(outcome)
+    for name in act.said.written:
+        written = getattr(act.said, name, None)
+        if written:
+            await records.put_words(
+                tx.conn, act.target, act.proceeding, act.name, written, actor.person, tx.now
+            )
+    if found is not None:
+        decision = found.decision.model_dump(mode="json")
+        digest = found.assessment.evidence
+        await records.put_evidence(tx.conn, act.target, digest, decision, found.evidence)
+    state = outcome.state.proceedings[act.proceeding].state
+    facts = outcome.state.model_dump() | {
+        "case_id": act.target,
+        "version": outcome.version,
+        "proceeding_id": act.proceeding,
+        "proceeding": state,
+    }
+    body = ProceedingAnswered.model_validate(facts).model_dump(mode="json", exclude_none=True)
+    return answer(outcome, 200, body)

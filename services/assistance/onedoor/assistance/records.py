@@ -1,7 +1,7 @@
 """The tables beside a case's proceedings: the household's file, evidence of decisions, and written words."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,23 @@ select distinct person_id from household_members
 join cases on cases.id = household_members.case_id
 where person_id = any($2::uuid[]) and case_id <> $1
   and cases.state not in ('closed', 'withdrawn', 'transferred')
+"""
+
+_ONE_AT_A_TIME = """
+select pg_advisory_xact_lock(hashtextextended('aid ' || person::text, 0))
+from (select unnest($1::uuid[]) as person order by 1) as people
+"""
+_AIDED = """
+with theirs as (
+  select id from cases where subjects && $3::uuid[]
+  union
+  select case_id from household_members where person_id = any($3::uuid[])
+)
+select accounts.case_id, max(decisions.at) as at
+from theirs join accounts on accounts.case_id = theirs.id
+join spans using (proceeding_id) join decisions using (decision_id)
+where accounts.case_id <> $1 and accounts.programme = $2 and spans.amount_fen > 0 and decisions.at > $4
+group by 1 order by at desc
 """
 
 _PUT_EVIDENCE = """
@@ -81,6 +98,20 @@ async def put_draft(conn: Connection, case_id: UUID, content: Any, now: datetime
 async def elsewhere(conn: Connection, case_id: UUID, people: Sequence[UUID]) -> set[UUID]:
     """Those of these people who stand in the household of another case that has not ended."""
     return {row["person_id"] for row in await conn.fetch(_ELSEWHERE, case_id, people)}
+
+
+async def aided(
+    conn: Connection, case_id: UUID, programme: str, people: Iterable[UUID], since: datetime
+) -> list[asyncpg.Record]:
+    """Other cases in which some of these people were given this aid since then, the latest first:
+    case_id, at.
+
+    Until the transaction ends nobody else is told the same of these people, so that two cases cannot both
+    give it at once.
+    """
+    known = sorted(people)
+    await conn.execute(_ONE_AT_A_TIME, known)
+    return await conn.fetch(_AIDED, case_id, programme, known, since)
 
 
 async def put_evidence(

@@ -89,7 +89,8 @@ def _moment(event: Event, trigger: Trigger, time: datetime) -> datetime:
 def _owe(event: Event, time: datetime) -> Iterator[Command]:
     known = packaged_duties()
     found = list(_matching(known.started_by.get(event.type, ()), "start", event))
-    marks = [name for name in ("delegated", "urgent", "unstable") if getattr(event, name, False)]
+    flags = [name for name in ("delegated", "urgent", "unstable") if getattr(event, name, False)]
+    marks = [*filter(None, [getattr(event, "household_kind", None)]), *flags]
     limits = {row.id: str(row.limit_for(marks)) for row, _ in found}
     owed = [
         Owed(

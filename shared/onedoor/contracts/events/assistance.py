@@ -13,6 +13,8 @@ from onedoor.contracts.events.case import ASSISTANCE, CaseEvent
 
 Kind = Literal["grant", "adjust", "taper", "stop", "refuse", "recover"]
 Per = Literal["month", "once"]
+HouseholdKind = Literal["stable", "unstable", "jobless_urban", "jobless_rural"]
+"""By who could work: no counted member; one; one who earns no wages, in town or in the country."""
 
 
 class ProceedingEvent(CaseEvent):
@@ -138,7 +140,8 @@ class Determined(ProceedingEvent):
 
     amount_fen: per month or once, 0 where the programme pays nothing; months as `2026-06`, `last_month` None:
     until further notice; rule_version: of the rules that computed it; reason: a code; review_by: when it is
-    looked at again (L8); unstable: a member is able to work, so that this is sooner.
+    looked at again (L8); unstable: a member is able to work, so that this is sooner; household_kind: the
+    same, told further apart, as in `HouseholdKind`; valid_until: when a grant of limited term ends (L16-end).
     """
 
     type = "case.determined"
@@ -155,6 +158,8 @@ class Determined(ProceedingEvent):
     appeal_until: AwareDatetime | None = None
     review_by: AwareDatetime | None = None
     unstable: bool = False
+    household_kind: str | None = None
+    valid_until: AwareDatetime | None = None
 
 
 class RefusalTold(ProceedingEvent):
@@ -186,6 +191,18 @@ class ChangeReported(ProceedingEvent):
 
     change: Literal["died", "imprisoned", "income_changed", "moved_away"]
     on: AwareDatetime
+
+
+class AbilityReported(ProceedingEvent):
+    """自理能力 is reported to have changed: it is assessed again within the limit (L14)."""
+
+    type = "case.ability_reported"
+
+
+class AbilityReassessed(ProceedingEvent):
+    """自理能力 was assessed; the grade itself stays with the case."""
+
+    type = "case.ability_reassessed"
 
 
 class CaseSuspended(ProceedingEvent):

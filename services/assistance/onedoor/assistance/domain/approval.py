@@ -8,6 +8,10 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from onedoor.contracts.events.assistance import HouseholdKind
+
+WIDER: Mapping[HouseholdKind, HouseholdKind] = {"jobless_urban": "unstable", "jobless_rural": "unstable"}
+"""What a kind of household is where a rule does not tell it apart."""
 Certainty = Literal["confirmed", "assumed"]
 
 
@@ -41,6 +45,12 @@ class TaperRule(_Row):
     at_most: Literal["before"]
 
 
+class AgainAfter(_Row):
+    """The same people are given it again after so many days."""
+
+    days: int
+
+
 class PaymentStart(_Row):
     start: Literal["next_month", "this_month"]
 
@@ -51,9 +61,17 @@ class Reason(_Row):
     kinds: frozenset[str]
 
 
-class Review(_Row):
-    """Within how many months a grant is looked at again."""
+class Term(_Row):
+    """A grant holds at most so many months."""
 
+    months: int
+
+
+class Review(_Row):
+    """Within how many months a grant of these programmes is looked at again; household None: of any kind."""
+
+    programmes: frozenset[str]
+    household: HouseholdKind | None = None
     months: int
 
 
@@ -86,9 +104,11 @@ class Approval(BaseModel):
     approvals: Mapping[str, tuple[Tier, ...]]
     ceilings: Mapping[str, Ceiling]
     taper: TaperRule
+    again_after: Mapping[str, AgainAfter]
     payment_start: Mapping[str, PaymentStart]
     reasons: Mapping[str, Reason]
-    reviews: Mapping[Literal["stable", "unstable"], Review]
+    terms: Mapping[str, Term]
+    reviews: tuple[Review, ...]
     stacking: tuple[Stacking, ...]
     budgets: tuple[Budget, ...]
     bank_columns: BankColumns
@@ -97,6 +117,14 @@ class Approval(BaseModel):
         """The row that says who confirms this amount."""
         rows = self.approvals[programme]
         return next(row for row in rows if row.up_to_fen is None or amount_fen <= row.up_to_fen)
+
+    def review(self, programme: str, household: HouseholdKind) -> Review | None:
+        """When a household of this kind is looked at again; of a jobless one without a row of its own, as any
+        that is able to work. None: its grant is over before, or given once.
+        """
+        own = {row.household: row for row in self.reviews if programme in row.programmes}
+        known = (own.get(kind) for kind in (household, WIDER.get(household), None))
+        return next((row for row in known if row is not None), None)
 
     def reasons_for(self, kind: str) -> frozenset[str]:
         """The codes that may be given for this kind of decision."""

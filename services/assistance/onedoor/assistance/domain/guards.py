@@ -41,6 +41,15 @@ def first_month(workflow: Workflow, now: datetime) -> str:
     return next_month(local(now).date(), 0 if this else 1)
 
 
+def usual_month(proceeding: Proceeding, asked: Asked) -> str:
+    """The month from which on the step's decision rules; help given once is decided anew for its own."""
+    granted = proceeding.granted
+    anew = asked.workflow.per == "once" and asked.step.decides in ("adjust", "stop")
+    if anew and granted is not None and granted.first_month is not None:
+        return granted.first_month
+    return first_month(asked.workflow, asked.context.now)
+
+
 def _day(at: datetime) -> str:
     """The last day of a limit that ends at midnight."""
     return f"{local(at) - timedelta(seconds=1):%Y-%m-%d}"
@@ -459,6 +468,22 @@ def _under_the_ceiling(proceeding: Proceeding, asked: Asked, amount: int) -> Ref
     )
 
 
+def not_aided_elsewhere(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """The same people are not helped twice for one emergency, unless a joint discussion supports it."""
+    if proceeding.supported or not asked.aided:
+        return None
+    other = asked.aided[0]
+    day = f"{local(other.at):%Y-%m-%d}"
+    named = f"in case {other.case_id}" if other.case_id else "in a case that the district can see"
+    named_zh = f"个案 {other.case_id} " if other.case_id else "另一个案（请向区级了解）"
+    return Refusal(
+        "aid.given_elsewhere",
+        f"Some of these people were given this aid on {day} {named}; "
+        "a second time it needs a joint discussion that supports it.",
+        f"同一求助对象已于 {day} 在{named_zh}中获得该项救助；再次救助须先经一事一议同意。",
+    )
+
+
 @about_what_is_said
 def of_the_right_tier(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
     """分级审批: by the amount, whose turn it is to confirm."""
@@ -616,10 +641,12 @@ def month_in_reach(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -
     wanted = asked.said.first_month
     if wanted is None:
         return None
-    usual = first_month(asked.workflow, asked.context.now)
+    usual = usual_month(proceeding, asked)
     if asked.step.decides == "grant":
         wrong = [each for each in proceeding.decisions if each.appealed == "overturned"]
         months = [each.first_month or next_month(local(each.decided_at).date()) for each in wrong]
+    elif asked.workflow.per == "once":
+        months = []
     else:
         months = [each.first_month for each in proceeding.decisions if each.first_month is not None]
     earliest = min((*months, usual))
@@ -646,12 +673,48 @@ def no_more_than_was_owed(case: AssistanceCase, proceeding: Proceeding, asked: A
     )
 
 
+@about_what_is_said
+def no_less_than_was_recovered(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    """What was recovered stays due after the decision: the same months are not taken back a second time."""
+    kind, per = asked.step.decides, asked.workflow.per
+    assert kind is not None
+    first = month_number(asked.said.first_month or usual_month(proceeding, asked))
+    amount = 0 if kind == "stop" else amount_of(asked)
+    new = Decided(proceeding.proceeding_id, kind, per or "month", amount, first, None)
+    month = month_number(f"{local(asked.context.now):%Y-%m}")
+    left = owed(schedule((*map(as_paid, proceeding.decisions), new)), month)
+    return _unless(
+        left >= 0,
+        "decision.recovered",
+        f"{-left / 100:.2f} yuan of these months were recovered already; choose a later month, or more.",
+        f"所涉月份中已有 {-left / 100:.2f} 元被追回，请选择更晚的起始月份或更高的金额。",
+        "first_month",
+    )
+
+
 def as_paid(decision: Decision) -> Decided:
     """A decision as payments see it."""
     first = decision.first_month or f"{local(decision.decided_at):%Y-%m}"
     last = None if decision.last_month is None else month_number(decision.last_month)
     kind = "stop" if decision.kind == "refuse" else decision.kind
     return Decided(decision.decision_id, kind, decision.per, decision.amount_fen, month_number(first), last)
+
+
+def term_is_over(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    granted = proceeding.granted
+    until = granted.valid_until if granted is not None else None
+    if until is None:
+        return Refusal(
+            "term.none",
+            "This grant has no term: end it by a review.",
+            "该决定没有期限，请通过核查予以终止。",
+        )
+    return _unless(
+        asked.context.now >= until,
+        "term.running",
+        f"It holds until the end of {_day(until)}; to end it before, review it.",
+        f"有效期至{_day(until)}止；如需提前终止，请发起核查。",
+    )
 
 
 def nothing_in_force(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from onedoor.contracts.case import Case
 from onedoor.contracts.core import derived_id
-from onedoor.contracts.events.assistance import Kind, Per
+from onedoor.contracts.events.assistance import HouseholdKind, Kind, Per
 
 State = Literal[
     "received",
@@ -56,7 +56,8 @@ class HouseholdFacts(_Part):
 
     digest: sha256 of the file, which says whether a calculation is about this very file; size: the counted
     members; adults: the counted adults, whose authorisation the financial check needs; minor: the applicant
-    (the head) is under 18; people: the person ids of members; minors: those of them under 18.
+    (the head) is under 18; people: the person ids of members; minors: those of them under 18; uncounted:
+    those who do not count (57 art. 7), as the dead.
     """
 
     digest: str
@@ -66,6 +67,7 @@ class HouseholdFacts(_Part):
     minor: bool = False
     people: Mapping[str, UUID] = Field(default_factory=dict)
     minors: tuple[UUID, ...] = ()
+    uncounted: tuple[UUID, ...] = ()
 
 
 class Assessment(_Part):
@@ -73,7 +75,7 @@ class Assessment(_Part):
 
     outcome: eligible, not_eligible, taper or needs_check; amount_fen: None where none is due or none can be
     known; household: digest of the file it was computed from; evidence: sha256 of the frozen evidence;
-    stable: no counted member is able to work.
+    kind: of the household, for its review.
     """
 
     programme: str
@@ -83,7 +85,14 @@ class Assessment(_Part):
     rule_version: str
     household: str
     evidence: str
-    stable: bool = False
+    kind: HouseholdKind = "unstable"
+
+
+class OtherAid(_Part):
+    """Aid that some of these people were given in another case. case_id None: hidden from who asks."""
+
+    case_id: UUID | None
+    at: datetime
 
 
 class Investigator(_Part):
@@ -114,6 +123,7 @@ class Decision(_Part):
     decided_at: datetime
     appeal_until: datetime | None
     review_by: datetime | None = None
+    valid_until: datetime | None = None
     superseded_by: UUID | None = None
     appealed: str | None = None
 
@@ -207,6 +217,12 @@ class AssistanceCase(Case):
     household: HouseholdFacts | None = None
     authorised: tuple[UUID, ...] = ()
     proceedings: dict[UUID, Proceeding] = Field(default_factory=dict)
+
+    @property
+    def people(self) -> frozenset[UUID]:
+        """Whom the case is about: those who were applied for, and the members of the household's file."""
+        members = self.household.people.values() if self.household else ()
+        return frozenset((*self.subjects, *members))
 
     @property
     def unauthorised(self) -> tuple[UUID, ...]:

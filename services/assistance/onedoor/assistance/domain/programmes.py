@@ -7,7 +7,6 @@ detailing notices; limits Ln by the master table of limits.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
 
 from onedoor.assistance.domain import guards, kept, said
 from onedoor.assistance.domain.proceeding import State
@@ -30,6 +29,10 @@ OPEN = _in(
     "received", "supplement", "accepted", "investigating", "opinion", "notice", "objection", "reported"
 )
 """Before the first decision."""
+RUNS = _in("granted", "review")
+"""After a grant."""
+NOT_HELPED = _in("refused", "ended")
+"""After a decision that gives nothing, or no longer."""
 RECEIVING = (
     Step("ask-supplement", _in("received"), "supplement", TOWNSHIP, said.AskSupplement,
          events.SupplementAsked, (guards.supplement_not_asked_before,)),
@@ -129,43 +132,48 @@ def _deciding(
     )  # fmt: skip
 
 
-def _leaving(runs: frozenset[State]) -> tuple[Step, ...]:
+def _leaving() -> tuple[Step, ...]:
     """Ways out before a decision: withdrawal, non-cooperation (57 art. 29), another township's matter."""
     return (
         Step("withdraw", OPEN, "withdrawn", ALL, said.Stated, events.ProceedingEnded, cancels=EVERY),
         Step("close-not-cooperating", _in("supplement", "accepted", "investigating"), "not_cooperating",
              TOWNSHIP, said.Stated, events.ProceedingEnded, cancels=EVERY),
-        Step("hand-over", OPEN | runs, "stay", ALL, said.HandOver,
+        Step("hand-over", OPEN | RUNS, "stay", ALL, said.HandOver,
              events.JurisdictionChanged, (guards.another_division, guards.not_to_the_unit_fled_from)),
     )  # fmt: skip
 
 
-def _appealing(
-    overturned: State | Literal["stay"], told: tuple[str, ...], again: tuple[str, ...] = ()
-) -> tuple[Step, ...]:
+def _appealing(told: tuple[str, ...], again: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """申诉 and 复议 (649; within 60 days), linked to the decision; and the district's own reopening.
 
-    overturned: where a grant goes whose appeal held; again: the clocks of an application begun anew.
+    again: the clocks of an application begun anew.
     """
-    refused = _in("refused", "ended") if overturned == "review" else _in("refused")
     return (
-        Step("appeal", refused | _in("granted"), "stay", ALL, said.Appeal, events.CaseAppealed,
+        Step("appeal", NOT_HELPED | _in("granted"), "stay", ALL, said.Appeal, events.CaseAppealed,
              (guards.within_appeal_time,)),
-        Step("settle-appeal", _in("granted"), Branch("result", {"upheld": "stay",
-             "overturned": overturned}), DISTRICT, said.SettleAppeal, events.AppealSettled,
-             (guards.appealed, guards.not_the_decider)),
-        Step("settle-appeal", refused, Branch("result", {"upheld": "stay",
-             "overturned": "investigating"}), DISTRICT, said.SettleAppeal, events.AppealSettled,
-             (guards.appealed, guards.not_the_decider), cancels=told),
-        Step("reopen", refused | _in("withdrawn", "not_cooperating"), "received", DISTRICT,
+        *_settling("investigating", told),
+        Step("reopen", NOT_HELPED | _in("withdrawn", "not_cooperating"), "received", DISTRICT,
              said.Reopen, events.ProceedingReopened, starts=again, cancels=told),
     )  # fmt: skip
 
 
-def _suspicion(runs: frozenset[State], told: tuple[str, ...]) -> tuple[Step, ...]:
+def _settling(anew: State, told: tuple[str, ...] = ()) -> tuple[Step, ...]:
+    """An appeal that held opens the case again: a grant is decided anew, where nothing is granted it goes
+    back to `anew`.
+    """
+    return (
+        Step("settle-appeal", _in("granted"), Branch("result", {"upheld": "stay",
+             "overturned": "review"}), DISTRICT, said.SettleAppeal, events.AppealSettled,
+             (guards.appealed, guards.not_the_decider)),
+        Step("settle-appeal", NOT_HELPED, Branch("result", {"upheld": "stay",
+             "overturned": anew}), DISTRICT, said.SettleAppeal, events.AppealSettled,
+             (guards.appealed, guards.not_the_decider), cancels=told),
+    )  # fmt: skip
+
+
+def _suspicion(told: tuple[str, ...]) -> tuple[Step, ...]:
     """Suspected fraud: suspend, clear or refuse, recover (649 art. 68)."""
-    sources = (OPEN | runs) - _in("received", "supplement")
-    ended = _in("ended") if "review" in runs else _in()
+    sources = (OPEN | RUNS) - _in("received", "supplement")
     return (
         Step("suspend", sources, "suspended", ALL, said.Stated, events.CaseSuspended),
         Step("clear-suspicion", _in("suspended"), "back", DISTRICT, said.Stated, events.SuspicionCleared),
@@ -173,48 +181,63 @@ def _suspicion(runs: frozenset[State], told: tuple[str, ...]) -> tuple[Step, ...
              (guards.nothing_in_force, guards.not_the_investigator, guards.not_a_relative,
               guards.coded_reason, guards.of_the_present_file, guards.refused_as_the_rules_say),
              decides="refuse", assessed=True, starts=told, cancels=EVERY),
-        Step("recover", runs | ended | _in("suspended"), "stay", DISTRICT, said.Recover,
+        Step("recover", RUNS | _in("ended", "suspended"), "stay", DISTRICT, said.Recover,
              events.Determined,
              (guards.something_in_force, guards.coded_reason, guards.no_more_than_was_owed),
              decides="recover"),
     )  # fmt: skip
 
 
-def _reviewing(
-    again: tuple[str, ...] = (), death: tuple[str, ...] = (), ending: bool = False, taper: bool = False
+def _deciding_anew(
+    again: tuple[str, ...] = (), changed: tuple[str, ...] = (), ending: bool = False
 ) -> tuple[Step, ...]:
-    """Review by household kind, and changes that re-open the decision.
+    """A grant under review, or whose appeal held: adjusted or stopped, by others than who began that.
 
-    The clocks: again, of the next review; death, of the check after one.
+    The clocks: again, of the next review; changed, of the look at a change. ending: it is posted before.
     """
     announced = (guards.ending_announced,) if ending else ()
     objection = ("L12-objection",) if ending else ()
-    steps = [
-        Step("report-change", _in("granted", "review"), "review", ALL, said.ReportChange,
-             events.ChangeReported, (guards.not_in_the_future,), starts=death),
-        Step("start-review", _in("granted"), "review", ALL, said.StartReview, events.ReviewStarted,
-             meets=again),
+    return (
         Step("adjust", _in("review"), "granted", DISTRICT, said.Amount, events.Determined,
              (guards.not_who_began_the_review, guards.not_a_relative, guards.of_the_present_file,
               guards.assessed_as_eligible, guards.amount_by_rule_or_by_hand, guards.of_the_right_tier,
-              guards.month_in_reach),
-             decides="adjust", assessed=True, starts=again, meets=(*death, *objection)),
+              guards.month_in_reach, guards.no_less_than_was_recovered),
+             decides="adjust", assessed=True, starts=again, meets=(*changed, *objection)),
         Step("stop", _in("review", "suspended"), "ended", DISTRICT, said.Stop, events.Determined,
              (guards.something_in_force, guards.not_who_began_the_review, guards.not_a_relative,
               guards.coded_reason, guards.of_the_present_file, guards.refused_as_the_rules_say,
-              guards.month_in_reach, *announced),
-             decides="stop", assessed=True, meets=(*death, *objection), cancels=EVERY),
+              guards.month_in_reach, guards.no_less_than_was_recovered, *announced),
+             decides="stop", assessed=True, meets=(*changed, *objection), cancels=EVERY),
+    )  # fmt: skip
+
+
+def _checking_anew() -> tuple[Step, ...]:
+    return (
         Step("request-check", _in("review"), "stay", ALL, said.Nothing, kept.CheckDrafted,
              (guards.household_on_file, guards.check_not_running)),
         Step("discuss", _in("review"), "stay", ALL, said.Discuss, kept.DiscussionRecorded,
              (guards.three_took_part,)),
+    )  # fmt: skip
+
+
+def _reviewing(
+    again: tuple[str, ...] = (), changed: tuple[str, ...] = (), ending: bool = False, taper: bool = False
+) -> tuple[Step, ...]:
+    """Review by household kind, and changes that re-open the decision; the clocks as in `_deciding_anew`."""
+    steps = [
+        Step("report-change", RUNS, "review", ALL, said.ReportChange,
+             events.ChangeReported, (guards.not_in_the_future,), starts=changed),
+        Step("start-review", _in("granted"), "review", ALL, said.StartReview, events.ReviewStarted,
+             meets=again),
+        *_deciding_anew(again, changed, ending),
+        *_checking_anew(),
     ]  # fmt: skip
     if taper:
         steps += [
             Step("taper", _in("review"), "granted", DISTRICT, said.Taper, events.Determined,
                  (guards.not_who_began_the_review, guards.not_a_relative, guards.of_the_present_file,
                   guards.assessed_as_taper, guards.taper_within_its_bounds),
-                 decides="taper", assessed=True, starts=("L10",), meets=(*again, *death)),
+                 decides="taper", assessed=True, starts=("L10",), meets=(*again, *changed)),
         ]  # fmt: skip
     if ending:
         steps += [
@@ -223,17 +246,28 @@ def _reviewing(
             Step("end-ending-notice", _in("ending_notice"), "review", TOWNSHIP, said.Nothing,
                  events.NoticeEnded, (guards.notice_over,), meets=("L15",)),
             Step("object-to-ending", _in("ending_notice"), "review", ALL, said.Stated,
-                 events.ObjectionRaised, starts=objection, cancels=("L15",)),
+                 events.ObjectionRaised, starts=("L12-objection",), cancels=("L15",)),
         ]  # fmt: skip
     return tuple(steps)
 
 
+def _lapsing(term: tuple[str, ...]) -> tuple[Step, ...]:
+    """The end of a grant of limited term is recorded; by law it has ended by itself. term: its clock."""
+    return (
+        Step("lapse", RUNS, "ended", CONFIRMING, said.Nothing, events.Determined, (guards.term_is_over,),
+             decides="stop", meets=term, cancels=EVERY),
+    )  # fmt: skip
+
+
 CARE = (
-    Step("grade-ability", _in("granted", "review"), "stay", DISTRICT, said.GradeAbility,
-         kept.AbilityGraded),
-    Step("choose-care", _in("granted", "review"), "stay", ALL, said.ChooseCare, kept.CareChosen),
+    Step("report-ability", RUNS, "stay", ALL, said.Stated, events.AbilityReported, starts=("L14",)),
+    Step("grade-ability", RUNS, "stay", DISTRICT, said.GradeAbility, events.AbilityReassessed,
+         meets=("L14",)),
+    Step("choose-care", RUNS, "stay", ALL, said.ChooseCare, kept.CareChosen),
 )  # fmt: skip
-"""特困: the district grades the ability, the person chooses home or institution (43 arts. 21-23)."""
+"""特困: the district grades the ability, at first and after a report that it changed; the person chooses home
+or institution (43 arts. 21-23).
+"""
 
 
 def _whole(
@@ -246,15 +280,13 @@ def _whole(
     decide: tuple[str, ...] = (),
     told: tuple[str, ...] = (),
     running: tuple[str, ...] = (),
-    monthly: bool = True,
 ) -> tuple[Step, ...]:
     """From application to decision, as all programmes have it that are checked and posted, and `own` steps.
 
     The clocks: accept, those that acceptance starts; of them investigate and opinion meet theirs and the
     decision the others; decide, those of the district's decision; told, that of telling a refusal; running,
-    those that a grant starts. monthly: what is granted runs on and is reviewed.
+    those that a grant starts.
     """
-    runs = _in("granted", "review") if monthly else _in("granted")
     whole = tuple(clock for clock in accept if clock not in (*investigate, *opinion))
     return (
         *RECEIVING,
@@ -265,8 +297,8 @@ def _whole(
         *_publicity(notice, objection),
         *_deciding(decide, whole, told, running),
         *own,
-        *_suspicion(runs, told),
-        *_leaving(runs),
+        *_suspicion(told),
+        *_leaving(),
     )
 
 
@@ -280,8 +312,8 @@ def _dibao(taper: bool) -> tuple[Step, ...]:
             told=("L6",),
             running=("L7", "L8"),
         ),
-        *_reviewing(again=("L8",), death=("L9",), taper=taper),
-        *_appealing("review", ("L6",)),
+        *_reviewing(again=("L8",), changed=("L9",), taper=taper),
+        *_appealing(("L6",)),
     )
 
 
@@ -293,7 +325,11 @@ DIBAO = Workflow("dibao", _dibao(taper=True), notice_days=(7, 3))
 
 DIBAO_EDGE = Workflow(
     "dibao_edge",
-    (*_whole(("L16",), told=("L6",)), *_reviewing(), *_appealing("review", ("L6",))),
+    (
+        *_whole(("L16",), told=("L6",), running=("L8",)),
+        *_reviewing(again=("L8",)),
+        *_appealing(("L6",)),
+    ),
     per=None,
     notice_days=(7, 3),
 )
@@ -309,9 +345,10 @@ TEKUN = Workflow(
             objection=("L12-objection",),
             decide=("L13",),
             told=("L6",),
+            running=("L8",),
         ),
-        *_reviewing(ending=True),
-        *_appealing("review", ("L6",)),
+        *_reviewing(again=("L8",), ending=True),
+        *_appealing(("L6",)),
     ),
     person=True,
     notice_days=(7, 7),
@@ -319,10 +356,11 @@ TEKUN = Workflow(
 
 RIGID = Workflow(
     "rigid_expenditure",
-    (*_whole(("L16",)), *_reviewing(), *_appealing("review", ())),
+    (*_whole(("L16",), running=("L16-end",)), *_lapsing(("L16-end",)), *_reviewing(), *_appealing(())),
     per=None,
     notice_days=(7, 3),
 )
+"""刚性支出困难家庭 (民发〔2024〕57号): for at most twelve months, then a new application."""
 
 UNPOSTED = _in("notice", "objection")
 
@@ -333,17 +371,16 @@ def _childs(checked: tuple[str, ...], decided: tuple[str, ...]) -> tuple[Step, .
 
     The clocks: checked, that of the township; decided, that of the district.
     """
-    runs = _in("granted", "review")
     steps = (
         *RECEIVING,
         *_accepting(),
         *_investigating(),
         *_opining(),
-        *_deciding(decided, (), (), (), checked),
-        *_suspicion(runs, ()),
-        *_leaving(runs),
-        *_reviewing(),
-        *_appealing("review", (), checked),
+        *_deciding(decided, (), (), ("L8",), checked),
+        *_suspicion(()),
+        *_leaving(),
+        *_reviewing(again=("L8",)),
+        *_appealing((), checked),
     )
     return tuple(map(_by_data, steps))
 
@@ -369,7 +406,7 @@ ORPHAN = Workflow("orphan", _childs((), ()), person=True)
 
 EXPENDITURE_AID = Workflow(
     "temporary_expenditure",
-    (*_whole((), monthly=False), *_appealing("stay", ())),
+    (*_whole(()), *_deciding_anew(), *_checking_anew(), *_appealing(())),
     per="once",
     notice_days=(7, 3),
 )
@@ -379,17 +416,18 @@ SMALL_AID = Workflow(
     (
         Step("confirm-urgency", _in("received"), "urgent", TOWNSHIP | DISTRICT, said.Stated,
              events.UrgencyConfirmed),
-        Step("discuss", _in("urgent"), "stay", ALL, said.Discuss, kept.DiscussionRecorded,
+        Step("discuss", _in("urgent", "review"), "stay", ALL, said.Discuss, kept.DiscussionRecorded,
              (guards.three_took_part,)),
         Step("pay-first", _in("urgent"), "papers", CONFIRMING, said.PayFirst, events.AidPaidFirst,
-             (guards.not_a_relative, guards.amount_by_rule_or_by_hand, guards.of_the_right_tier),
+             (guards.not_a_relative, guards.not_aided_elsewhere, guards.amount_by_rule_or_by_hand,
+              guards.of_the_right_tier),
              decides="grant", starts=("L19",), meets=("L17",)),
         Step("complete-papers", _in("papers"), "granted", ALL, said.Papers, events.PapersCompleted,
              (guards.second_signature,), meets=("L19",)),
         Step("confirm", _in("urgent"), "granted", CONFIRMING, said.Amount, events.Determined,
-             (guards.not_the_investigator, guards.not_a_relative, guards.of_the_present_file,
-              guards.assessed_as_eligible, guards.amount_by_rule_or_by_hand, guards.of_the_right_tier,
-              guards.month_in_reach),
+             (guards.not_the_investigator, guards.not_a_relative, guards.not_aided_elsewhere,
+              guards.of_the_present_file, guards.assessed_as_eligible,
+              guards.amount_by_rule_or_by_hand, guards.of_the_right_tier, guards.month_in_reach),
              decides="grant", assessed=True, meets=("L17",)),
         Step("refuse", _in("received", "urgent"), "refused", CONFIRMING, said.Refuse, events.Determined,
              (guards.not_a_relative, guards.coded_reason, guards.of_the_present_file,
@@ -398,19 +436,16 @@ SMALL_AID = Workflow(
         Step("tell-refusal", _in("refused"), "stay", ALL, said.Tell, events.RefusalTold),
         Step("register-relative", _in("received", "urgent"), "stay", ALL, said.RegisterRelative,
              kept.RelativeRegistered),
-        Step("suspend", _in("granted", "papers"), "suspended", ALL, said.Stated, events.CaseSuspended),
+        *_deciding_anew(),
+        Step("suspend", RUNS | _in("papers"), "suspended", ALL, said.Stated, events.CaseSuspended),
         Step("clear-suspicion", _in("suspended"), "back", DISTRICT, said.Stated, events.SuspicionCleared),
-        Step("recover", _in("granted", "papers", "suspended"), "stay", DISTRICT, said.Recover,
+        Step("recover", RUNS | _in("papers", "ended", "suspended"), "stay", DISTRICT, said.Recover,
              events.Determined,
              (guards.something_in_force, guards.coded_reason, guards.no_more_than_was_owed),
              decides="recover"),
-        Step("appeal", _in("granted", "refused", "papers"), "stay", ALL, said.Appeal, events.CaseAppealed,
+        Step("appeal", NOT_HELPED | _in("granted", "papers"), "stay", ALL, said.Appeal, events.CaseAppealed,
              (guards.within_appeal_time,)),
-        Step("settle-appeal", _in("refused"), Branch("result", {"upheld": "stay",
-             "overturned": "urgent"}), DISTRICT, said.SettleAppeal, events.AppealSettled,
-             (guards.appealed, guards.not_the_decider)),
-        Step("settle-appeal", _in("granted", "papers"), "stay", DISTRICT, said.SettleAppeal,
-             events.AppealSettled, (guards.appealed, guards.not_the_decider)),
+        *_settling("urgent"),
         Step("withdraw", _in("received", "urgent"), "withdrawn", ALL, said.Stated, events.ProceedingEnded,
              cancels=EVERY),
         Step("hand-over", _in("received", "urgent"), "stay", ALL, said.HandOver,
@@ -418,7 +453,8 @@ SMALL_AID = Workflow(
     ),
     per="once",
 )  # fmt: skip
-"""小额快救: no check, no notice, within three days (L17); aid first, papers later (L19)."""
+"""小额快救: no check, no notice, within three days (L17); aid first, papers later (L19). An
+appeal against aid paid first is settled on the complete papers."""
 
 WORKFLOWS: Mapping[str, Workflow] = {
     workflow.programme: workflow

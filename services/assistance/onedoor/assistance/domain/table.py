@@ -4,12 +4,12 @@ The domain's decisions, the check of who may, the desk's buttons and the diagram
 rows; nothing about a step is said a second time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from onedoor.assistance.domain.proceeding import Assessment, AssistanceCase, Proceeding, State
+from onedoor.assistance.domain.proceeding import Assessment, AssistanceCase, OtherAid, Proceeding, State
 from onedoor.assistance.domain.said import Said
 from onedoor.contracts.core import Context, Refusal
 from onedoor.contracts.events.assistance import Kind, Per, ProceedingEvent
@@ -19,7 +19,8 @@ from onedoor.contracts.events.assistance import Kind, Per, ProceedingEvent
 class Asked:
     """A step that somebody asks for. said: None while only its button is shown, with nothing filled in yet.
 
-    assessment: what the rules say today; ceiling_fen: the most that may be entered by hand, None: not known.
+    assessment: what the rules say today; ceiling_fen: the most that may be entered by hand, None: not known;
+    aided: what the same people were given lately in other cases.
     """
 
     workflow: "Workflow"
@@ -28,6 +29,7 @@ class Asked:
     said: Any = None
     assessment: Assessment | None = None
     ceiling_fen: int | None = None
+    aided: Sequence[OtherAid] = ()
 
 
 Guard = Callable[[AssistanceCase, Proceeding, Asked], Refusal | None]

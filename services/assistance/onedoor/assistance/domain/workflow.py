@@ -1,7 +1,7 @@
 """Steps of a proceeding as events, and how those fold: what the tables of `programmes` say, carried out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +11,8 @@ from onedoor.assistance.domain.guards import (
     CHECK_BY,
     CHECK_RULE,
     amount_of,
-    first_month,
     next_month,
+    usual_month,
 )
 from onedoor.assistance.domain.proceeding import (
     HELPED,
@@ -22,6 +22,7 @@ from onedoor.assistance.domain.proceeding import (
     Decision,
     Discussion,
     HouseholdFacts,
+    OtherAid,
     Proceeding,
     State,
     proceeding_id,
@@ -30,6 +31,8 @@ from onedoor.assistance.domain.programmes import WORKFLOWS
 from onedoor.assistance.domain.said import Said
 from onedoor.assistance.domain.table import Asked, Step, Workflow
 from onedoor.calendar import Limit, Unit, due, local
+from onedoor.calendar.counting import months_later
+from onedoor.calendar.moments import midnight
 from onedoor.contracts import case as any_case
 from onedoor.contracts.core import Command, Context, Event, Refusal, derived_id
 from onedoor.contracts.events import assistance as events
@@ -83,13 +86,17 @@ class StartPayment(Command):
 
 
 class Act(Command):
-    """Take a step of a proceeding's workflow. assessment: what the rules say; ceiling_fen: see `Asked`."""
+    """Take a step of a proceeding's workflow.
+
+    assessment: what the rules say; ceiling_fen, aided: as in `Asked`.
+    """
 
     proceeding: UUID
     name: str
     said: Said
     assessment: Assessment | None = None
     ceiling_fen: int | None = None
+    aided: tuple[OtherAid, ...] = ()
 
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -147,7 +154,7 @@ def _open(
             else "该项目以家庭为单位，请勿指定个人。",
             "person_id",
         )
-    if command.person_id is not None and command.person_id not in _people(case):
+    if command.person_id is not None and command.person_id not in case.people:
         return Refusal(
             "proceeding.person",
             "Only people of this case can be applied for.",
@@ -166,11 +173,6 @@ def _open(
         at=context.now,
     )
     return _with_case(case, context, identity, (opened,))
-
-
-def _people(case: AssistanceCase) -> frozenset[UUID]:
-    members = case.household.people.values() if case.household else ()
-    return frozenset((*case.subjects, *members))
 
 
 def _authorise(
@@ -290,7 +292,9 @@ def _act(
             f"The proceeding is {proceeding.state}; {command.name} does not follow from there.",
             f"办件当前状态为 {proceeding.state}，不能进行 {command.name}。",
         )
-    asked = Asked(workflow, step, context, command.said, command.assessment, command.ceiling_fen)
+    asked = Asked(
+        workflow, step, context, command.said, command.assessment, command.ceiling_fen, command.aided
+    )
     refusal = refusal_of(case, proceeding, asked)
     if refusal is not None:
         return refusal
@@ -331,6 +335,9 @@ def _happened(
                 shared | _determined(proceeding, asked) | {"reason": "aid_first"}
             )
             return (event, determined, _kept_decision(shared, asked, event.decision_id))
+        case events.AbilityReassessed():
+            grade = ACTIVITIES[asked.said.failed_activities]
+            return (event, kept.AbilityGraded(**shared, self_care=grade))
         case events.Determined():
             return (event, _kept_decision(shared, asked, event.decision_id))
     return (event,)
@@ -433,31 +440,51 @@ def _determined(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
     if step.decides == "recover":
         return facts | {"per": "once", "amount_fen": said.amount_fen}
     if step.decides == "stop":
-        return facts | {"first_month": said.first_month or next_month(local(asked.context.now).date())}
+        return facts | {"first_month": getattr(said, "first_month", None) or usual_month(proceeding, asked)}
     if not granting:
         return facts
-    if workflow.per != "once":
-        stable = found is not None and found.stable
-        kind = approval.packaged().reviews["stable" if stable else "unstable"]
-        facts["unstable"] = not stable
-        facts["review_by"] = due(asked.context.now, Limit(kind.months, Unit.MONTHS)).due_at
+    facts |= _holding(proceeding, asked)
     if workflow.per is None:
         return facts
-    return facts | {"amount_fen": amount_of(asked)} | _months(workflow, step, said, asked.context.now)
+    return facts | {"amount_fen": amount_of(asked)} | _months(proceeding, asked)
 
 
-def _months(workflow: Workflow, step: Step, said: Any, now: datetime) -> dict[str, str]:
+def _holding(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
+    """When a grant is looked at again, and until when it holds: neither a day off nor an adjustment makes its
+    term longer.
+    """
+    rules, found, now = approval.packaged(), asked.assessment, asked.context.now
+    kind = found.kind if found is not None else "unstable"
+    review, term = rules.review(proceeding.programme, kind), rules.terms.get(proceeding.programme)
+    before = proceeding.granted if asked.step.decides != "grant" else None
+    holding: dict[str, Any] = {}
+    if review is not None:
+        holding["household_kind"] = kind
+        holding["unstable"] = kind != "stable"
+        holding["review_by"] = due(now, Limit(review.months, Unit.MONTHS)).due_at
+    if before is not None and before.valid_until is not None:
+        holding["valid_until"] = before.valid_until
+    elif term is not None:
+        last = months_later(local(now).date(), term.months)
+        holding["valid_until"] = midnight(last + timedelta(days=1))
+    return holding
+
+
+def _months(proceeding: Proceeding, asked: Asked) -> dict[str, str]:
     """From which month on, and until when where that is known."""
-    first = first_month(workflow, now)
-    if workflow.per == "once":
+    first, said = usual_month(proceeding, asked), asked.said
+    if asked.workflow.per == "once":
         return {"first_month": first, "last_month": first}
-    if step.decides == "taper":
-        return {"first_month": first, "last_month": next_month(local(now).date(), said.months)}
+    if asked.step.decides == "taper":
+        last = next_month(local(asked.context.now).date(), said.months)
+        return {"first_month": first, "last_month": last}
     return {"first_month": said.first_month or first}
 
 
 def _coded(step: Step, workflow: Workflow, said: Any) -> str:
     """The reason as a code: that which was given, else by which way it was granted."""
+    if step.command == "lapse":
+        return "term_over"
     if step.decides in ("refuse", "stop", "recover"):
         return str(said.reason)
     if step.decides == "taper":
@@ -475,7 +502,6 @@ _TOLD: Mapping[type[ProceedingEvent], Told] = {
     events.Determined: _determined,
     events.JurisdictionChanged: lambda proceeding, _: {"accepted_at": proceeding.accepted_at},
     kept.FindingsRecorded: lambda _, asked: {"person": asked.context.actor.person},
-    kept.AbilityGraded: lambda _, asked: {"self_care": ACTIVITIES[asked.said.failed_activities]},
 }
 
 
