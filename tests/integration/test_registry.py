@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -134,6 +134,44 @@ async def test_a_person_of_a_tier_whose_name_is_not_known_here_is_a_task(service
     tasks = (await service.ask("GET", "/v1/registry/differences")).json()["items"]
     found = {(task["kind"], task["person_id"], task["name"]) for task in tasks}
     assert found == {("missing_here", None, "杜若"), ("doubtful", str(nameless), "")}
+
+
+async def test_who_does_not_count_is_known_and_looked_for_on_no_list(service: Assistance) -> None:
+    """The dead and the uncounted of a household: no task, on their list or not."""
+    alive, dead, grown, listed_dead = [
+        await service.person(name, BORN) for name in ("石青山", "柳春晓", "贺知秋", "杜若")
+    ]
+    case = await service.case("four", (alive, dead, grown, listed_dead))
+    gone = json.dumps([str(each) for each in (dead, grown, listed_dead)])
+    await service.app.writer.execute(
+        "update cases set body = jsonb_set(body, '{household,uncounted}', $2::jsonb) where id = $1",
+        case,
+        gone,
+    )
+    await service.determined(case)
+    assert await tasks_of(service, ("石青山", BORN), ("杜若", BORN)) == []
+    assert await tasks_of(service, ("杜若", BORN), month="2026-07") == ["missing_there"]
+    assert await open_tasks(service) == {"石青山": "missing_there"}
+
+
+async def test_of_a_personal_programme_only_its_person_stands_in_the_tier(service: Assistance) -> None:
+    old, other = [await service.person(name, BORN) for name in ("石青山", "柳春晓")]
+    await service.determined(await service.case("tekun", (old, other)), programme="tekun", person_id=old)
+    assert await tasks_of(service, ("杜若", BORN)) == ["missing_here", "missing_there"]
+    assert await open_tasks(service) == {"杜若": "missing_here", "石青山": "missing_there"}
+
+
+async def test_help_of_limited_term_ends_in_the_registry_on_its_last_day(service: Assistance) -> None:
+    """Whether or not somebody has recorded it: rigid expenditure, twelve months."""
+    case = await on_file(service, "石青山")
+    until = datetime(2027, 6, 20, 16, tzinfo=UTC)
+    await service.determined(case, "grant", "rigid_expenditure", amount_fen=0, valid_until=until)
+    assert await tiers(service, "2027-06-20") == {str(case): "rigid"}
+    assert await tiers(service, "2027-06-21") == {str(case): "other"}, "it is watched for a year"
+    service.clock.at = until + timedelta(days=1)
+    await service.determined(case, "stop", "rigid_expenditure", amount_fen=0)
+    assert await tiers(service, "2027-06-21") == {str(case): "other"}
+    assert await tiers(service, "2027-06-20") == {str(case): "rigid"}
 
 
 @pytest.mark.parametrize(

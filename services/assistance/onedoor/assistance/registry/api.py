@@ -289,7 +289,7 @@ async def review(
     async def handler(tx: Transaction) -> Answer:
         rows = await leads.files(tx.conn, after, limit)
         cases = [row["case_id"] for row in rows]
-        standing = await leads.enrolled(tx.conn, cases)
+        standing = await leads.enrolled(tx.conn, cases, today)
         found, broken = await asyncio.to_thread(leads.judged, rows, standing, packaged(), today)
         await leads.keep(tx.conn, [case for case in cases if case not in broken], found, tx.now, rest)
         following = cases[-1] if len(cases) == limit else None

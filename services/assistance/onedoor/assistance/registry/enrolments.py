@@ -9,12 +9,11 @@ import asyncpg
 
 from onedoor.assistance.registry.tiers import Registry
 from onedoor.calendar import local
-from onedoor.contracts.core import Envelope
+from onedoor.contracts.core import Classification, Envelope
 from onedoor.contracts.events.assistance import (
     Determined,
     JurisdictionChanged,
     ProceedingEnded,
-    ProceedingEvent,
 )
 from onedoor.runtime.service import Connection
 
@@ -23,7 +22,9 @@ ENDS = frozenset({"stop", "refuse"})
 
 
 class Enrolment(NamedTuple):
-    """From `since` on; a proceeding that is granted again after its end has a second one."""
+    """From `since` on, at most until `expires`; a proceeding that is granted again after its end has a second
+    one.
+    """
 
     proceeding_id: UUID
     case_id: UUID
@@ -31,6 +32,7 @@ class Enrolment(NamedTuple):
     programme: str
     person_id: UUID | None
     since: date
+    expires: date | None
     taper: bool
     classification: str
 
@@ -38,10 +40,12 @@ class Enrolment(NamedTuple):
 _ENROL = f"""
 insert into enrolments ({", ".join(Enrolment._fields)}, division)
 select row.*, cases.division
-from (select $1::uuid, $2::uuid, $3::uuid, $4::text, $5::uuid, $6::date, $7::boolean, $8::text)
+from (select $1::uuid, $2::uuid, $3::uuid, $4::text, $5::uuid, $6::date, $7::date, $8::boolean,
+              $9::text)
      as row ({", ".join(Enrolment._fields)})
 left join cases on cases.id = row.case_id
-on conflict (proceeding_id) where until is null do update set taper = excluded.taper
+on conflict (proceeding_id) where until is null do update
+set taper = excluded.taper, expires = excluded.expires
 """  # noqa: S608 - own names
 _END = "update enrolments set until = greatest(since, $2) where proceeding_id = $1 and until is null"
 _MOVE = "update enrolments set division = $2 where case_id = $1"
@@ -52,7 +56,7 @@ async def record(conn: Connection, events: Sequence[Envelope]) -> None:
     for event in events:
         match event.data:
             case Determined(kind=kind) as told if kind in ENROLS:
-                await conn.execute(_ENROL, *_enrolment(event, told))
+                await conn.execute(_ENROL, *_enrolment(event.classification, told))
             case Determined(kind=kind) as told if kind in ENDS:
                 await conn.execute(_END, told.proceeding_id, local(told.at).date())
             case ProceedingEnded() as told:
@@ -61,25 +65,25 @@ async def record(conn: Connection, events: Sequence[Envelope]) -> None:
                 await conn.execute(_MOVE, told.case_id, told.to_division)
 
 
-def _enrolment(event: Envelope, told: ProceedingEvent) -> Enrolment:
-    since, taper = local(told.at).date(), getattr(told, "kind", None) == "taper"
+def _enrolment(classification: Classification, told: Determined) -> Enrolment:
+    expires = None if told.valid_until is None else local(told.valid_until).date()
     return Enrolment(
-        told.proceeding_id, told.case_id, told.chain_id, told.programme, told.person_id, since, taper,
-        event.classification,
+        told.proceeding_id, told.case_id, told.chain_id, told.programme, told.person_id,
+        local(told.at).date(), expires, told.kind == "taper", classification,
     )  # fmt: skip
 
 
 _HOUSEHOLDS = """
 with told as (
-  select case_id, chain_id, division, programme, since, until, taper, enrolments.classification, rank
+  select case_id, chain_id, division, programme, since, ends, taper, enrolments.classification, rank
   from enrolments join unnest($1::text[], $2::int[]) as ranked (programme, rank) using (programme)
-  where since <= $3 and (until is null or until > $4)
+  where since <= $3 and (ends is null or ends > $4)
 ), ranked as (
   select case_id, min(chain_id::text)::uuid as chain_id, min(division) as division,
-         coalesce(min(rank) filter (where until is null or until > $3), $5) as rank,
-         array_agg(distinct programme order by programme) filter (where until is null or until > $3)
+         coalesce(min(rank) filter (where ends is null or ends > $3), $5) as rank,
+         array_agg(distinct programme order by programme) filter (where ends is null or ends > $3)
            as programmes,
-         bool_or(taper and (until is null or until > $3)) as taper, min(since) as since
+         bool_or(taper and (ends is null or ends > $3)) as taper, min(since) as since
   from told group by case_id
 )
 """

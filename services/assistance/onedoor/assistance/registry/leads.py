@@ -47,7 +47,8 @@ where {STANDING} and ($1::uuid is null or case_id > $1)
 order by case_id limit $2
 """  # noqa: S608 - own words
 _ENROLLED = """
-select case_id, programme, person_id from enrolments where until is null and case_id = any($1::uuid[])
+select case_id, programme, person_id from enrolments
+where (ends is null or ends > $2) and case_id = any($1::uuid[])
 """
 _FOUND = """
 insert into leads (id, case_id, programme, person_id, kind, amount_fen, state, found_at, seen_at, division,
@@ -112,10 +113,12 @@ async def files(conn: Connection, after: UUID | None, limit: int) -> Sequence[as
     return await conn.fetch(_FILES, after, limit)
 
 
-async def enrolled(conn: Connection, cases: Sequence[UUID]) -> dict[UUID, list[tuple[str, UUID | None]]]:
-    """The open enrolments of these cases: programme and person."""
+async def enrolled(
+    conn: Connection, cases: Sequence[UUID], day: date
+) -> dict[UUID, list[tuple[str, UUID | None]]]:
+    """The enrolments of these cases on a day: programme and person."""
     found: dict[UUID, list[tuple[str, UUID | None]]] = {case: [] for case in cases}
-    for row in await conn.fetch(_ENROLLED, cases):
+    for row in await conn.fetch(_ENROLLED, cases, day):
         found[row["case_id"]].append((row["programme"], row["person_id"]))
     return found
 

@@ -40,20 +40,26 @@ with theirs as (
   select n, name, birth, row_number() over (partition by name, birth order by n) as k
   from unnest($3::text[], $4::date[]) with ordinality as row (name, birth, n)
 ), registered as (
-  select case_id, min(rank) as tier
+  select case_id, person_id as enrolled, min(rank) as tier
   from enrolments join unnest($5::text[], $6::int[]) as ranked (programme, rank) using (programme)
-  where until is null group by case_id
+  where ends is null or ends > ($2::timestamptz at time zone 'Asia/Shanghai')::date group by 1, 2
 ), members as (
-  select distinct on (person_id) person_id, case_id, tier, cases.division, cases.classification
+  select distinct on (person_id) person_id, case_id, tier, counts, cases.division, cases.classification
   from registered join cases on cases.id = registered.case_id
+  cross join lateral (select cases.body #> '{household,people}', cases.body #> '{household,uncounted}')
+    as file (people, uncounted)
   cross join lateral (
-    select unnest(cases.subjects) as person_id
-    union select value::uuid from jsonb_each_text(cases.body #> '{household,people}')
+    select enrolled as person_id, true as counts where enrolled is not null
+    union all
+    select value::uuid, not coalesce(uncounted ? value, false) from jsonb_each_text(people)
+    where enrolled is null
+    union all
+    select unnest(cases.subjects), true where enrolled is null and people is null
   ) as member
-  order by person_id, tier, case_id
+  order by person_id, counts desc, tier, case_id
 ), ours as (
   select members.*, coalesce(people.name, '') as name, people.birth,
-         row_number() over (partition by people.name, people.birth order by person_id) as k
+         row_number() over (partition by people.name, people.birth order by counts desc, person_id) as k
   from members left join people using (person_id)
 ), same as (
   select n, person_id from theirs join ours using (name, birth, k)
@@ -69,8 +75,10 @@ with theirs as (
   from maybe join theirs using (n) join left_here using (person_id)
   union
   select person_id, birth from left_here
-  where exists (select from theirs where theirs.name = left_here.name and theirs.birth = left_here.birth)
-     or name = '' and tier = any($7::int[])
+  where counts and (
+    exists (select from theirs where theirs.name = left_here.name and theirs.birth = left_here.birth)
+    or name = '' and tier = any($7::int[])
+  )
 ), found as (
   select 'doubtful' as kind, case_id, person_id, name, unsure.birth, division, classification
   from unsure join left_here using (person_id)
@@ -79,7 +87,7 @@ with theirs as (
   where n not in (select n from same) and n not in (select n from maybe)
   union all
   select 'missing_there', case_id, person_id, name, birth, division, classification from left_here
-  where tier = any($7::int[]) and person_id not in (select person_id from unsure)
+  where counts and tier = any($7::int[]) and person_id not in (select person_id from unsure)
 ), numbered as (
   select *, row_number() over (partition by kind, name, birth, person_id) as k from found
 )
@@ -113,6 +121,8 @@ class NewList(NamedTuple):
 async def compare(conn: Connection, new: NewList) -> tuple[UUID, bool]:
     """Keep that the list came, and write what differs; the same list again changes nothing.
 
+    In a tier is who counts in the household's file, or the one person of a personal programme. Who does not
+    count (the dead, prisoners) is known here and looked for on no list.
     Namesakes are counted: who is on one side more often than on the other is a difference too. What is still
     open from an earlier list is not asked a second time. The list itself is not kept.
     """
