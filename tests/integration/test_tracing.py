@@ -339,6 +339,34 @@ async def test_a_wait_for_postgres_names_its_trace(worked: Worked, written: Line
     assert (line["trace_id"], line["chain_id"]) == (f"{1:032x}", str(UUID(int=1)))
 
 
+async def test_each_command_leaves_a_line_by_which_its_trace_and_its_chain_are_found(
+    worked: Worked, written: Lines
+) -> None:
+    router = APIRouter()
+
+    @router.post("/count/{chain}")
+    async def count(request: Request, chain: UUID) -> None:
+        async with request.app.state.onedoor.unit.transaction() as tx:
+            await tx.execute(*TOY.react(withdrawal(chain)), actor=SYSTEM)
+
+    @router.get("/look")
+    async def look() -> None: ...
+
+    app = service_app(replace(TOY, routers=(router,), reads=()), worked.settings)
+    written.capture()
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://toy") as client:
+            await client.post(f"/count/{UUID(int=7)}", headers={"traceparent": ASKED})
+            await client.post("/count/no-id")
+            await client.get("/look")
+    done, refused = written("asked")
+    assert (done["method"], done["route"], done["status"]) == ("POST", "/count/{chain}", 200)
+    assert (done["trace_id"], done["chain_id"]) == (TRACE, str(UUID(int=7)))
+    assert refused["status"] == 422
+    assert "chain_id" not in refused
+
+
 async def test_the_lines_of_a_request_name_its_trace_and_the_chain_that_its_command_was_about(
     worked: Worked, written: Lines
 ) -> None:

@@ -1,5 +1,6 @@
 """HTTP conventions of every service: who asks, what they may, how they read, how a command is answered."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from onedoor.runtime.unit import Outcome
 
 if TYPE_CHECKING:
     from onedoor.runtime.app import App
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "ACCESS_LOG_DDL",
@@ -80,6 +83,7 @@ select set_config('onedoor.role', $1, true), set_config('onedoor.clearance', $2,
 
 _POOL_WAIT = 5.0
 _UNTRACED = frozenset({"/health/live", "/health/ready", "/metrics"})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER = HTTPBearer(auto_error=False, description="`onedoor token --role ROLE` in development")
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -303,8 +307,9 @@ def describe(routers: Iterable[APIRouter]) -> None:
 class Tracing:
     """ASGI middleware: a request continues the trace of its `traceparent`, or begins one.
 
-    Its log lines and events carry the trace, and so does the answer, in the header `traceresponse`. The span
-    knows the route's template, never the path. What only looks after the process is not traced.
+    Its log lines and events carry the trace, and so does the answer, in the header `traceresponse`; what is
+    more than a look leaves one line at least. Span and line know the route's template, never the path. What
+    only looks after the process is not traced.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -315,8 +320,12 @@ class Tracing:
             await self.app(scope, receive, send)
             return
 
+        status = 0
+
         async def traced(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"traceresponse", here)]
                 span.set_attribute("http.response.status_code", message["status"])
             await send(message)
@@ -333,6 +342,8 @@ class Tracing:
             if route is not None:
                 span.update_name(f"{method} {route}")
                 span.set_attribute("http.route", route)
+                if method not in _SAFE:
+                    log.info("asked", extra={"method": method, "route": route, "status": status})
 
 
 class BodyLimit:
