@@ -22,7 +22,7 @@ from onedoor.contracts import case
 from onedoor.contracts.core import Urgency
 from onedoor.contracts.events.assistance import Kind
 from onedoor.contracts.events.intake import PERSON
-from onedoor.contracts.referral_rules import RULES
+from onedoor.contracts.referral_rules import FACTS, RULES
 from onedoor.contracts.registry import EVENTS
 from onedoor.desk.pages import clock as clock_page
 from onedoor.desk.pages import console, work
@@ -58,6 +58,11 @@ def _reasons() -> Iterable[str]:
         yield from (reason for reasons in domain.REASONS.values() for reason in reasons)
         yield from (reason for reasons in domain.OUTCOMES.values() for reason in reasons)
     yield from approval.packaged().reasons
+
+
+def _travelling() -> set[str]:
+    """The codes of all facts that a referral may carry."""
+    return {code for fact in FACTS.values() for code in fact.json_schema().get("enum", ())}
 
 
 def _codes() -> Mapping[str, Iterable[str]]:
@@ -107,8 +112,8 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "event": TOLD,
         "danger": console.DANGERS,
         "need": console.NEEDS,
-        "fact": application.Facts.model_fields,
-        "value": sorted({code for codes in application.CHOICES.values() for code in codes}),
+        "fact": (*application.Facts.model_fields, *FACTS),
+        "value": sorted({code for codes in application.CHOICES.values() for code in codes} | _travelling()),
     }
 
 
