@@ -6,14 +6,13 @@ A condition about what is said holds as long as nothing is said yet, so that the
 from datetime import date, datetime, timedelta
 from functools import wraps
 
-from onedoor.assistance.domain import approval
+from onedoor.assistance.domain import approval, dates
 from onedoor.assistance.domain.proceeding import AssistanceCase, Decision, Investigator, Proceeding
 from onedoor.assistance.domain.table import Asked, Guard, Workflow
 from onedoor.assistance.payments.schedule import Decided, month_number, month_text, owed, schedule
 from onedoor.calendar import local
 from onedoor.contracts.core import Refusal
 
-APPEAL_DAYS = 60
 PARTICIPANTS = 3
 CHECK_RULE, CHECK_BY = "R16", "verification-centre"
 """核对: the referral of the financial check, and who does it."""
@@ -254,8 +253,9 @@ def not_protected(case: AssistanceCase, proceeding: Proceeding, asked: Asked) ->
 
 
 def notice_over(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
-    until = proceeding.notice_until
-    assert until is not None
+    notice = dates.notice_until(proceeding, asked.workflow)
+    assert notice is not None
+    until = notice.until
     return _unless(
         asked.context.now >= until,
         "notice.running",
@@ -574,16 +574,17 @@ def within_appeal_time(case: AssistanceCase, proceeding: Proceeding, asked: Aske
             "该办件中没有此决定，请核对编号。",
             "decision_id",
         )
+    last = dates.appeal_until(decision)
     late = (
         getattr(asked.said, "way", None) == "reconsideration"
-        and decision.appeal_until is not None
-        and asked.context.now > decision.appeal_until
+        and last is not None
+        and asked.context.now > last.until
     )
     return _unless(
         not late,
         "appeal.late",
-        f"Reconsideration can be asked for within {APPEAL_DAYS} days; a complaint stays possible.",
-        f"行政复议应在 {APPEAL_DAYS} 日内提出；仍可申诉。",
+        f"Reconsideration can be asked for within {dates.APPEAL_DAYS} days; a complaint stays possible.",
+        f"行政复议应在 {dates.APPEAL_DAYS} 日内提出；仍可申诉。",
         "way",
     )
 

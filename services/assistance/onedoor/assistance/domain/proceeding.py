@@ -167,6 +167,7 @@ class Proceeding(_Part):
     assessment: Assessment | None = None
     withheld: Ground | None = None
     fled_from: str | None = None
+    notice_since: datetime | None = None
     notice_until: datetime | None = None
     notice_round: int = 0
     notice_served: bool = False

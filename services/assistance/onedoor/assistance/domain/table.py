@@ -106,6 +106,10 @@ class Workflow:
             found[step.command] = (*found.get(step.command, ()), step)
         return found
 
+    def days_posted(self, round_: int) -> int:
+        """For how many days its notice of this round stands."""
+        return self.notice_days[min(round_, len(self.notice_days)) - 1]
+
     def step(self, command: str, state: State) -> Step | None:
         """The row of this command that may be taken in this state."""
         return next((step for step in self.by_command.get(command, ()) if state in step.sources), None)

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from onedoor.assistance.domain import approval, kept
+from onedoor.assistance.domain.dates import APPEAL
 from onedoor.assistance.domain.guards import (
-    APPEAL_DAYS,
     CHECK_BY,
     CHECK_RULE,
     amount_of,
@@ -394,11 +394,10 @@ def _nothing_more(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
 
 
 def _notice(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
-    workflow = asked.workflow
     ending = asked.step.command == "post-ending-notice"
     round_ = 1 if ending else proceeding.notice_round + 1
-    days = workflow.notice_days[min(round_, len(workflow.notice_days)) - 1]
-    until = due(asked.context.now, Limit(days, Unit.CALENDAR_DAYS)).due_at
+    days = Limit(asked.workflow.days_posted(round_), Unit.CALENDAR_DAYS)
+    until = due(asked.context.now, days).due_at
     return {"until": until, "round": round_, "ending": ending}
 
 
@@ -435,7 +434,7 @@ def _determined(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
         "per": workflow.per or "month",
         "rule_version": found.rule_version if found is not None else rules.version,
         "manual": granting and workflow.per is not None and not (computed and step.decides != "taper"),
-        "appeal_until": due(asked.context.now, Limit(APPEAL_DAYS, Unit.CALENDAR_DAYS)).due_at,
+        "appeal_until": due(asked.context.now, APPEAL).due_at,
     }
     if step.decides == "recover":
         return facts | {"per": "once", "amount_fen": said.amount_fen}
@@ -696,6 +695,7 @@ _CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str
     events.InvestigationStarted: _constant(**AGAIN),
     events.OpinionGiven: lambda _, event: {"recommendation": event.recommendation},
     events.NoticePosted: lambda proceeding, event: {
+        "notice_since": event.at,
         "notice_until": event.until,
         **({} if event.ending else {"notice_round": event.round}),
     },
