@@ -347,10 +347,14 @@ async def test_small_aid_is_paid_at_once_signed_by_two_and_stands_in_the_banks_f
     await steps(worker, "补齐手续")
     await worker.page.get_by_role("link", name="账户").click()
     await worker.page.locator("summary").click()
-    for name, words in (("holder", "文心兰"), ("bank", "某银行"), ("account", "6200000000005678")):
+    for name, words in (("holder", "文心兰"), ("bank", "某银行"), ("account", "6200000000005678"),
+                        ("document", "银行卡复印件")):  # fmt: skip
         await worker.page.locator(f"input[name='{name}']").fill(words)
     await worker.page.get_by_role("button", name="登记", exact=True).click()
-    await expect(worker.page.locator("#payee ~ p")).to_contain_text("6200000000005678")
+    await expect(worker.page.locator("#proposed")).to_contain_text("6200000000005678")
+    await reviewer.goes(worker.page.url.removeprefix(worker.url))
+    await reviewer.page.get_by_role("button", name="确认账户").click()
+    await expect(reviewer.page.locator("#payee ~ p")).to_contain_text("6200000000005678")
     await worker.looked("case-account")
 
     finance, district = await visitors("finance-1"), await visitors("district-1")

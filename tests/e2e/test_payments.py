@@ -11,6 +11,7 @@ from onedoor.assistance.payments import accounts
 from onedoor.calendar import local
 from onedoor.contracts.core import Envelope
 from onedoor.contracts.events.assistance import Determined
+from onedoor.runtime.access import dev_token
 from tests.harness import eventually
 from tests.system import System
 from tests.visitor import Visit
@@ -68,8 +69,18 @@ async def granted(system: System, month: str) -> str:
             return bool(found)
 
         await eventually(opened, 30, "assistance opens its case")
-        payee = {"holder": "白小满", "bank": "invented bank", "account": "6200000000001234"}
-        assert (await assistance.put(f"/v1/cases/{found[0]}/payee", json=payee)).status_code == 204
+        payee = {
+            "holder": "白小满",
+            "bank": "invented bank",
+            "account": "6200000000001234",
+            "document": "copy",
+        }
+        asked = await assistance.put(f"/v1/cases/{found[0]}/payee", json=payee)
+        confirmed = {"change_id": asked.json()["change_id"], "result": "confirmed"}
+        another = {"Authorization": f"Bearer {dev_token(system.key, 'everything', person='another')}"}
+        path = f"/v1/cases/{found[0]}/payee/settle"
+        settled = await assistance.post(path, json=confirmed, headers=another)
+        assert settled.status_code == 204, settled.text
     told = Determined.model_validate(
         {
             "service": "assistance",

@@ -260,8 +260,10 @@ async def pay(app: App, client: httpx.AsyncClient, case: UUID) -> dict[str, obje
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
-    payee = {"holder": "x", "bank": "x", "account": "12345678"}
-    await ask("PUT", f"/v1/cases/{case}/payee", payee)
+    payee = {"holder": "x", "bank": "x", "account": "12345678", "document": "x"}
+    change = (await ask("PUT", f"/v1/cases/{case}/payee", payee))["change_id"]
+    confirmed = {"change_id": change, "result": "confirmed"}
+    await ask("POST", f"/v1/cases/{case}/payee/settle", confirmed, person="two")
     run = (await ask("POST", "/v1/payments/runs", {"programme": "dibao", "month": "2026-03"}))["run_id"]
     await ask("POST", f"/v1/payments/runs/{run}/approve", person="two")
     listed = {"source": "agriculture", "month": "2026-03", "rows": [{"name": "x"}]}

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from onedoor.assistance.api import ROLES
 from onedoor.assistance.domain.approval import Budget, packaged
 from onedoor.assistance.domain.workflow import StartPayment
-from onedoor.assistance.payments import queries, runs
+from onedoor.assistance.payments import payees, queries, runs
 from onedoor.assistance.payments.schedule import Span, month_number, month_text, owed
 from onedoor.calendar import local
 from onedoor.contracts.core import PERSONAL, Actor, Command, Refusal
@@ -35,6 +35,7 @@ Lister = Annotated[Actor, Depends(allow("payment.list"))]
 Builder = Annotated[Actor, Depends(allow("payment.build"))]
 Approver = Annotated[Actor, Depends(allow("payment.approve"))]
 Worker = Annotated[Actor, Depends(allow_here("case.work", ROLES))]
+Decider = Annotated[Actor, Depends(allow_here("case.decide", ROLES))]
 
 Month = Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 AsFormat = Annotated[Format, Query(alias="format")]
@@ -68,11 +69,43 @@ class Repayment(_Body):
 
 
 class Payee(_Body):
-    """Whose account the case is paid to."""
+    """A bank account."""
 
     holder: Annotated[Text, PERSONAL]
     bank: Text
     account: Annotated[str, PERSONAL, Field(pattern=r"^[0-9]{8,30}$", description="digits only")]
+
+
+class NewPayee(Payee):
+    """`document`: where the evidence lies that it is theirs, as a copy of the card or a mandate."""
+
+    document: Text
+
+
+class ProposedPayee(NewPayee):
+    change_id: UUID
+    asked_at: datetime
+    asked_by: str
+
+
+class PayeeView(BaseModel):
+    """To which account the case is paid, if one is known, and which one another person has to confirm."""
+
+    known: Payee | None
+    proposed: ProposedPayee | None
+
+
+class Proposal(BaseModel):
+    """The account that waits is known by this id."""
+
+    change_id: UUID
+
+
+class PayeeSettlement(_Body):
+    """`change_id`: of the proposal that was looked at."""
+
+    change_id: UUID
+    result: payees.Result
 
 
 class RunView(BaseModel):
@@ -327,26 +360,60 @@ async def repayment(
 
 
 @router.get("/cases/{case_id}/payee")
-async def payee(case_id: UUID, actor: Reader, conn: Reading) -> Payee:
-    """Whose account a case is paid to; that it was read is recorded."""
-    row = await queries.payee(conn, case_id)
-    if row is None:
+async def payee(case_id: UUID, actor: Reader, conn: Reading) -> PayeeView:
+    """To which account a case is paid, and which one waits; that it was read is recorded."""
+    view = await _payee(conn, case_id)
+    if view.known is None and view.proposed is None:
         not_found()
     await note_view(conn, actor, "payee", case_id, "payment")
-    return Payee.model_validate(dict(row))
+    return view
 
 
-@router.put("/cases/{case_id}/payee", status_code=204)
-async def set_payee(case_id: UUID, request: Request, actor: Worker, conn: Reading, body: Payee) -> Response:
-    """Pay the case to this account from the next list on."""
+@router.put("/cases/{case_id}/payee", response_model=Proposal, status_code=202)
+async def propose_payee(
+    case_id: UUID, request: Request, actor: Worker, conn: Reading, body: NewPayee
+) -> Response:
+    """Ask that the case be paid to this account. Another person confirms it; until then nothing changes."""
     if await conn.fetchval("select 1 from cases where id = $1", case_id) is None:
         not_found()
 
     async def handler(tx: Transaction) -> Answer:
-        await queries.set_payee(tx.conn, case_id, body.holder, body.bank, body.account, tx.now, str(actor))
+        new = payees.NewPayee(case_id, **body.model_dump(), at=tx.now, by=str(actor))
+        return Answer(202, Proposal(change_id=await payees.propose(tx.conn, new)))
+
+    return await idempotent(request, actor, handler)
+
+
+@router.post("/cases/{case_id}/payee/settle", status_code=204)
+async def settle_payee(
+    case_id: UUID, request: Request, actor: Decider, conn: Reading, body: PayeeSettlement
+) -> Response:
+    """Confirm the account that waits, after a look at its evidence, or reject it; never one's own proposal.
+
+    Confirmed, the case is paid to it from the next list on.
+    """
+    if await conn.fetchval("select 1 from cases where id = $1", case_id) is None:
+        not_found()
+
+    async def handler(tx: Transaction) -> Answer:
+        await payees.lock(tx.conn, case_id)
+        waits = await payees.proposed(tx.conn, case_id)
+        if waits is None or waits["change_id"] != body.change_id:
+            raise refused(_NOT_PROPOSED)
+        if Actor.parse(waits["asked_by"]).person == actor.person:
+            raise refused(_OWN_PAYEE)
+        await payees.settle(tx.conn, body.change_id, body.result, tx.now, str(actor))
         return Answer(204)
 
     return await idempotent(request, actor, handler)
+
+
+async def _payee(conn: Connection, case_id: UUID) -> PayeeView:
+    known, waits = await payees.known(conn, case_id), await payees.proposed(conn, case_id)
+    return PayeeView(
+        known=Payee.model_validate(dict(known)) if known else None,
+        proposed=ProposedPayee.model_validate(dict(waits)) if waits else None,
+    )
 
 
 @router.get("/payments/budget")
@@ -431,6 +498,16 @@ _NOT_PAID_HERE = Refusal(
     "This list did not pay it, or the bank sent it back before.",
     "该清单未发放此笔资金，或银行已退回。",
     "proceeding_id",
+)
+_NOT_PROPOSED = Refusal(
+    "payment.payee_settled",
+    "That proposal waits no longer: look at the account again.",
+    "该收款账户变更已处理或已被替换，请重新查看。",
+)
+_OWN_PAYEE = Refusal(
+    "payment.payee_same_person",
+    "Whoever proposed the account does not confirm it: another person must.",
+    "提出变更收款账户的人员不得自行确认，请由他人办理。",
 )
 _TOO_MUCH = Refusal(
     "payment.too_much",

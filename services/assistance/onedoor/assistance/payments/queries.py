@@ -35,14 +35,6 @@ _SPENT = """
 select programme, sum(amount_fen)::bigint as fen from entries join accounts using (proceeding_id)
 where month between $1 and $2 group by programme
 """
-_PAYEE = "select holder, bank, account from payees where case_id = $1"
-_SET_PAYEE = """
-insert into payees (case_id, holder, bank, account, changed_at, changed_by, classification)
-select $1, $2, $3, $4, $5, $6, case classification when 'child' then 'restricted' else classification end
-from cases where id = $1
-on conflict (case_id) do update set holder = excluded.holder, bank = excluded.bank,
-  account = excluded.account, changed_at = excluded.changed_at, changed_by = excluded.changed_by
-"""
 
 
 async def runs(
@@ -82,15 +74,3 @@ async def bank(conn: Connection, run_id: UUID) -> Sequence[asyncpg.Record]:
 async def spent(conn: Connection, first: int, last: int) -> dict[str, int]:
     """What was paid between two months, by programme, less what came back (fen)."""
     return {row["programme"]: row["fen"] for row in await conn.fetch(_SPENT, first, last)}
-
-
-async def payee(conn: Connection, case_id: UUID) -> asyncpg.Record | None:
-    """Whose account a case is paid to, if the connection may see it."""
-    return await conn.fetchrow(_PAYEE, case_id)
-
-
-async def set_payee(
-    conn: Connection, case_id: UUID, holder: str, bank: str, account: str, at: object, by: str
-) -> None:
-    """Pay a case to this account from now on; who changed it, and when, stays with it."""
-    await conn.execute(_SET_PAYEE, case_id, holder, bank, account, at, by)

@@ -133,16 +133,32 @@ async def account(desk: AtDesk, proceeding: str) -> Response:
 
 @router.post("/payments/accounts/{proceeding}/payee")
 async def payee(desk: AtDesk, proceeding: str) -> Response:
-    """Pay the case to another bank account from the next list on."""
+    """Ask that the case be paid to another bank account; another person confirms it."""
     desk.need("case.work")
     id_, form = str(uuid_or_absent(proceeding)), await desk.request.form()
     known = await _get(desk, f"{ACCOUNTS}/{id_}")
     if not known.ok:
         return desk.refused(known)
-    body = {name: str(form.get(name, "")).strip() for name in ("holder", "bank", "account")}
+    body = {name: str(form.get(name, "")).strip() for name in ("holder", "bank", "account", "document")}
     reply = await desk.services.put(
         desk.session, "assistance", f"/v1/cases/{known.body['case_id']}/payee", body
     )
+    if not reply.ok:
+        return desk.refused(reply)
+    return Response(status_code=204, headers={"HX-Redirect": f"/payments/accounts/{id_}"})
+
+
+@router.post("/payments/accounts/{proceeding}/payee/settle")
+async def settle_payee(desk: AtDesk, proceeding: str) -> Response:
+    """Confirm the account that waits, or reject it."""
+    desk.need("case.decide")
+    id_, form = str(uuid_or_absent(proceeding)), await desk.request.form()
+    known = await _get(desk, f"{ACCOUNTS}/{id_}")
+    if not known.ok:
+        return desk.refused(known)
+    body = {"change_id": str(form.get("change", "")), "result": str(form.get("result", ""))}
+    path = f"/v1/cases/{known.body['case_id']}/payee/settle"
+    reply = await _post(desk, path, body, str(form.get("key", "")))
     if not reply.ok:
         return desk.refused(reply)
     return Response(status_code=204, headers={"HX-Redirect": f"/payments/accounts/{id_}"})
@@ -198,7 +214,7 @@ def yuan(fen: int) -> str:
 
 
 def _may(desk: Desk) -> dict[str, Any]:
-    actions = ("payment.build", "payment.approve", "case.work")
+    actions = ("payment.build", "payment.approve", "case.work", "case.decide")
     return {"yuan": yuan, **{action.partition(".")[2]: desk.may(action) is not None for action in actions}}
 
 
