@@ -24,8 +24,8 @@ from onedoor.contracts.core import SYSTEM, Actor, Command, Context, Envelope
 from onedoor.intake.app import SERVICE as INTAKE
 from onedoor.notify.app import SERVICE as NOTIFY
 from onedoor.notify.domain.clock import Strike, steps
-from onedoor.runtime import store
 from onedoor.runtime.service import Connection, Saved, Service
+from onedoor.runtime.store import Appended, EventStore
 from onedoor.runtime.unit import Directive, Outcome, Unit
 from onedoor.vagrancy.app import SERVICE as VAGRANCY
 
@@ -60,11 +60,11 @@ class Transaction:
     """What was written and is not committed yet; stands where the unit of work has its connection."""
 
     saved: list[tuple[Key, Saved]] = field(default_factory=list)
-    appended: list[tuple[str, int, Envelope]] = field(default_factory=list)
+    appended: list[Appended] = field(default_factory=list)
 
 
-async def append(conn: Any, schema: str, events: Sequence[tuple[str, int, Envelope]]) -> None:
-    """Stands in for `store.append`."""
+async def write(self: object, conn: Any, events: Sequence[Appended], *_: object) -> None:
+    """Stands in for `EventStore.write`: states lie in a `MemoryStore`, the inbox at its `Node`."""
     conn.appended += events
 
 
@@ -96,7 +96,7 @@ class Node:
         self.committed: Counter[Place] = Counter()
         self.position: Counter[Place] = Counter()
         stores = {decider.name: MemoryStore(self, decider.name) for decider in service.deciders}
-        bare = replace(service, stores=stores, absorb=None, project=None)
+        bare = replace(service, stores=stores, absorb=None, listing=None, project=None)
         self.unit = Unit(bare, cast(Any, None), world)
 
     def run(self, directives: Sequence[Directive], *, dies: bool = False) -> list[list[Outcome]]:
@@ -306,4 +306,4 @@ class World:
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """The event store appends to the transaction at hand."""
-    monkeypatch.setattr(store, "append", append)
+    monkeypatch.setattr(EventStore, "write", write)

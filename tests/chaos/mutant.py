@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from onedoor.runtime import consumer, stream
+from onedoor.runtime import consumer, store, stream
 
 
 def sound() -> None:
@@ -21,12 +21,12 @@ def sound() -> None:
 def without_inbox() -> None:
     """What was handled before is handled again."""
 
-    async def all_fresh(self: object, conn: object, read: Sequence[Any]) -> list[Any]:
+    def all_fresh(self: object, read: Sequence[Any], known: object) -> list[Any]:
         return list(read)
 
     runtime: Any = consumer
-    runtime.Consumer._unknown = all_fresh
-    runtime.INBOX += " on conflict do nothing"
+    runtime.Consumer._fresh = all_fresh
+    store.REMEMBER += " on conflict do nothing"
 
 
 def acknowledged_first() -> None:

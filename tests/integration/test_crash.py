@@ -14,7 +14,7 @@ from tests.harness import Process, eventually, publish, read_topic
 from tests.integration.toy import TOY, Settings, withdrawal
 from tests.servers import Servers
 
-STEPS = ["effect-inbox", "inbox-commit", "commit-acknowledge", "before-publish", "publish-delete"]
+STEPS = ["decide-write", "write-commit", "commit-acknowledge", "before-publish", "publish-delete"]
 EVENTS = 300
 
 

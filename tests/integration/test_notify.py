@@ -64,9 +64,9 @@ async def test_the_rows_are_the_fold_of_the_archive(bench: Bench) -> None:
     for decider in DECIDERS:
         ids = [row["id"] for row in await conn.fetch(IDS, decider.name)]
         assert ids
-        loaded = await bench.app.unit._stores[decider.name].load(conn, ids)
+        loaded = await bench.app.unit.load(conn, [(decider.name, id_) for id_ in ids])
         for id_ in ids:
-            assert loaded[id_] == await folded(conn, decider, id_)
+            assert loaded[decider.name, id_] == await folded(conn, decider, id_)
     await conn.close()
 
 

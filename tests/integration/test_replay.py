@@ -31,7 +31,6 @@ from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.migrate import folded
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings
-from onedoor.runtime.store import JsonStore
 from onedoor.runtime.stream import BareReader
 from onedoor.runtime.unit import Unit
 from tests.conservation import Accepted, conserved
@@ -207,19 +206,18 @@ async def test_every_archive_folds_to_the_stored_state(ended: Ended) -> None:
 
 async def _compare(conn: asyncpg.Connection, service: Service, compared: Counter[str]) -> list[str]:
     wrong: list[str] = []
+    no_pool: Any = None
+    unit = Unit(service, no_pool, Clock("test"))
     for decider in service.deciders:
         rows = await conn.fetch(
             "select distinct aggregateid from events where aggregatetype = $1", decider.name
         )
         ids: list[UUID] = [row["aggregateid"] for row in rows]
-        kept = service.stores.get(decider.name) or JsonStore(decider)
-        stored = await kept.load(conn, ids)
+        stored = await unit.load(conn, [(decider.name, id_) for id_ in ids])
         for id_ in ids:
-            anew = await folded(conn, decider, id_)
-            if stored.get(id_) != anew:
-                wrong.append(
-                    f"{service.name} {decider.name} {id_}: {stored.get(id_)} is stored, {anew} folded"
-                )
+            kept, anew = stored.get((decider.name, id_)), await folded(conn, decider, id_)
+            if kept != anew:
+                wrong.append(f"{service.name} {decider.name} {id_}: {kept} is stored, {anew} folded")
         compared[f"{service.name} {decider.name}"] += len(ids)
     return wrong
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +11,7 @@ import asyncpg
 import pytest
 
 from onedoor.contracts import codec
-from onedoor.contracts.core import Envelope
+from onedoor.contracts.core import SYSTEM, Context, Envelope
 from onedoor.runtime import database as db
 from onedoor.runtime import letters
 from onedoor.runtime.clock import Clock
@@ -19,7 +20,8 @@ from onedoor.runtime.letters import Record
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.service import Service
-from onedoor.runtime.unit import Unit
+from onedoor.runtime.unit import Directive, Unit
+from tests.harness import eventually
 from tests.integration.toy import TOY, Settings, withdrawal
 
 LIMIT = 3
@@ -229,3 +231,100 @@ async def test_a_letter_among_alarms_or_of_a_child_calls_for_somebody_once(
     for row in rows:
         assert str(chain) not in row["payload"]
         assert f'"alarm": {"true" if alarm else "false"}' in row["payload"]
+
+
+async def parked_behind_a_letter(made: Callable[..., Consumer]) -> tuple[Consumer, Record]:
+    consumer, letter = made(absorbing(RuntimeError(), RuntimeError())), record(withdrawal(UUID(int=1)), 1)
+    await consumer.work([letter])
+    return consumer, letter
+
+
+WAITED_FOR = """
+select exists (select from pg_locks where not granted and transactionid = pg_current_xact_id()::xid)
+"""
+
+
+async def stands(task: asyncio.Task[Any], conn: Any) -> None:
+    """Until the task waits for the transaction of this connection, or is done without."""
+
+    async def stood() -> bool:
+        return task.done() or bool(await conn.fetchval(WAITED_FOR))
+
+    await eventually(stood, 10, "the one waits for the other")
+
+
+@asynccontextmanager
+async def at_the_end_of_a_replay(
+    pool: asyncpg.Pool, consumer: Consumer, *records: Record
+) -> AsyncIterator[None]:
+    """These records come while a replay holds their key, and wait; after the block it frees the key."""
+    assert records[0].key is not None
+    key = (consumer.group, records[0].topic, records[0].key)
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute(letters.LOCK_KEY, *key)
+        work = asyncio.create_task(consumer.work(records))
+        await stands(work, conn)
+        yield
+        await conn.execute("update dead_letters set state = 'discarded'")
+        await conn.execute("delete from parked")
+    await work
+
+
+async def test_what_comes_while_a_replay_ends_is_not_left_waiting_for_it(
+    made: Callable[..., Consumer], pool: asyncpg.Pool
+) -> None:
+    consumer, _ = await parked_behind_a_letter(made)
+    async with at_the_end_of_a_replay(pool, consumer, record(withdrawal(UUID(int=1), "next"), 2)):
+        pass
+    assert await outcomes(pool) == (1, 0, 0)
+
+
+async def test_what_a_replay_settles_while_it_is_delivered_again_is_not_taken_twice(
+    made: Callable[..., Consumer], pool: asyncpg.Pool
+) -> None:
+    """The consumer has looked into the inbox before it waited: only the inbox itself can know."""
+    consumer, letter = await parked_behind_a_letter(made)
+    async with at_the_end_of_a_replay(pool, consumer, letter):
+        await pool.execute(letters.DISCARDED, letter.event_id, letter.topic, letter.partition, letter.offset)
+    assert await outcomes(pool) == (0, 0, 0)
+    assert await pool.fetchval("select count(*) from events") == 0
+
+
+async def test_an_alarm_waits_for_no_parked_key(made: Callable[..., Consumer], pool: asyncpg.Pool) -> None:
+    _, letter = await parked_behind_a_letter(made)
+    alarm = made(alarm=True)
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute(letters.LOCK_KEY, alarm.group, letter.topic, letter.key)
+        async with asyncio.timeout(10):
+            await alarm.work([letter])
+    assert await outcomes(pool) == (1, 1, 1)
+
+
+async def test_an_id_that_stands_there_twice_is_looked_for_as_it_is_decoded(
+    made: Callable[..., Consumer], pool: asyncpg.Pool
+) -> None:
+    once = record(withdrawal(UUID(int=1)), 1)
+    twice = once._replace(headers=[("ce_id", str(uuid4()).encode()), *once.headers])
+    consumer = made()
+    for _ in range(2):
+        await consumer.work([twice])
+    assert await outcomes(pool) == (1, 0, 0)
+
+
+async def test_who_waits_for_an_aggregate_decides_on_what_the_other_has_made_of_it(
+    pool: asyncpg.Pool,
+) -> None:
+    unit, event = Unit(TOY, pool, Clock("test")), withdrawal(UUID(int=1))
+    directive = Directive(tuple(TOY.react(event)), Context(SYSTEM, event.time))
+    async with unit.transaction() as tx:
+        await unit.run(tx.conn, [directive])
+
+    async def second() -> int:
+        async with unit.transaction() as tx:
+            return (await unit.run(tx.conn, [directive]))[0][0].version
+
+    async with unit.transaction() as tx:
+        await unit.run(tx.conn, [directive])
+        other = asyncio.create_task(second())
+        await stands(other, tx.conn)
+    assert await other == 3

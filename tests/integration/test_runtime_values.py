@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -14,8 +15,9 @@ from onedoor.contracts.core import SYSTEM, Envelope
 from onedoor.contracts.events.case import CaseWithdrawn
 from onedoor.runtime import problems
 from onedoor.runtime.settings import Settings
-from onedoor.runtime.store import append
+from onedoor.runtime.store import EventStore
 from onedoor.runtime.tokens import BadToken, ensure_dev_key, verify
+from tests.integration.toy import TOY
 
 
 @pytest.fixture
@@ -91,9 +93,14 @@ class NoConnection:
         raise AssertionError("nothing may be stored")
 
 
+async def append(event: Envelope) -> None:
+    no_connection: Any = NoConnection()
+    await EventStore(TOY).write(no_connection, [("count", 1, event)])
+
+
 async def test_an_events_size_is_counted_in_bytes() -> None:
     with pytest.raises(ValueError, match="larger"):
-        await append(NoConnection(), "toy", [("count", 1, envelope(withdrawn("救" * 400_000)))])  # type: ignore[arg-type]
+        await append(envelope(withdrawn("救" * 400_000)))
 
 
 async def test_an_event_on_a_topic_that_is_not_its_own_is_not_stored() -> None:
@@ -103,4 +110,4 @@ async def test_an_event_on_a_topic_that_is_not_its_own_is_not_stored() -> None:
 
     stray = Stray(**withdrawn("x").model_dump())
     with pytest.raises(ValueError, match="may not travel"):
-        await append(NoConnection(), "toy", [("count", 1, envelope(stray))])  # type: ignore[arg-type]
+        await append(envelope(stray))

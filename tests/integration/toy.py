@@ -24,6 +24,7 @@ from onedoor.runtime.consumer import Consumer
 from onedoor.runtime.relay import Relay
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings as BaseSettings
+from onedoor.runtime.unit import Unit
 
 MIGRATIONS = Path(__file__).parent / "toy_migrations"
 
@@ -125,12 +126,13 @@ def _die_once(step: str, marker: Path) -> None:
 def _install_crash(marker: Path) -> None:
     consumer: Any = Consumer
     relay: Any = Relay
-    remember, work, send = consumer._remember, consumer.work, relay._send
+    unit: Any = Unit
+    write, work, send = unit.write, consumer.work, relay._send
 
-    async def dying_remember(self: Any, *args: Any) -> None:
-        _die_once("effect-inbox", marker)
-        await remember(self, *args)
-        _die_once("inbox-commit", marker)
+    async def dying_write(self: Any, *args: Any) -> None:
+        _die_once("decide-write", marker)
+        await write(self, *args)
+        _die_once("write-commit", marker)
 
     async def dying_work(self: Any, records: Any) -> None:
         await work(self, records)
@@ -142,7 +144,7 @@ def _install_crash(marker: Path) -> None:
         _die_once("publish-delete", marker)
         return done
 
-    consumer._remember = dying_remember
+    unit.write = dying_write
     consumer.work = dying_work
     relay._send = dying_send
 

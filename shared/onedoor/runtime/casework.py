@@ -7,7 +7,6 @@ Both lie in the service's own schema (its migration makes them) behind row-level
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -52,7 +51,7 @@ create table people (
 PEOPLE_OF_VISIBLE_CASES = "exists (select 1 from cases where cases.subjects @> array[people.person_id])"
 """For the services' first migrations. Released, they are never changed: what is new comes beside them."""
 
-_PROJECT = """
+_LISTING = """
 insert into cases (id, chain_id, application_id, state, urgency, rank, division, worker, opened_at, subjects,
                    sealed, body, version, classification)
 select id, chain_id, (state->>'application_id')::uuid, state->>'state', state->>'urgency',
@@ -60,8 +59,7 @@ select id, chain_id, (state->>'application_id')::uuid, state->>'state', state->>
        state->>'division', state->>'worker', (state->>'opened_at')::timestamptz,
        array(select value::uuid from jsonb_array_elements_text(state->'subjects')),
        (state->>'sealed')::boolean, state, version, classification
-from aggregates
-where kind = $2 and id = any($1::uuid[]) and state->>'state' is not null
+from saved where kind = '{kind}' and state->>'state' is not null
 order by id
 on conflict (id) do update
 set state = excluded.state, urgency = excluded.urgency, rank = excluded.rank, division = excluded.division,
@@ -115,14 +113,9 @@ def specialised_service(
         reads=reads,
         react=react,
         absorb=_absorb if PERSON in reads else None,
-        project=partial(_project, decider.name),
+        listing=_LISTING.format(kind=decider.name),
         routers=(router,),
     )
-
-
-async def _project(kind: str, conn: Connection, events: Sequence[Envelope]) -> None:
-    """Bring the work list to the folded states that these events are about; `kind` is the decider's name."""
-    await conn.execute(_PROJECT, sorted({event.subject for event in events}), kind)
 
 
 async def _absorb(conn: Connection, events: Sequence[Envelope]) -> None:

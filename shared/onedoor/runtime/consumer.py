@@ -7,7 +7,7 @@ that pass by themselves are waited out; an error of one event sets only that eve
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -32,14 +32,21 @@ from onedoor.runtime.letters import Record
 from onedoor.runtime.logs import mask
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.service import Connection, Service
+from onedoor.runtime.store import Handled
 from onedoor.runtime.tracing import SpanKind
 from onedoor.runtime.unit import Directive, Outcome, Unit
 
 log = logging.getLogger(__name__)
 
-INBOX = """
-insert into inbox (event_id, topic, partition, "offset", outcome, reason)
-select * from unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[])
+LOOK = """
+with held as (
+  select topic, key from parked
+  where consumer = $2 and (topic, key) in (select * from unnest($3::text[], $4::bytea[]))
+  for share
+)
+select event_id, null as topic, null as key from inbox where event_id = any($1::uuid[])
+union all
+select null, topic, key from held
 """
 
 
@@ -180,23 +187,42 @@ class Consumer:
 
     async def _transaction(self, conn: asyncpg.Connection, records: Sequence[Record]) -> None:
         async with conn.transaction():
-            parked = set() if self.alarm else await letters.parked_among(conn, self.group, records)
+            known, parked = await self._look(conn, records, waits=not self.alarm)
             flowing = records
             if parked:
                 waiting = [record for record in records if (record.topic, record.key) in parked]
                 await letters.add(conn, self.group, waiting, "waiter")
                 flowing = [record for record in records if (record.topic, record.key) not in parked]
-            await self.apply(conn, flowing)
+            await self._apply(conn, flowing, known)
         if flowing:
             self.state.letters_in_a_row = 0
 
-    async def apply(self, conn: Connection, records: Sequence[Record]) -> None:
-        """Decode, drop what the inbox knows, do the work, write the inbox; in the caller's transaction.
+    async def apply_held(self, conn: Connection, record: Record) -> None:
+        """Work one record whose parked key the caller's transaction holds. Raises as `_apply` does."""
+        known, _ = await self._look(conn, [record], waits=False)
+        await self._apply(conn, [record], known)
+
+    async def _look(
+        self, conn: Connection, records: Sequence[Record], waits: bool
+    ) -> tuple[set[UUID], set[tuple[str, bytes]]]:
+        """Which events the inbox knows, and where they may have to wait, which (topic, key) are parked.
+
+        Those are locked for share, so that a replay cannot end meanwhile. What a replay wrote while this
+        waited for its lock is not seen yet: then the inbox refuses the event, and a fresh attempt knows it.
+        """
+        ids = [id_ for record in records if (id_ := record.event_id) is not None]
+        keys = {(record.topic, record.key) for record in records if waits and record.key is not None}
+        rows = await conn.fetch(LOOK, ids, self.group, [topic for topic, _ in keys], [key for _, key in keys])
+        known = {row["event_id"] for row in rows if row["event_id"] is not None}
+        return known, {(row["topic"], row["key"]) for row in rows if row["event_id"] is None}
+
+    async def _apply(self, conn: Connection, records: Sequence[Record], known: Container[UUID]) -> None:
+        """Decode, drop what the inbox knows, do the work, write both; in the caller's transaction.
 
         Raises codec.Undecodable and codec.Unregistered, and whatever the service's own code raises.
         """
         read = [(record, codec.decode(record.key, record.value, record.headers)) for record in records]
-        fresh = await self._unknown(conn, read)
+        fresh = self._fresh(read, known)
         if not fresh:
             return
         events = [event for _, event in fresh]
@@ -205,18 +231,25 @@ class Consumer:
         if self.service.absorb is not None:
             await self.service.absorb(conn, events)
         here = tracing.current()
-        outcomes = await self.unit.run(conn, [self._directive(event, here) for event in events])
-        await self._remember(conn, fresh, outcomes)
+        done = await self.unit.decide(conn, [self._directive(event, here) for event in events])
+        handled = [
+            _handled(record, event, outcomes)
+            for (record, event), outcomes in zip(fresh, done.outcomes, strict=True)
+        ]
+        await self.unit.write(conn, done, handled)
+        for event, row in zip(events, handled, strict=True):
+            self._metrics.events_handled_total.labels(self.group, event.type, row.outcome).inc()
 
-    async def _unknown(
-        self, conn: Connection, read: Sequence[tuple[Record, Envelope]]
+    def _fresh(
+        self, read: Sequence[tuple[Record, Envelope]], known: Container[UUID]
     ) -> list[tuple[Record, Envelope]]:
-        by_id = {event.id: (record, event) for record, event in reversed(read)}
-        known: set[UUID] = {row["event_id"] for row in await conn.fetch(store.KNOWN, list(by_id))}
-        fresh = [(record, event) for record, event in read if event.id not in known]
-        once = [pair for pair in fresh if by_id[pair[1].id] == pair]
-        self._metrics.inbox_duplicates_total.labels(self.group).inc(len(read) - len(once))
-        return once
+        """What the inbox does not know, each event once: as it came first."""
+        fresh: dict[UUID, tuple[Record, Envelope]] = {}
+        for record, event in read:
+            if event.id not in known:
+                fresh.setdefault(event.id, (record, event))
+        self._metrics.inbox_duplicates_total.labels(self.group).inc(len(read) - len(fresh))
+        return list(fresh.values())
 
     def _directive(self, event: Envelope, here: str | None) -> Directive:
         return Directive(
@@ -225,26 +258,6 @@ class Consumer:
             cause=event.id,
             traceparent=tracing.followed(event.traceparent, here),
         )
-
-    async def _remember(
-        self,
-        conn: Connection,
-        fresh: Sequence[tuple[Record, Envelope]],
-        outcomes: Sequence[Sequence[Outcome]],
-    ) -> None:
-        reasons = [_refusal(done) for done in outcomes]
-        await conn.execute(
-            INBOX,
-            [event.id for _, event in fresh],
-            [record.topic for record, _ in fresh],
-            [record.partition for record, _ in fresh],
-            [record.offset for record, _ in fresh],
-            ["refused" if reason else "done" for reason in reasons],
-            reasons,
-        )
-        for (_, event), reason in zip(fresh, reasons, strict=True):
-            outcome = "refused" if reason else "done"
-            self._metrics.events_handled_total.labels(self.group, event.type, outcome).inc()
 
     async def _patiently_set_aside(self, record: Record, error: Exception) -> None:
         reason, trace = describe(error)
@@ -279,7 +292,7 @@ class Consumer:
             set_aside_at=now,
         )
         envelope = Envelope(uuid7(), self.service.name, id_, now, event.key(), event)
-        await store.append(conn, self.service.schema, [("letter", 1, envelope)])
+        await self.unit.store.write(conn, [("letter", 1, envelope)])
 
     def _report(self, record: Record, reason: str) -> None:
         self._metrics.dead_letters_total.labels(self.group).inc()
@@ -314,6 +327,12 @@ class Consumer:
         while self.state.stopped:
             await asyncio.sleep(0.5)
             await self._while_unreachable(self._read_stopped)
+
+
+def _handled(record: Record, event: Envelope, outcomes: Sequence[Outcome]) -> Handled:
+    reason = _refusal(outcomes)
+    outcome = "refused" if reason else "done"
+    return Handled(event.id, record.topic, record.partition, record.offset, outcome, reason)
 
 
 def _refusal(outcomes: Sequence[Outcome]) -> str | None:
@@ -383,7 +402,7 @@ async def _replay_next(
         try:
             with _replayed(record):
                 async with conn.transaction():
-                    await consumer.apply(conn, [record])
+                    await consumer.apply_held(conn, record)
         except Exception as error:
             if out_of_reach(error) or isinstance(error, PASSING):
                 raise

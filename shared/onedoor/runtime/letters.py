@@ -6,7 +6,7 @@ works the letter and its waiters in order of arrival; only when none is left is 
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -47,12 +47,6 @@ create table stopped (
   reason text not null,
   since timestamptz not null default now()
 );
-"""
-
-PARKED = """
-select topic, key from parked
-where consumer = $1 and (topic, key) in (select * from unnest($2::text[], $3::bytea[]))
-for share
 """
 
 ADD = """
@@ -110,7 +104,7 @@ class Record(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]]
 
     def header(self, name: str) -> str | None:
-        found = next((value for header, value in self.headers if header == name), None)
+        found = dict(self.headers).get(name)
         return None if found is None else found.decode("utf-8", "replace").replace("\0", "\ufffd")
 
     @property
@@ -144,15 +138,6 @@ def stored_record(row: Any) -> Record:
         (name, None if value is None else b64decode(value)) for name, value in json.loads(row["headers"])
     ]
     return Record(row["topic"], row["partition"], row["offset"], row["key"], row["value"], headers)
-
-
-async def parked_among(conn: Connection, consumer: str, records: Iterable[Record]) -> set[tuple[str, bytes]]:
-    """Which (topic, key) of these are parked; locked for share, so that a replay cannot end meanwhile."""
-    keys = {(record.topic, record.key) for record in records if record.key is not None}
-    if not keys:
-        return set()
-    rows = await conn.fetch(PARKED, consumer, [topic for topic, _ in keys], [key for _, key in keys])
-    return {(row["topic"], row["key"]) for row in rows}
 
 
 async def add(

@@ -58,6 +58,7 @@ class Service:
     takes: the event types it handles among those of the topics it reads (None: all);
     react: pure, from an event read or one's own to further commands;
     absorb: writes what an event read says into own tables, before `react`;
+    listing: SQL that writes an own table from `saved`, the rows of `aggregates` stored by the same statement;
     project: writes what own new events say into own tables, in the same transaction;
     background: long-running tasks beside HTTP and stream;
     bulk: read with aiokafka in large batches instead of Faust.
@@ -71,6 +72,7 @@ class Service:
     react: Callable[[Envelope], Sequence[Command]] = no_reaction
     stores: Mapping[str, Store] = field(default_factory=dict)
     absorb: Hook | None = None
+    listing: str | None = None
     project: Hook | None = None
     routers: tuple[APIRouter, ...] = ()
     background: tuple[Callable[["App"], Coroutine[Any, Any, None]], ...] = ()

@@ -1,44 +1,57 @@
-"""The event store: the append-only truth that is also the outbox, and the default table of folded states."""
+"""The event store: the append-only truth that is also the outbox; folded states and the inbox beside it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
-from onedoor.contracts.core import Decider, Envelope
-from onedoor.runtime.service import Connection, Saved
+from onedoor.contracts.core import Envelope
+from onedoor.runtime.service import Connection, Saved, Service
 
-APPEND = """
-with appended as (
-  insert into events (id, aggregatetype, aggregateid, version, type, eventversion, payload,
-                      topic, key, classification, actor, cause, traceparent, time, chain_id)
-  select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::int[], $7::jsonb[],
-                       $8::text[], $9::text[], $10::text[], $11::text[], $12::uuid[], $13::text[],
-                       $14::timestamptz[], $15::uuid[])
-  returning position, topic
-), queued as (
-  insert into pending (position) select position from appended where topic is not null returning 1
-)
-select pg_notify($16, '') from (select 1 from queued limit 1) as any_queued
-"""
+Key: TypeAlias = tuple[str, UUID]
+"""An aggregate: its kind, which is its decider's name, and its id."""
 
-EXISTS = "select exists (select from events where aggregatetype = $1 and aggregateid = $2)"
+Appended: TypeAlias = tuple[str, int, Envelope]
+"""An event with its aggregate's kind and the version that it brings it to."""
 
-KNOWN = "select event_id from inbox where event_id = any($1::uuid[])"
+MAX_BYTES = 900_000
+"""Of an event's fields: Kafka takes messages of a megabyte, headers included."""
 
 LOAD = """
-select id, state, version from aggregates
-where kind = $1 and id = any($2::uuid[]) order by id for update
+select kind, id, state, version
+from aggregates join unnest($1::text[], $2::uuid[]) as asked (kind, id) using (kind, id)
+order by kind, id for update of aggregates
+"""
+
+APPEND = """
+insert into events (id, aggregatetype, aggregateid, version, type, eventversion, payload,
+                    topic, key, classification, actor, cause, traceparent, time, chain_id)
+select * from unnest($2::uuid[], $3::text[], $4::uuid[], $5::int[], $6::text[], $7::int[], $8::jsonb[],
+                     $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[],
+                     $15::timestamptz[], $16::uuid[])
+returning position, topic
+"""
+
+QUEUE = """
+insert into pending (position) select position from appended where topic is not null returning position
 """
 
 SAVE = """
-insert into aggregates (kind, id, version, fold, state, chain_id, classification)
-select $1::text, id, version, $2::int, state, chain_id, classification
-from unnest($3::uuid[], $4::int[], $5::jsonb[], $6::uuid[], $7::text[])
-     as row (id, version, state, chain_id, classification)
+insert into aggregates (kind, fold, id, version, state, chain_id, classification)
+select * from unnest($17::text[], $18::int[], $19::uuid[], $20::int[], $21::jsonb[], $22::uuid[], $23::text[])
 on conflict (kind, id) do update
 set version = excluded.version, fold = excluded.fold, state = excluded.state,
     classification = excluded.classification
+returning kind, id, version, state, chain_id, classification
 """
+
+REMEMBER = """
+insert into inbox (event_id, topic, partition, "offset", outcome, reason)
+select * from unnest($24::uuid[], $25::text[], $26::int[], $27::bigint[], $28::text[], $29::text[])
+"""
+
+WAKE = "select pg_notify($1, '') from (select from queued limit 1) as any_queued"
+
+EXISTS = "select exists (select from events where aggregatetype = $1 and aggregateid = $2)"
 
 HISTORY = """
 select id, aggregateid, version, type, eventversion, payload, topic, key, classification, actor, cause,
@@ -52,54 +65,85 @@ def pending_channel(schema: str) -> str:
     return f"onedoor_pending_{schema}"
 
 
-async def append(
-    conn: Connection, schema: str, events: Sequence[tuple[str, int, Envelope]], max_bytes: int = 900_000
-) -> None:
-    """Append events, each with its aggregate's kind and version, and queue those that have a topic.
+class Handled(NamedTuple):
+    """An event read, as the inbox remembers it. reason: the codes of its refusals."""
 
-    Raises ValueError where an event is larger than a Kafka message may be, or names a topic that its type
-    may not travel on: better now than at the relay.
-    asyncpg.UniqueViolationError: somebody else wrote that version.
-    """
-    rows: list[tuple[Any, ...]] = []
-    for kind, version, event in events:
-        payload = event.data.model_dump_json(by_alias=True)
-        topic = event.data.topic()
-        if len(payload.encode()) > max_bytes:
-            raise ValueError(f"{event.type} is larger than {max_bytes} bytes")
-        if topic is not None and topic not in event.data.topics:
-            raise ValueError(f"{event.type} may not travel on {topic}")
-        chain = getattr(event.data, "chain_id", None)
-        rows.append(
-            (
-                event.id, kind, event.subject, version, event.type, event.version, payload,
-                topic, event.key, event.classification, str(event.actor), event.cause,
-                event.traceparent, event.time, chain,
-            )
-        )  # fmt: skip
-    if rows:
-        await conn.execute(APPEND, *map(list, zip(*rows, strict=True)), pending_channel(schema))
+    event_id: UUID
+    topic: str
+    partition: int
+    offset: int
+    outcome: str
+    reason: str | None
 
 
-class JsonStore:
-    """The default store: one JSONB row per aggregate in the table `aggregates`."""
+class EventStore:
+    """The tables that runtime keeps for one service; kinds with a `Store` of their own lie there."""
 
-    def __init__(self, decider: Decider[Any]) -> None:
-        self._decider = decider
+    def __init__(self, service: Service) -> None:
+        self._channel = pending_channel(service.schema)
+        self._deciders = {
+            decider.name: decider for decider in service.deciders if decider.name not in service.stores
+        }
+        self._write = _writing(service.listing)
 
-    async def load(self, conn: Connection, ids: Sequence[UUID]) -> Mapping[UUID, tuple[Any, int]]:
-        read = self._decider.state.model_validate_json
-        rows = await conn.fetch(LOAD, self._decider.name, ids)
-        return {row["id"]: (read(row["state"]), row["version"]) for row in rows}
+    async def load(self, conn: Connection, keys: Sequence[Key]) -> dict[Key, tuple[Any, int]]:
+        """The states and versions of those that exist, locked in the order of kind and id."""
+        rows = await conn.fetch(LOAD, [kind for kind, _ in keys], [id_ for _, id_ in keys])
+        return {(row["kind"], row["id"]): (self._state(row), row["version"]) for row in rows}
 
-    async def save(self, conn: Connection, rows: Sequence[Saved]) -> None:
+    def _state(self, row: Any) -> Any:
+        return self._deciders[row["kind"]].state.model_validate_json(row["state"])
+
+    async def write(
+        self,
+        conn: Connection,
+        events: Sequence[Appended],
+        states: Sequence[tuple[str, Saved]] = (),
+        handled: Sequence[Handled] = (),
+    ) -> None:
+        """By one statement: events, queue to the relay, states, what the service lists of them, and inbox.
+
+        states: each with its kind, in the order of kind and id.
+        Raises ValueError where an event is larger than a Kafka message may be, or names a topic that its type
+        may not travel on: better now than at the relay.
+        asyncpg.UniqueViolationError: somebody else wrote that version, or handled that event.
+        """
         await conn.execute(
-            SAVE,
-            self._decider.name,
-            self._decider.fold,
-            [row.id for row in rows],
-            [row.version for row in rows],
-            [row.state.model_dump_json() for row in rows],
-            [row.chain_id for row in rows],
-            [row.classification for row in rows],
+            self._write,
+            self._channel,
+            *_columns(15, [_event_row(*each) for each in events]),
+            *_columns(7, [self._state_row(*each) for each in states]),
+            *_columns(6, handled),
         )
+
+    def _state_row(self, kind: str, saved: Saved) -> tuple[Any, ...]:
+        state = saved.state.model_dump_json()
+        fold = self._deciders[kind].fold
+        return kind, fold, saved.id, saved.version, state, saved.chain_id, saved.classification
+
+
+def _writing(listing: str | None) -> str:
+    parts = {"appended": APPEND, "queued": QUEUE, "saved": SAVE, "remembered": REMEMBER}
+    if listing is not None:
+        parts["listed"] = listing
+    return f"with {', '.join(f'{name} as ({part})' for name, part in parts.items())} {WAKE}"
+
+
+def _columns(width: int, rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """As `unnest` takes them: no row gives empty columns."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _event_row(kind: str, version: int, event: Envelope) -> tuple[Any, ...]:
+    payload = event.data.model_dump_json(by_alias=True)
+    topic = event.data.topic()
+    if len(payload.encode()) > MAX_BYTES:
+        raise ValueError(f"{event.type} is larger than {MAX_BYTES} bytes")
+    if topic is not None and topic not in event.data.topics:
+        raise ValueError(f"{event.type} may not travel on {topic}")
+    chain = getattr(event.data, "chain_id", None)
+    return (
+        event.id, kind, event.subject, version, event.type, event.version, payload,
+        topic, event.key, event.classification, str(event.actor), event.cause,
+        event.traceparent, event.time, chain,
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 """The unit of work: for one command or for a batch, decide in memory, write as sets, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,8 +12,10 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from onedoor.contracts.core import Actor, Command, Context, Decider, Envelope, Event, Refusal
-from onedoor.runtime import logs, store, tracing
-from onedoor.runtime.service import Connection, Saved, Service, Store
+from onedoor.runtime import logs, tracing
+from onedoor.runtime.service import Connection, Saved, Service
+from onedoor.runtime.statements import Statement, together
+from onedoor.runtime.store import Appended, EventStore, Handled, Key
 
 DEPTH = 5
 
@@ -102,25 +104,39 @@ _Steps = dict[tuple[int, int, int, int], _Step]
 
 
 @dataclass(slots=True)
-class _Pass:
+class Pass:
     """One run over all decisions. Pure: throwing it away costs nothing but time.
 
-    steps: what earlier passes decided already, and this one adds.
+    steps: what earlier passes decided already, and this one adds; outcomes: a list for each directive.
     """
 
     unit: "Unit"
-    loaded: Mapping[tuple[str, UUID], tuple[Any, int]]
+    loaded: Mapping[Key, tuple[Any, int]]
     steps: _Steps
-    states: dict[tuple[str, UUID], tuple[Any, int]] = field(default_factory=dict)
-    appended: list[tuple[str, int, Envelope]] = field(default_factory=list)
-    missing: dict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
+    states: dict[Key, tuple[Any, int]] = field(default_factory=dict)
+    appended: list[Appended] = field(default_factory=list)
+    missing: set[Key] = field(default_factory=set)
+    outcomes: list[list[Outcome]] = field(default_factory=list)
+
+    def decide(self, directives: Sequence[Directive]) -> None:
+        """Decide everything; what needs an aggregate not loaded yet is left out and noted as missing."""
+        for directive in directives:
+            done: list[Outcome] = []
+            for command in directive.commands:
+                try:
+                    done.append(self.outcome(directive, command))
+                except Exception:
+                    # Decided without what is missing: only the pass that lacks nothing is to be believed.
+                    if not self.missing:
+                        raise
+            self.outcomes.append(done)
 
     def state(self, decider: Decider[Any], target: UUID) -> tuple[Any, int]:
         key = (decider.name, target)
         if key in self.states:
             return self.states[key]
         if key not in self.loaded:
-            self.missing[decider.name].add(target)
+            self.missing.add(key)
             raise _Missing
         return self.loaded[key]
 
@@ -186,6 +202,24 @@ class _Pass:
             traceparent=directive.traceparent,
         )
 
+    def saved(self) -> dict[str, list[Saved]]:
+        """The new states by kind, in the order of kind and id."""
+        newest = {(kind, envelope.subject): envelope for kind, _, envelope in self.appended}
+        rows: dict[str, list[Saved]] = defaultdict(list)
+        for key in sorted(self.states):
+            (kind, id_), (state, version), event = key, self.states[key], newest[key]
+            rows[kind].append(
+                Saved(
+                    id=id_,
+                    state=state,
+                    version=version,
+                    previous=self.loaded[key][1],
+                    chain_id=getattr(event.data, "chain_id", None),
+                    classification=event.classification,
+                )
+            )
+        return rows
+
     def outcome(self, directive: Directive, command: Command) -> Outcome:
         events: list[Envelope] = []
         refusals: list[Refusal] = []
@@ -205,11 +239,8 @@ class Unit:
         self.pool = pool
         self.clock = clock
         self._deciders = {command: decider for decider in service.deciders for command in decider.commands}
-        self._stores: dict[str, Store] = {
-            decider.name: service.stores.get(decider.name) or store.JsonStore(decider)
-            for decider in service.deciders
-        }
-        self._by_name = {decider.name: decider for decider in service.deciders}
+        self.store = EventStore(service)
+        self._initial = {decider.name: decider.initial for decider in service.deciders}
 
     def decider_of(self, command: Command) -> Decider[Any]:
         return self._deciders[type(command)]
@@ -218,38 +249,67 @@ class Unit:
     async def transaction(self) -> AsyncIterator["Transaction"]:
         """One transaction under the writer role; anything raised rolls the whole of it back."""
         async with self.pool.acquire() as conn, conn.transaction():
-            yield Transaction(self, conn, self.clock.now().astimezone(UTC))
+            tx = Transaction(self, conn, self.clock.now().astimezone(UTC))
+            yield tx
+            await together(conn, tx.last)
 
     async def run(
         self,
         conn: Connection,
         directives: Sequence[Directive],
-        known: Mapping[tuple[str, UUID], tuple[Any, int]] | None = None,
+        known: Mapping[Key, tuple[Any, int]] | None = None,
     ) -> list[list[Outcome]]:
         """Do all directives in order inside the caller's transaction: a list of outcomes for each.
 
-        known: state and version of aggregates, by decider and id, that this transaction has locked already.
-        Raises StaleVersion; asyncpg.UniqueViolationError where another wrote the same version meanwhile
-        (transient: take the whole again).
+        Raises what `decide` and `write` raise.
+        """
+        done = await self.decide(conn, directives, known)
+        await self.write(conn, done)
+        return done.outcomes
+
+    async def decide(
+        self,
+        conn: Connection,
+        directives: Sequence[Directive],
+        known: Mapping[Key, tuple[Any, int]] | None = None,
+    ) -> Pass:
+        """Decide all directives in order, on states that the caller's transaction locks by this.
+
+        known: state and version of aggregates that it has locked already. Raises StaleVersion.
         """
         directives = [_traced(directive) for directive in directives]
         loaded = dict(known or {})
-        missing: dict[str, set[UUID]] = defaultdict(set)
-        for directive in directives:
-            for command in directive.commands:
-                name = self.decider_of(command).name
-                if (name, command.target) not in loaded:
-                    missing[name].add(command.target)
+        targets = {
+            (self.decider_of(command).name, command.target)
+            for directive in directives
+            for command in directive.commands
+        }
+        missing = targets - loaded.keys()
         steps: _Steps = {}
         while True:
-            await self._load(conn, missing, loaded)
-            done = _Pass(self, loaded, steps)
-            outcomes = self._attempt(done, directives)
+            loaded |= await self._loaded(conn, missing)
+            done = Pass(self, loaded, steps)
+            done.decide(directives)
             if not done.missing:
-                break
+                return done
             missing = done.missing
-        await self._write(conn, done)
-        return outcomes
+
+    async def write(self, conn: Connection, done: Pass, handled: Sequence[Handled] = ()) -> None:
+        """Write what was decided; with it, in the inbox, the events read that led to it.
+
+        Raises asyncpg.UniqueViolationError where another wrote the same version or handled the same event
+        meanwhile (transient: take the whole again).
+        """
+        if not done.appended and not handled:
+            return
+        saved, stores = done.saved(), self.service.stores
+        kept = [(kind, row) for kind, rows in saved.items() if kind not in stores for row in rows]
+        await self.store.write(conn, done.appended, kept, handled)
+        for kind, rows in saved.items():
+            if kind in stores:
+                await stores[kind].save(conn, rows)
+        if done.appended and self.service.project is not None:
+            await self.service.project(conn, [envelope for _, _, envelope in done.appended])
 
     async def record(
         self,
@@ -262,7 +322,7 @@ class Unit:
 
         versions: of the aggregates as they were decided on, which the caller's transaction has locked.
         """
-        done = _Pass(self, {(decider.name, id_): (None, version) for id_, version in versions.items()}, {})
+        done = Pass(self, {(decider.name, id_): (None, version) for id_, version in versions.items()}, {})
         further: list[Directive] = []
         for each in decided:
             directive = _traced(Directive((), each.context))
@@ -273,60 +333,26 @@ class Unit:
                 if commands := tuple(self.service.react(envelope)):
                     further.append(replace(directive, commands=commands, cause=envelope.id))
             done.states[decider.name, each.target] = (each.state, version + len(each.events))
-        await self._write(conn, done)
+        await self.write(conn, done)
         if further:
             await self.run(conn, further)
 
-    def _attempt(self, attempt: _Pass, directives: Sequence[Directive]) -> list[list[Outcome]]:
-        """Decide everything; what needs an aggregate not loaded yet is left out and noted as missing."""
-        outcomes: list[list[Outcome]] = []
-        for directive in directives:
-            done: list[Outcome] = []
-            for command in directive.commands:
-                try:
-                    done.append(attempt.outcome(directive, command))
-                except Exception:
-                    # Decided without what is missing: only the pass that lacks nothing is to be believed.
-                    if not attempt.missing:
-                        raise
-            outcomes.append(done)
-        return outcomes
+    async def load(self, conn: Connection, keys: Collection[Key]) -> dict[Key, tuple[Any, int]]:
+        """The states and versions of those that exist, locked."""
+        found: dict[Key, tuple[Any, int]] = {}
+        kept = sorted(key for key in keys if key[0] not in self.service.stores)
+        if kept:
+            found |= await self.store.load(conn, kept)
+        for kind, own in sorted(self.service.stores.items()):
+            if ids := sorted(id_ for name, id_ in keys if name == kind):
+                states = await own.load(conn, ids)
+                found |= {(kind, id_): state for id_, state in states.items()}
+        return found
 
-    async def _load(
-        self,
-        conn: Connection,
-        missing: Mapping[str, set[UUID]],
-        loaded: dict[tuple[str, UUID], tuple[Any, int]],
-    ) -> None:
-        for name in sorted(missing):
-            ids = sorted(missing[name])
-            found = await self._stores[name].load(conn, ids)
-            initial = self._by_name[name].initial
-            for id_ in ids:
-                loaded[name, id_] = found.get(id_) or (initial(), 0)
-
-    async def _write(self, conn: Connection, done: _Pass) -> None:
-        if not done.appended:
-            return
-        await store.append(conn, self.service.schema, done.appended)
-        newest = {(kind, envelope.subject): envelope for kind, _, envelope in done.appended}
-        rows: dict[str, list[Saved]] = defaultdict(list)
-        for (name, id_), (state, version) in sorted(done.states.items(), key=lambda item: item[0]):
-            event = newest[name, id_]
-            rows[name].append(
-                Saved(
-                    id=id_,
-                    state=state,
-                    version=version,
-                    previous=done.loaded[name, id_][1],
-                    chain_id=getattr(event.data, "chain_id", None),
-                    classification=event.classification,
-                )
-            )
-        for name in sorted(rows):
-            await self._stores[name].save(conn, rows[name])
-        if self.service.project is not None:
-            await self.service.project(conn, [envelope for _, _, envelope in done.appended])
+    async def _loaded(self, conn: Connection, keys: Collection[Key]) -> dict[Key, tuple[Any, int]]:
+        """The same, and the empty state at version 0 of those that do not exist yet."""
+        found = await self.load(conn, keys)
+        return {key: found.get(key) or (self._initial[key[0]](), 0) for key in keys}
 
 
 def _traced(directive: Directive) -> Directive:
@@ -337,12 +363,16 @@ def _traced(directive: Directive) -> Directive:
 
 
 class Transaction:
-    """What a handler has in its hands: the connection, the business time, and `execute`."""
+    """What a handler has in its hands: the connection, the business time, and `execute`.
+
+    last: writes that nothing else in the transaction reads; they are done together, right before the commit.
+    """
 
     def __init__(self, unit: Unit, conn: Connection, now: datetime) -> None:
         self.unit = unit
         self.conn = conn
         self.now = now
+        self.last: list[Statement] = []
 
     async def execute(
         self,

@@ -29,9 +29,7 @@ _CASES = specialised_service(
 
 
 async def _project(conn: Connection, events: Sequence[Envelope]) -> None:
-    """The work list first: accounts and enrolments take their division from it."""
-    assert _CASES.project is not None
-    await _CASES.project(conn, events)
+    """They take their division from the work list, which is written before."""
     await accounts.record(conn, events)
     await enrolments.record(conn, events)
 
