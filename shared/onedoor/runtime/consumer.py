@@ -143,22 +143,38 @@ class Consumer:
         """Wait out an absent PostgreSQL; meet conflicts with a fresh attempt, three in all.
 
         One event by itself meets deadlocks and the like until they pass: they are not its fault.
+        A retrier comes in only where there is something to try again: it costs as much as a statement.
         """
+
+        async def once(conn: asyncpg.Connection) -> None:
+            await self._transaction(conn, records)
 
         def enough(attempt: RetryCallState) -> bool:
             error = attempt.outcome.exception() if attempt.outcome else None
-            return attempt.attempt_number >= 3 and not (len(records) == 1 and isinstance(error, PASSING))
+            return attempt.attempt_number >= 2 and not (len(records) == 1 and isinstance(error, PASSING))
 
-        async for conflict in AsyncRetrying(
-            retry=retry_if_exception_type(CONFLICTS),
-            stop=enough,
-            wait=wait_random_exponential(multiplier=0.01, max=1),
-            reraise=True,
-        ):
-            with conflict:
-                await self._while_unreachable(lambda conn: self._transaction(conn, records))
+        try:
+            await self._while_unreachable(once)
+        except CONFLICTS:
+            async for conflict in AsyncRetrying(
+                retry=retry_if_exception_type(CONFLICTS),
+                stop=enough,
+                wait=wait_random_exponential(multiplier=0.01, max=1),
+                reraise=True,
+            ):
+                with conflict:
+                    await self._while_unreachable(once)
 
     async def _while_unreachable(self, action: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
+        try:
+            await action(await self.connection())
+        except Exception as error:
+            if not out_of_reach(error):
+                raise
+            self._note_retry()
+            await self._until_reached(action)
+
+    async def _until_reached(self, action: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception(out_of_reach),
@@ -171,7 +187,7 @@ class Consumer:
         finally:
             self.state.retrying = False
 
-    def _note_retry(self, attempt: object) -> None:
+    def _note_retry(self, attempt: object = None) -> None:
         """Also let the connection go: what state it was left in nobody knows."""
         self.state.retrying = True
         connection, self._conn = self._conn, None
