@@ -25,6 +25,7 @@ from onedoor.contracts.core import Actor
 from onedoor.runtime.database import CONFLICTS, UNREACHABLE
 from onedoor.runtime.problems import FieldProblem, Problem
 from onedoor.runtime.service import Connection
+from onedoor.runtime.statements import Statement
 from onedoor.runtime.unit import Transaction
 
 DDL = """
@@ -142,7 +143,7 @@ async def _once(request: Request, claim: _Claim | None, handler: Handler) -> Res
         answer = await handler(tx)
         response = answer.response() if isinstance(answer, Answer) else answer
         if claim is not None:
-            await tx.conn.execute(_REMEMBER, *claim.row, *_stored_form(response))
+            tx.last.append(Statement(_REMEMBER, (*claim.row, *_stored_form(response))))
     return response
 
 

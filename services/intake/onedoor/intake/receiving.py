@@ -14,7 +14,7 @@ from onedoor.intake.sent import Sent
 from onedoor.intake.views import applications, people, receipts, sealed
 from onedoor.intake.views.applications import Details, divisions
 from onedoor.intake.views.people import Settled
-from onedoor.runtime.statements import Statement, together
+from onedoor.runtime.statements import Statement
 from onedoor.runtime.unit import Outcome, Transaction
 from onedoor.triage import FieldMark
 
@@ -75,9 +75,8 @@ async def _take_down(
     own, aside = await _parted(tx, split(known, plan), settled.chain_id, told)
     both = [aside, own] if aside else [own]
     commands = [each.command for each in both]
-    writes = [write for each in both for write in each.writes]
     ids = [command.target for command in commands]
-    await together(tx.conn, [*writes, *sealed_report(sent, known, ids, tx.now)])
+    tx.last += [write for each in both for write in each.writes] + sealed_report(sent, known, ids, tx.now)
     outcomes = await tx.execute(*settled.people, *commands, actor=actor, new=settled.new.union(ids))
     beside = aside.command if aside else None
     return Received(own.command, own.secret, known, plan, sent.marks, beside, outcomes[-1])
