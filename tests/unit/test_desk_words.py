@@ -160,6 +160,12 @@ def test_every_event_has_a_sentence_that_stands_without_any_fact(type_: str, lan
     assert "{" not in said
 
 
+def test_marks_of_punctuation_are_those_of_the_language() -> None:
+    assert "".join(Words("zh").mark(mark) for mark in "：、") == "：、"
+    assert Words("en").labels("urgency", ["critical", "urgent"]) == "critical, urgent"
+    assert Words("en").mark("：") == ": "
+
+
 def test_an_unknown_code_stands_for_itself_and_nothing_for_nothing() -> None:
     for language in LANGUAGES:
         assert Words(language).label("department", "brand-new-office") == "brand-new-office"

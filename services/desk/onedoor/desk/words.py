@@ -24,6 +24,8 @@ WEEKDAYS_ZH = "一二三四五六日"
 WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+MARKS: Mapping[str, str] = {"：": ": ", "、": ", ", "，": ", ", "（": " (", "）": ") "}
+
 
 @lru_cache
 def catalogue(language: str) -> GNUTranslations:
@@ -58,7 +60,11 @@ class Words:
 
     def labels(self, list_: str, codes: Any) -> str:
         """The labels of several codes."""
-        return ("、" if self.chinese else ", ").join(self.label(list_, code) for code in codes or ())
+        return self.mark("、").join(self.label(list_, code) for code in codes or ())
+
+    def mark(self, mark: str) -> str:
+        """A Chinese mark of punctuation as the language writes it."""
+        return mark if self.chinese else MARKS[mark]
 
     def sentence(self, type_: str, values: Mapping[str, object]) -> str:
         """The plain sentence for an event type; what it names and nobody said is left out."""
