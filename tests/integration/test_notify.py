@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from onedoor.contracts.core import SYSTEM, derived_id
 from onedoor.contracts.events.assistance import CaseAccepted
 from onedoor.contracts.events.notify import OnBehalf
 from onedoor.notify import almanac, views
+from onedoor.notify import sweep as sweeping
 from onedoor.notify.app import SERVICE
 from onedoor.notify.domain import DECIDERS
 from onedoor.notify.domain.clock import PAUSE_REASONS, clock_id
@@ -112,6 +114,31 @@ async def test_two_sweeps_at_once_breach_once(bench: Bench) -> None:
         " from events where type = 'clock.breached'"
     )
     assert (count["events"], count["clocks"]) == (120, 120)
+
+
+async def test_more_than_a_batch_is_worked_side_by_side(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One batch is decided while another is written; each clock's steps stay in their order."""
+    await bench.read(*(application(planned(), application_id=uuid4(), chain_id=uuid4()) for _ in range(30)))
+    at_work: list[int] = []
+    take = sweeping._take
+
+    async def counted(*of_batch: Any) -> None:
+        at_work.append(at_work[-1] + 1 if at_work else 1)
+        await take(*of_batch)
+        at_work.append(at_work[-1] - 1)
+
+    monkeypatch.setattr(sweeping, "_take", counted)
+    assert await sweep_all(bench.app.unit, FRIDAY + 60 * DAY, batch=7) == 60
+    assert max(at_work) == sweeping.SIDE_BY_SIDE
+    found: dict[UUID, list[tuple[int, datetime]]] = defaultdict(list)
+    for row in await bench.rows(
+        "select aggregateid, version, time from events where aggregatetype = 'clock' order by position"
+    ):
+        found[row["aggregateid"]].append((row["version"], row["time"]))
+    assert len(found) == 60
+    assert all(steps == sorted(steps) for steps in found.values())
 
 
 async def test_claiming_uses_the_index(bench: Bench) -> None:

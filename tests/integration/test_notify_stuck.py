@@ -55,12 +55,12 @@ async def breaches(bench: Bench) -> dict[UUID, list[object]]:
 
 async def upcoming(bench: Bench) -> datetime | None:
     async with bench.app.writer.acquire() as conn:
-        return await views.next_moment(conn)
+        return (await views.outlook(conn)).next_at
 
 
 async def set_aside(bench: Bench) -> int:
     async with bench.app.writer.acquire() as conn:
-        return await views.stuck_count(conn)
+        return (await views.outlook(conn)).stuck
 
 
 @pytest.mark.parametrize("how", [PAUSED_WITHOUT_A_PAUSE, UNREADABLE])
@@ -78,6 +78,19 @@ async def test_the_others_of_the_batch_breach_at_their_moments(
     assert (said.message, said.__dict__["clock_id"]) == ("clock set aside", clocks[2])
     assert await sweep(bench.app.unit, SOON) == 0, "it is tried no more by itself"
     assert await upcoming(bench) is None, "and wakes nobody"
+
+
+async def test_where_batches_are_worked_side_by_side_it_is_tried_once_as_well(bench: Bench) -> None:
+    clocks = await referred(bench, 20)
+    for clock in clocks[7], clocks[12]:
+        await spoil(bench, clock)
+    assert await sweep_all(bench.app.unit, SOON, batch=4) == 40, "those set aside are dealt with too"
+    assert clocks[7] not in (found := await breaches(bench))
+    assert {
+        clock: [ACK_DUE] for clock in clocks if clock not in (clocks[7], clocks[12])
+    }.items() <= found.items()
+    stuck = await bench.rows("select id, attempts from stuck")
+    assert {row["id"]: row["attempts"] for row in stuck} == {clocks[7]: 1, clocks[12]: 1}
 
 
 async def test_operators_see_why_without_any_input_and_try_again(bench: Bench) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -63,8 +64,8 @@ _CLOCK_COLUMNS: Mapping[str, str] = {
     "policy": "text",
     "calendar": "integer",
     "yields_to": "text",
-    "recounts": "jsonb",
     "beside_due": "timestamptz",
+    "recounts": "jsonb",
     "version": "integer",
     "classification": "text",
 }
@@ -72,11 +73,25 @@ _PAUSES = TypeAdapter(tuple[Standstill, ...])
 _RECOUNTS = TypeAdapter(tuple[Recount, ...])
 _NONE = "[]"
 
-_COLUMNS_OF = {"clock_id": ("id",), "end": ("ending", "ended_at", "end_reason")}
-"""Where a field of the state is not the column of its name."""
-_ALWAYS = {"id", "version", "classification"}
+_COLUMNS_OF = {
+    "clock_id": ("id",),
+    "end": ("ending", "ended_at", "end_reason"),
+    "child": ("child", "classification"),
+    "sealed": ("sealed", "classification"),
+}
+"""Where a field of the state is not just the column of its name."""
+_ALWAYS = {"id", "version"}
 
-_SAVE_CLOCKS = _upsert("clocks", _CLOCK_COLUMNS)
+
+def _waking(statement: str) -> str:
+    """A statement that writes clocks and wakes the sweep with it, unless none of them has a further step."""
+    return (
+        f"with written as ({statement} returning clocks.next_at) "  # noqa: S608 - own names
+        f"select pg_notify('{SWEEP_CHANNEL}', '') from written where next_at is not null limit 1"
+    )
+
+
+_SAVE_CLOCKS = _waking(_upsert("clocks", _CLOCK_COLUMNS))
 
 
 @cache
@@ -84,7 +99,7 @@ def _update_clocks(columns: tuple[str, ...]) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
     arrays = ", ".join(f"${i}::{_CLOCK_COLUMNS[name]}[]" for i, name in enumerate(columns, 1))
     sets = ", ".join(f'"{name}" = new."{name}"' for name in columns if name != "id")
-    return (
+    return _waking(
         f"update clocks set {sets} from unnest({arrays}) as new ({names}) "  # noqa: S608 - own names
         "where clocks.id = new.id"
     )
@@ -103,10 +118,11 @@ select id, version from clocks where next_at <= $1 and {_NOT_STUCK} order by nex
 _CLAIM_ONE = """
 select * from clocks where id = $1 and version = $2 and next_at <= $3 for update skip locked
 """
-_NEXT = f"""
-select next_at from clocks where next_at is not null and {_NOT_STUCK} order by next_at, id limit 1
+_OUTLOOK = f"""
+select
+  (select next_at from clocks where next_at is not null and {_NOT_STUCK} order by next_at, id limit 1),
+  (select count(*) from stuck join clocks using (id, version)) as stuck
 """  # noqa: S608
-_WAKE = "select pg_notify($1, $2)"
 
 
 _OTHER: Mapping[str, Callable[[Saved, Any], Any]] = {
@@ -125,7 +141,7 @@ _OTHER: Mapping[str, Callable[[Saved, Any], Any]] = {
 def _column(name: str, rows: Sequence[Saved]) -> list[Any]:
     if other := _OTHER.get(name):
         return [other(row, row.state) for row in rows]
-    return [getattr(row.state, name) for row in rows]
+    return list(map(attrgetter(f"state.{name}"), rows))
 
 
 def _changed(rows: Sequence[Saved]) -> tuple[str, ...]:
@@ -164,9 +180,6 @@ class ClockStore:
         if known:
             columns = _changed(known)
             await conn.execute(_update_clocks(columns), *(_column(name, known) for name in columns))
-        moments = [row.state.next_at for row in rows if isinstance(row.state, Clock) and row.state.next_at]
-        if moments:
-            await conn.execute(_WAKE, SWEEP_CHANNEL, min(moments).isoformat())
 
 
 CLOCKS = ClockStore()
@@ -191,10 +204,17 @@ async def claim_one(conn: Connection, id_: UUID, version: int, now: datetime) ->
     return None if row is None else clock_of(row)
 
 
-async def next_moment(conn: Connection) -> datetime | None:
-    """When the next step of any clock falls due; those set aside do not count."""
-    moment: datetime | None = await conn.fetchval(_NEXT)
-    return moment
+class Outlook(NamedTuple):
+    """When the next step of any clock falls due, but for those set aside, and how many those are."""
+
+    next_at: datetime | None
+    stuck: int
+
+
+async def outlook(conn: Connection) -> Outlook:
+    """What lies ahead of the sweep."""
+    row: Any = await conn.fetchrow(_OUTLOOK)
+    return Outlook(*row)
 
 
 _COUNTED = "calendar is not null and state in ('running', 'warned', 'paused')"
@@ -269,7 +289,6 @@ select clocks.id, version, duty, owner, child, error, traceback, since, attempts
 from stuck join clocks using (id, version)
 where $1::uuid is null or clocks.id = $1 order by since, clocks.id
 """
-_STUCK_COUNT = "select count(*) from stuck join clocks using (id, version)"
 
 
 async def set_aside(
@@ -287,12 +306,6 @@ async def unstick(conn: Connection, id_: UUID) -> None:
 async def stuck(conn: Connection, id_: UUID | None = None) -> Sequence[asyncpg.Record]:
     """id, version, duty, owner, child, error, traceback, since, attempts of all set aside, or of one."""
     return await conn.fetch(_STUCK, id_)
-
-
-async def stuck_count(conn: Connection) -> int:
-    """How many clocks are set aside."""
-    count: int = await conn.fetchval(_STUCK_COUNT)
-    return count
 
 
 _REFERRAL_COLUMNS: Mapping[str, str] = {
