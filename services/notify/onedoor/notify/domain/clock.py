@@ -852,8 +852,9 @@ def _beside_noted(clock: Clock, event: BesideNoted) -> dict[str, Any]:
     return {"beside_due": event.beside_due, "yields_to": None, **_yielding(known, event.due_at)}
 
 
-_UNHEARD: dict[str, Any] = {"acknowledged_by": None, "acknowledged_at": None}
-"""Whoever took note of the warning has not heard of the breach."""
+def _unheard(clock: Clock) -> dict[str, Any]:
+    """Whoever took note of the warning has not heard of the breach."""
+    return {} if clock.acknowledged_at is None else {"acknowledged_by": None, "acknowledged_at": None}
 
 
 def _end_noted(clock: Clock, event: EndNoted) -> dict[str, Any]:
@@ -958,7 +959,7 @@ def _rescheduled(clock: Clock, event: ClockRescheduled) -> dict[str, Any]:
             "late_seconds": 0,
         }
         | ({"state": "breached"} if breached else {})
-        | _UNHEARD
+        | _unheard(clock)
     )
 
 
@@ -970,13 +971,13 @@ _CHANGES: Mapping[type[Event], Callable[[Clock, Any], dict[str, Any]]] = {
     },
     BesideNoted: _beside_noted,
     ClockWarned: lambda _, event: {"state": "warned"},
-    ClockBreached: lambda _, event: {"state": "breached", "breached_at": event.due_at} | _UNHEARD,
+    ClockBreached: lambda clock, event: {"state": "breached", "breached_at": event.due_at} | _unheard(clock),
     AlertEscalated: lambda _, event: {"step": event.step},
     AlertAcknowledged: lambda _, event: {
         "acknowledged_by": event.person,
         "acknowledged_at": event.acknowledged_at,
     },
-    ClockCorrected: lambda _, event: {"breached_at": None, "step": 0} | _UNHEARD,
+    ClockCorrected: lambda clock, _: {"breached_at": None, "step": 0} | _unheard(clock),
     ClockMet: _has_met,
     ClockCancelled: _cancelled,
     ClockPaused: _paused,

@@ -5,7 +5,7 @@ other goes its way whoever has read it: a reminder (催办), then the notice (�
 """
 
 from datetime import UTC, date, datetime, time
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 
 import yaml
@@ -50,6 +50,11 @@ class Ladder(BaseModel):
     critical: tuple[Rung, ...]
     ordinary: tuple[Rung, ...]
 
+    @cached_property
+    def since(self) -> datetime:
+        """The moment (UTC) at which that day begins."""
+        return datetime.combine(self.valid_from, time.min, SHANGHAI).astimezone(UTC)
+
 
 _MOMENT = datetime.resolution
 """24:00 of a day belongs to that day."""
@@ -70,14 +75,9 @@ def packaged_ladders() -> tuple[Ladder, ...]:
     return tuple(sorted(found, key=lambda ladder: ladder.valid_from, reverse=True))
 
 
-@cache
-def _on(day: date) -> Ladder:
-    return next(ladder for ladder in packaged_ladders() if ladder.valid_from <= day)
-
-
 def rungs(urgency: Urgency | None, started_at: datetime) -> tuple[Rung, ...]:
     """The ladder of a duty of this urgency that began then; a statutory limit (None) is not critical."""
-    ladder = _on(local(started_at).date())
+    ladder = next(ladder for ladder in packaged_ladders() if ladder.since <= started_at)
     return ladder.critical if urgency == "critical" else ladder.ordinary
 
 
