@@ -37,13 +37,6 @@ TELL_CHANNEL = "onedoor_tell_notify"
 
 HOTLINE, BUREAU, OPERATIONS = "hotline-12345", "civil-affairs", "operations"
 
-Audience = tuple[str | None, str | None]
-_AUDIENCES: Mapping[str, Audience] = {
-    "coordinating-bureau": ("district", BUREAU),
-    "leadership": ("leader", None),
-}
-"""Role and department that a step of the ladder reaches; all others are the owner's own people."""
-
 _ENDINGS = (ClockMet, ClockCancelled, ClockCorrected, ClockRescheduled)
 
 
@@ -56,23 +49,30 @@ class Noted(NamedTuple):
     step: int
     at: datetime
     function: str
-    role: str | None
-    department: str | None
-    division: str | None
 
 
-_NOTE = """
-insert into notices (id, kind, subject, step, at, function, role, department, division, critical, chain_id,
-                     referral_id, owner, duty, due_at, child, classification)
-select n.id, n.kind, n.subject, n.step, n.at, n.function, n.role, n.department, n.division,
-       c.urgency is not distinct from 'critical', c.chain_id, c.referral_id, c.owner, c.duty, c.due_at,
-       c.child, 'internal'
-from unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::timestamptz[], $6::text[], $7::text[],
-            $8::text[], $9::text[]) as n (id, kind, subject, step, at, function, role, department, division)
-join clocks c on c.id = n.subject
-where not c.late_entry
-on conflict (id) do nothing
-"""
+_NOTE = f"""
+with noted as (
+  insert into notices (id, kind, subject, step, at, function, role, department, division, critical, chain_id,
+                       referral_id, owner, duty, due_at, child, classification)
+  select n.id, n.kind, n.subject, n.step, n.at, n.function,
+         case n.function when 'coordinating-bureau' then 'district' when 'leadership' then 'leader'
+                         when 'unit-head' then 'unit-head' end,
+         case n.function when 'coordinating-bureau' then '{BUREAU}' when 'leadership' then null
+                         else c.owner end,
+         case when n.function not in ('coordinating-bureau', 'leadership') then c.owner_division end,
+         c.urgency is not distinct from 'critical', c.chain_id, c.referral_id, c.owner, c.duty, c.due_at,
+         c.child, 'internal'
+  from unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::timestamptz[], $6::text[])
+       as n (id, kind, subject, step, at, function)
+  join clocks c on c.id = n.subject
+  where not c.late_entry
+  on conflict (id) do nothing
+  returning 1
+)
+select pg_notify('{TELL_CHANNEL}', '') from noted limit 1
+"""  # noqa: S608
+"""Bureau and leadership are reached as such, by every other step the owner's own people."""
 _END = """
 update notices set ended_at = ended.at
 from unnest($1::uuid[], $2::timestamptz[]) as ended (subject, at)
@@ -137,11 +137,7 @@ def _noted(event: Envelope, data: ClockEvent) -> Noted | None:
     if found is None or not duties.duty(data.duty).chased or duties.duty(data.duty).keep:
         return None
     kind, function, step = found
-    role, department = _AUDIENCES.get(function, (None, data.owner))
-    division = data.owner_division if function not in _AUDIENCES else None
-    if function == "unit-head":
-        role = "unit-head"
-    return Noted(event.id, kind, data.clock_id, step, event.time, function, role, department, division)
+    return Noted(event.id, kind, data.clock_id, step, event.time, function)
 
 
 def _kind(data: Event) -> tuple[str, str, int] | None:
@@ -169,7 +165,6 @@ async def _write(
         await conn.execute(_ACKNOWLEDGE, list(heard), list(people), list(moments))
     if noted:
         await conn.execute(_NOTE, *map(list, zip(*noted.values(), strict=True)))
-        await wake(conn, TELL_CHANNEL)
 
 
 async def _note_ring(conn: Connection, event: Envelope) -> None:
