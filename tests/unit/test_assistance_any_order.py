@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from onedoor.assistance import forms
 from onedoor.assistance.domain import DECIDER, guards, kept, workflow
-from onedoor.assistance.domain.proceeding import OVER, HouseholdFacts, Proceeding
+from onedoor.assistance.domain.proceeding import OVER, Assessment, HouseholdFacts, Proceeding
 from onedoor.assistance.domain.programmes import COMMANDS, WORKFLOWS
 from onedoor.assistance.domain.table import Step
 from onedoor.assistance.payments.schedule import month_number, owed, schedule
@@ -130,6 +130,14 @@ class AnyOrder(RuleBasedStateMachine):
     def going_on(self, name: str, data: st.DataObject) -> None:
         self._step(name, ACTORS[1], "eligible", True, data)
 
+    @precondition(lambda self: self.walk.proceeding.state == "opinion")
+    @rule()
+    def hurried(self) -> None:
+        """Past the notice, by whoever could confirm otherwise."""
+        confirming = [actor for actor in ACTORS if actor.role == "district"][-1]
+        for name, actor in (("report", ACTORS[1]), ("confirm", confirming)):
+            self._take(name, actor, assessed(self.walk.programme, "eligible", 20_000), {})
+
     @precondition(lambda self: self.walk.proceeding.state == "reported")
     @rule(actor=st.sampled_from([actor for actor in ACTORS if actor.role == "district"]), data=st.data())
     def confirmed(self, actor: Actor, data: st.DataObject) -> None:
@@ -147,11 +155,14 @@ class AnyOrder(RuleBasedStateMachine):
         model = COMMANDS[name][0].said
         if "statement" in model.model_fields and "statement" not in said:
             said["statement"] = "书面"
-        before = walk.proceeding
-        row = WORKFLOWS[walk.programme].step(name, before.state)
         found = None
         if outcome is not None:
             found = assessed(walk.programme, outcome, 20_000 if known else None)
+        self._take(name, actor, found, said)
+
+    def _take(self, name: str, actor: Actor, found: Assessment | None, said: dict[str, Any]) -> None:
+        walk, before = self.walk, self.walk.proceeding
+        row = WORKFLOWS[walk.programme].step(name, before.state)
         decided = walk.step(name, actor, found, **said)
         if isinstance(decided, Refusal) or not decided:
             return
