@@ -14,7 +14,9 @@ from uuid import UUID
 import pytest
 
 from onedoor.calendar import moment
-from onedoor.notify.telling import times
+from onedoor.desk.pages import duty
+from onedoor.notify.domain import ladder
+from onedoor.notify.telling import roster, teller, times
 from onedoor.notify.telling.addresses import NotPublic, may_be_reached, resolved
 from onedoor.notify.telling.channels import NotDelivered, Ways
 from onedoor.notify.telling.message import KINDS, STEPS, Line, line_of, message_of
@@ -341,3 +343,11 @@ def test_gaps_are_what_no_shift_of_the_whole_unit_covers() -> None:
         )
     ]
     assert ("education", "unit-head") in {(gap.department, gap.function) for gap in found}
+
+
+def test_each_rung_of_a_ladder_is_known_to_the_roster_the_way_up_the_messages_and_the_desk() -> None:
+    """A rung whose function a roster cannot name would reach nobody."""
+    functions = ladder.functions()
+    assert functions <= set(roster.FUNCTIONS)
+    assert functions <= set(teller.UPWARDS)
+    assert functions <= set(duty.FUNCTIONS)

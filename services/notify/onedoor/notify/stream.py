@@ -452,15 +452,6 @@ _FOLLOWS: Mapping[type[Event], Callable[[Any, datetime], Sequence[Command]]] = {
 }
 
 TAKES = statutory.TAKES | frozenset(
-    event.type
-    for event in (
-        ApplicationReceived,
-        ApplicationSupplemented,
-        ApplicationWithdrawn,
-        ReferralRequested,
-        CaseDecided,
-        NeedClosed,
-        UnitSuspected,
-    )
+    event.type for event in _FOLLOWS if any(not topic.startswith("notify.") for topic in event.topics)
 )
-"""Of the topics that notify reads."""
+"""Of the topics that notify reads; what follows from its own events is decided with them."""
