@@ -185,13 +185,16 @@ def household(rng: Random, today: date) -> Raw:
         "region": region,
         "registered_division": rng.choice(DIVISIONS if chance(rng, 0.3) else DIVISIONS[:4]),
         "property": rng.choice(["ok", "ok", "ok", "ok", "not_ok", "unknown"]),
-        "members": [one for one in members if possible(one, members[0])],
+        "members": [one for one in members if possible(one, members[0], today)],
     }
     return found | circumstances(rng, today)
 
 
-def possible(one: Raw, head: Raw) -> bool:
+def possible(one: Raw, head: Raw, today: date) -> bool:
     """Whether the ages of head and kin go together."""
+    if one["relation"] == "spouse":
+        grown = today.replace(year=today.year - 18, day=min(today.day, 28)).isoformat()
+        return bool(max(one["birth"], head["birth"]) <= grown)
     if one["relation"] in {"child", "grandchild"}:
         return bool(one["birth"] > head["birth"])
     return one["relation"] != "parent" or bool(one["birth"] < head["birth"])

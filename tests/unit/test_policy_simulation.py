@@ -2,7 +2,9 @@
 
 import csv
 import json
+from collections import Counter
 from datetime import date
+from itertools import combinations
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -239,6 +241,72 @@ def test_a_programme_of_few_does_not_follow_from_the_others() -> None:
     effect = study.effect(table)
     hides = [one.programme for one in effect.programmes if None in (one.before_fen, one.after_fen)]
     assert {"disability_nursing", "dibao"} <= set(hides)
+
+
+@pytest.mark.parametrize("few", [1, 4])
+def test_two_variants_of_a_study_cannot_be_subtracted_to_learn_of_few(few: int) -> None:
+    """Each alone changes many; they differ by the one figure that concerns a few."""
+    blind = [single(100, disability={"type": "visual", "level": 1})] * few
+    others = [single(100, disability={"type": "visual", "level": 2})] * 30
+    alone = raised("dibao_standard.urban", 900)
+    both = alone.changed("disability_nursing.1", DAY, 300)
+    register = register_of([*blind, *others])
+    assert Study(register, DAY).effect(alone).total.gaining == 30 + few
+    study = Study(register, DAY)
+    first, second = study.effect(alone), study.effect(both)
+    assert first.cost_fen is not None
+    assert second.cost_fen is second.total.gained_fen is None
+    (nursing,) = (one for one in second.programmes if one.programme == "disability_nursing")
+    assert nursing.after_fen is None
+    assert (study.effect(both), study.effect(alone)) == (second, first)
+
+
+def test_a_figure_a_fen_apart_pins_nobody_down() -> None:
+    """A standard just above somebody's income and one just below would tell what they earn."""
+    many = [single(100)] * 30
+    study = Study(register_of([*many, single(850)]), DAY)
+    below, above = (study.effect(raised("dibao_standard.urban", value)) for value in (850, 850.01))
+    assert below.total.gaining == 30
+    assert (above.total.gaining, above.cost_fen) == (None, None)
+    many_more = Study(register_of([*many, *[single(850)] * 5]), DAY)
+    shown = [many_more.effect(raised("dibao_standard.urban", value)).total.gaining for value in (850, 851)]
+    assert shown == [30, 35]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_street_shown_by_two_variants_differs_by_few(seed: int) -> None:
+    rng = Random(f"subtracted {seed}")
+    households = [parse_household(household(rng, DAY)) for _ in range(150)]
+    study = Study(register_of(households), DAY)
+    most = raised("dibao_standard.urban", 5000).changed("dibao_standard.rural", DAY, 5000)
+    tables = [most, *(most.changed(name, DAY, value) for name, value in rng.sample(CHANGES[2:], 2))]
+    told = [study.effect(table) for table in tables]
+    paid = [by_programme(households, table) for table in tables]
+    for one, other in combinations(range(3), 2):
+        apart = [a != b for a, b in zip(paid[one], paid[other], strict=True)]
+        for a, b in zip(shown_streets(told[one]), shown_streets(told[other]), strict=True):
+            here = [
+                differs
+                for each, differs in zip(households, apart, strict=True)
+                if a.street in (None, each.registered_division)
+            ]
+            hides = None in (a.gaining, a.losing, b.gaining, b.losing)
+            assert hides or not 0 < sum(here) < SMALLEST_GROUP
+
+
+def shown_streets(effect: Effect) -> list[Any]:
+    return [effect.total, *effect.by_street]
+
+
+def by_programme(households: list[Household], table: Parameters) -> list[dict[str, int]]:
+    """What each is paid by each programme, fen."""
+    found: list[dict[str, int]] = []
+    for each in answers(households, table):
+        paid = Counter[str]()
+        for (programme, _), one in each.items():
+            paid[programme] += (one.amount_fen or 0) if programme in COSTED else 0
+        found.append(dict(paid))
+    return found
 
 
 def income(kind: str, amount: Any, per: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a change does, counted by street and tier, with small groups hidden."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,17 +95,31 @@ class Cells:
         )
         return np.stack(columns, axis=1)
 
+    def counts(self, marked: Any) -> Any:
+        """Per cell: how many of the marked households."""
+        return np.bincount(self._cell[np.flatnonzero(marked)], minlength=len(self.keys))
+
 
 class Tally:
-    """Adds chunk to chunk."""
+    """Adds chunk to chunk. `others`: how many variants were told before and may be subtracted from this."""
 
-    def __init__(self, tiers: tuple[str, ...]) -> None:
+    def __init__(self, tiers: tuple[str, ...], others: int = 0) -> None:
         self.tiers = tiers
         self._cells: dict[tuple[int, int], np.ndarray[Any, Any]] = {}
         self._programmes: dict[str, np.ndarray[Any, Any]] = {}
+        self._apart: list[Counter[tuple[int, int]]] = [Counter() for _ in range(2 * others)]
+        self._paid_apart: list[Counter[str]] = [Counter() for _ in range(2 * others)]
 
-    def add(self, cells: Cells, before: Mapping[Any, Paid], after: Mapping[Any, Paid]) -> None:
-        """One chunk: payments by programme."""
+    def add(
+        self,
+        cells: Cells,
+        before: Mapping[Any, Paid],
+        after: Mapping[Any, Paid],
+        others: Sequence[Mapping[Any, Paid]] = (),
+    ) -> None:
+        """One chunk: payments by programme, now, by this variant and by each that was told before."""
+        for number, other in enumerate(others):
+            self._compare(number, cells, before, after, other)
         change = np.zeros(len(next(iter(before.values())).fen), dtype=np.int64)
         for programme, paid in before.items():
             then, changed = after[programme], 0
@@ -117,13 +132,43 @@ class Tally:
         for key, row in zip(cells.keys, cells.sums(change), strict=True):
             self._cells[key] = self._cells.get(key, 0) + row
 
+    def _compare(
+        self,
+        number: int,
+        cells: Cells,
+        before: Mapping[Any, Paid],
+        after: Mapping[Any, Paid],
+        other: Mapping[Any, Paid],
+    ) -> None:
+        """Whom this variant pays otherwise than another one, and who is paid, gains or loses by one of them
+        alone: by cell and by programme."""
+        amounts, paid_by_one = self._paid_apart[2 * number : 2 * number + 2]
+        apart = np.zeros(len(next(iter(after.values())).fen), dtype=bool)
+        changes = np.zeros((2, len(apart)), dtype=np.int64)
+        for programme, paid in after.items():
+            then = other[programme]
+            if then is paid is before[programme]:
+                continue
+            changes += (paid.fen - before[programme].fen, then.fen - before[programme].fen)
+            differs = paid.fen != then.fen
+            amounts[programme] += int(np.count_nonzero(differs))
+            paid_by_one[programme] += int(np.count_nonzero((paid.fen > 0) != (then.fen > 0)))
+            apart |= differs
+        ways = np.sign(changes)
+        for place, marked in enumerate((apart, ways[0] != ways[1]), start=2 * number):
+            for key, count in zip(cells.keys, cells.counts(marked).tolist(), strict=True):
+                self._apart[place][key] += count
+
     def effect(self) -> Effect:
         """What has been added, with small groups hidden."""
         streets = sorted({street for street, _ in self._cells})
         table = np.zeros((len(streets), len(self.tiers), 5), dtype=np.int64)
+        aparts = np.zeros((len(self._apart), len(streets), len(self.tiers)), dtype=np.int64)
         for (street, tier), row in self._cells.items():
             table[streets.index(street), tier] = row
-        shown = _shown(_with_margins(table))
+            for number, counted in enumerate(self._apart):
+                aparts[number, streets.index(street), tier] = counted[street, tier]
+        shown = _shown(_with_margins(table), [_with_margins(each) for each in aparts])
         names = [f"{street:09d}" for street in streets]
         cells = [
             _group(shown[row][column], names[row], self.tiers[column])
@@ -131,7 +176,8 @@ class Tally:
             if table[row, column, HOUSEHOLDS] > 0
         ]
         total = _group(shown[-1][-1])
-        programmes, cost = _costs(self._programmes, total.gaining is None or total.losing is None)
+        paid_apart = [[each[name] for name in self._programmes] for each in self._paid_apart]
+        programmes, cost = _costs(self._programmes, paid_apart, total.gaining is None or total.losing is None)
         return Effect(
             cost_fen=cost,
             total=total,
@@ -142,16 +188,19 @@ class Tally:
         )
 
 
-def _costs(rows: dict[str, Any], hide_sum: bool) -> tuple[tuple[ProgrammeCost, ...], int | None]:
-    """What each programme costs and what all of them cost more, hidden where too few are paid or changed.
+def _costs(
+    rows: dict[str, Any], paid_apart: Sequence[Sequence[int]], hide_sum: bool
+) -> tuple[tuple[ProgrammeCost, ...], int | None]:
+    """What each programme costs and what all of them cost more, hidden where too few are paid or changed, or
+    paid otherwise than by an earlier variant.
 
     A programme's difference is hidden with one of its sides; all differences add up to the whole one.
     """
     table = np.array(list(rows.values()))
     paid_before, paid_after, changed = table[:, 2], table[:, 3], table[:, 4]
     own = (changed > 0) & (_small(paid_before) | _small(paid_after))
-    line = np.append(changed, changed.sum())[np.newaxis]
-    hides = hidden(line, np.append(own, hide_sum)[np.newaxis])[0]
+    lines = [np.array([[*each, sum(each)]]) for each in (changed.tolist(), *paid_apart)]
+    hides = hidden_together(lines, np.append(own, hide_sum)[np.newaxis])[0]
     programmes = tuple(
         _cost(name, row, bool(hide)) for (name, row), hide in zip(rows.items(), hides[:-1], strict=True)
     )
@@ -193,10 +242,12 @@ def _with_margins(table: Any) -> Any:
     return np.concatenate([rows, rows.sum(axis=1, keepdims=True)], axis=1)
 
 
-def _shown(table: Any) -> list[list[list[int | None]]]:
-    """The table's values, None where hidden."""
+def _shown(table: Any, aparts: Sequence[Any]) -> list[list[list[int | None]]]:
+    """The table's values, None where hidden; `aparts` count whom variants told before pay otherwise."""
     households = hidden(table[..., HOUSEHOLDS])
-    gaining, losing = (hidden(table[..., column], households) for column in (GAINING, LOSING))
+    gaining, losing = (
+        hidden_together([table[..., column], *aparts], households) for column in (GAINING, LOSING)
+    )
     masks = np.stack([households, gaining, losing, gaining, losing], axis=-1)
     return [
         [
@@ -210,6 +261,16 @@ def _shown(table: Any) -> list[list[list[int | None]]]:
 Place = tuple[int, int]
 Line = list[Place]
 Node = tuple[str, int]
+
+
+def hidden_together(tables: Sequence[Any], also: Any) -> Any:
+    """Where nothing must be shown so that no small count of any of the tables is given away."""
+    mask, before = np.array(also, dtype=bool), None
+    while before is None or not np.array_equal(mask, before):
+        before = mask
+        for counts in tables:
+            mask = hidden(counts, mask)
+    return mask
 
 
 def hidden(counts: Any, also: Any = False) -> Any:
