@@ -1,7 +1,7 @@
 """Assistance and child welfare as processes on real servers: from an event to a case, and on by HTTP."""
 
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from onedoor.assistance.app import SERVICE as ASSISTANCE
+from onedoor.calendar import moment
 from onedoor.child_welfare.app import SERVICE as CHILD_WELFARE
 from onedoor.contracts.core import Urgency
 from onedoor.contracts.events.case import CaseOpened, CaseWithdrawn, ReferralRequested
@@ -172,13 +173,18 @@ async def test_a_child_is_protected_step_by_step(cases: Cases) -> None:
         assert (stands.status_code, stands.json()["code"]) == (409, "protection.stands")
         early = await worker.post(f"/v1/cases/{case}/steps", json={"step": "assessment"})
         assert (early.status_code, early.json()["code"]) == (409, "protection.order")
+        care = {"step": "temporary_care", "ground": "guardian_unable", "placement": "relative"}
         for step in (
             {"step": "immediate_response"},
-            {"step": "temporary_care", "ground": "guardian_unable", "placement": "relative"},
+            care | {"since": "2026-01-02"},
             {"step": "assessment"},
         ):
             answer = await worker.post(f"/v1/cases/{case}/steps", json=step)
             assert answer.status_code == 200, answer.text
+        for day, code in (("2999-01-01", "protection.since"), ("2026-02-30", "invalid-request")):
+            wrong = await worker.post(f"/v1/cases/{case}/steps", json=care | {"since": day})
+            assert (wrong.status_code, wrong.json()["code"]) == (422, code)
+            assert wrong.json()["errors"][0]["field"] == "since"
         plan = {"outcome": "plan_made", "reason": "kinship_care"}
         assert (await duty.post(f"/v1/cases/{case}/decide", json=plan)).json()["state"] == "decided"
         early = await duty.post(f"/v1/cases/{case}/close", json={"reason": "safe_at_home"})
@@ -189,9 +195,11 @@ async def test_a_child_is_protected_step_by_step(cases: Cases) -> None:
         shown = (await worker.get(f"/v1/cases/{case}")).json()
         assert shown["steps"][-1] == "follow_up"
         assert (shown["ground"], shown["placement"]) == ("guardian_unable", "relative")
+        assert datetime.fromisoformat(shown["care_since"]) == moment("2026-01-02")
 
     kinds = {event.type for event in await cases.published("child-welfare")}
     assert "protection.step_taken" not in kinds
+    assert {"protection.care_taken", "protection.followed_up"} <= kinds
 
 
 async def test_who_may_not_see_a_case_gets_the_answer_of_an_unknown_id(cases: Cases) -> None:
