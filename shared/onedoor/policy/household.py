@@ -11,15 +11,7 @@ from decimal import Decimal, DecimalException
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic_core import PydanticCustomError
 
 LARGEST_AMOUNT = 10_000_000_000
@@ -90,14 +82,14 @@ Fen = Annotated[
     int,
     BeforeValidator(_fen),
     PlainSerializer(_yuan, when_used="json"),
-    WithJsonSchema({"type": "number", "format": "yuan"}),
+    Field(json_schema_extra={"format": "yuan"}),
 ]
 Day = Annotated[date, BeforeValidator(_day)]
 Month = Annotated[
     date,
     BeforeValidator(_month),
     PlainSerializer(lambda day: f"{day:%Y-%m}", when_used="json"),
-    WithJsonSchema({"type": "string", "format": "month"}),
+    Field(json_schema_extra={"format": "month"}),
 ]
 DayOfMoment = Annotated[date, BeforeValidator(_day_of_moment)]
 Division = Annotated[

@@ -65,13 +65,14 @@ def decide(
 
 def _decisions(path: Path, table: "Parameters", evidence: Path | None = None) -> Any:
     from onedoor.policy import decide, parse_household
-    from onedoor.policy.evidence import freeze, to_bytes
 
     raw = read_yaml(path)
     with problems(path.name):
         household = parse_household(raw, datetime.now(UTC).date() + AHEAD)
     decisions = decide(household, table)
     if evidence is not None:
+        from onedoor.policy.evidence import freeze, to_bytes
+
         with _files():
             evidence.write_bytes(to_bytes(freeze(household, decisions, table)))
     return decisions.model_dump(mode="json")

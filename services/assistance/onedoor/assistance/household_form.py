@@ -92,10 +92,8 @@ def _simple(part: Mapping[str, Any]) -> Kind:
     match part.get("type"), part.get("format"):
         case "boolean", _:
             return "flag"
-        case "integer", _:
-            return "number"
-        case "number", "yuan":
-            return "yuan"
+        case "integer", format_:
+            return "yuan" if format_ == "yuan" else "number"
         case "object", _:
             return "amounts"
         case "string", "date" | "date-time":
