@@ -586,10 +586,20 @@ def test_any_order_of_all_topics_gives_the_same_clocks() -> None:
     assert all(picture == pictures[0] for picture in pictures)
 
 
-@pytest.mark.parametrize(("unstable", "limit"), [(False, "12mo"), (True, "6mo")])
-def test_a_household_able_to_work_is_looked_at_again_in_half_the_time(unstable: bool, limit: str) -> None:
+@pytest.mark.parametrize(
+    ("household", "limit"),
+    [
+        ({"unstable": False}, "12mo"),
+        ({"unstable": True}, "6mo"),
+        ({"unstable": True, "household_kind": "jobless_rural"}, "3mo"),
+        ({"unstable": True, "household_kind": "jobless_urban"}, "1mo"),
+    ],
+)
+def test_the_more_of_a_household_could_work_the_sooner_it_is_looked_at_again(
+    household: dict[str, Any], limit: str
+) -> None:
     notify = Notify()
-    told = determined(FRIDAY, "grant", per="month", amount_fen=60000, unstable=unstable)
+    told = determined(FRIDAY, "grant", per="month", amount_fen=60000, **household)
     notify.read(told, FRIDAY)
     assert notify.clock("L8", DIBAO).limit == limit
 
