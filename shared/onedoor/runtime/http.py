@@ -83,7 +83,6 @@ select set_config('onedoor.role', $1, true), set_config('onedoor.clearance', $2,
 
 _POOL_WAIT = 5.0
 _UNTRACED = frozenset({"/health/live", "/health/ready", "/metrics"})
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER = HTTPBearer(auto_error=False, description="`onedoor token --role ROLE` in development")
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -307,8 +306,8 @@ def describe(routers: Iterable[APIRouter]) -> None:
 class Tracing:
     """ASGI middleware: a request continues the trace of its `traceparent`, or begins one.
 
-    Its log lines and events carry the trace, and so does the answer, in the header `traceresponse`; what is
-    more than a look leaves one line at least. Span and line know the route's template, never the path. What
+    Its log lines and events carry the trace, and so does the answer, in the header `traceresponse`; what
+    makes anything happen leaves a line. Span and line know the route's template, never the path. What
     only looks after the process is not traced.
     """
 
@@ -342,8 +341,8 @@ class Tracing:
             if route is not None:
                 span.update_name(f"{method} {route}")
                 span.set_attribute("http.route", route)
-                if method not in _SAFE:
-                    log.info("asked", extra={"method": method, "route": route, "status": status})
+                if logs.changed():
+                    log.info("done", extra={"method": method, "route": route, "status": status})
 
 
 class BodyLimit:

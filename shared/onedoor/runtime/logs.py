@@ -156,9 +156,10 @@ def _places(traceback: TracebackType | None) -> list[str]:
 
 @dataclass(slots=True)
 class _Subject:
-    """What is being worked on, as far as it is known yet."""
+    """What is being worked on, as far as it is known yet; changed: whether anything has happened to it."""
 
     chain_id: UUID | None = None
+    changed: bool = False
 
 
 _subject: ContextVar[_Subject | None] = ContextVar("subject", default=None)
@@ -181,7 +182,14 @@ def about(event: Envelope) -> None:
     """
     known = _subject.get()
     if known is not None:
+        known.changed = True
         known.chain_id = None if event.classification == "child" else getattr(event.data, "chain_id", None)
+
+
+def changed() -> bool:
+    """Whether this request or batch has made anything happen."""
+    known = _subject.get()
+    return known is not None and known.changed
 
 
 def located(logger: Any, method: str, entry: Entry) -> Entry:
