@@ -59,7 +59,7 @@ class Typed(HTMLParser):
 
 def drawn(raw: Raw, problems: Sequence[FieldProblem] = (), language: str = "zh") -> str:
     shows = form(language)
-    said = [each.model_dump() for each in problems]
+    said = [told(each) for each in problems]
     return render(
         "fragments/household_form.html",
         Words(language),
@@ -71,6 +71,11 @@ def drawn(raw: Raw, problems: Sequence[FieldProblem] = (), language: str = "zh")
         focus=said[0]["field"] if said else "",
         divisions=DIVISIONS,
     )
+
+
+def told(problem: FieldProblem) -> dict[str, Any]:
+    """As a service tells it: without what is empty."""
+    return {name: value for name, value in problem.model_dump().items() if value}
 
 
 def typed(raw: Raw) -> Raw:
