@@ -61,6 +61,7 @@ async def refresh(conn: Connection) -> int:
     An earlier notice that is told later counts as well.
     """
     known, now = await conn.fetchrow(_KNOWN), in_force()
+    assert known is not None
     edition: int = known["edition"]
     if (edition, known["imported"]) > (now.edition, now.imported):
         put_in_force(almanac_of(await imported(conn)))
