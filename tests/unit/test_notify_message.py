@@ -5,6 +5,7 @@ import hmac
 import json
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from onedoor.calendar import moment
 from onedoor.desk.pages import duty
 from onedoor.notify.domain import ladder
-from onedoor.notify.telling import roster, teller, times
+from onedoor.notify.telling import channels, roster, teller, times
 from onedoor.notify.telling.addresses import NotPublic, may_be_reached, resolved
 from onedoor.notify.telling.channels import NotDelivered, Ways
 from onedoor.notify.telling.message import KINDS, STEPS, Line, line_of, message_of
@@ -90,6 +91,17 @@ async def test_an_sms_gateway_gets_chinese_alone_and_the_address_where_it_belong
     assert "催办" in said
     assert "reminder" not in said
     assert "13812345678" not in call.body
+
+
+async def test_what_loading_takes_is_not_the_receivers_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first message after a start went out and was believed not to have."""
+    never = threading.Event()
+    monkeypatch.setattr(channels, "_load", lambda: never.wait(1.3))
+    async with receiver() as gateway:
+        ways = Ways({"sms": f"json://127.0.0.1:{gateway.port}/send?+X-To={{address}}"}, 0.2)
+        await ways.send("sms", "13812345678", None, DELIVERY, message_of([line()]))
+        await ways.close()
+    assert len(gateway.calls) == 1
 
 
 @pytest.mark.parametrize("mood", ["fails", "hangs", "drops"])

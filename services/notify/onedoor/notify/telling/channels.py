@@ -69,6 +69,7 @@ class Ways:
             raise NotDelivered("this way is not set up", final=True)
         if channel == "email" and not one_mailbox(address):
             raise NotDelivered("not one mail address", final=True)
+        await asyncio.to_thread(_load)
         try:
             async with asyncio.timeout(self._timeout + 1):
                 await asyncio.to_thread(self._apprise, channel, template, address, delivery, message)
@@ -135,6 +136,13 @@ class Ways:
     def _patient(self, url: str) -> str:
         """Apprise waits no longer than we do."""
         return f"{url}{'&' if '?' in url else '?'}cto={self._timeout}&rto={self._timeout}"
+
+
+def _load() -> None:
+    """Have Apprise with all its plugins, which may take longer than a receiver has for its answer."""
+    from apprise.manager_plugins import NotificationManager
+
+    NotificationManager().load_modules()  # type: ignore[no-untyped-call]
 
 
 class _Listener(logging.Handler):
