@@ -147,6 +147,13 @@ async def test_a_clerk_fills_the_household_in_and_is_told_at_the_field(
     await expect(page.locator("main")).to_contain_text("工资 200 元/月")
     await worker.looked("case-household")
 
+    await worker.goes(f"/cases/{case}/household")
+    async with system.client("assistance") as assistance:
+        another = await assistance.put(f"/v1/cases/{case}/household", content=file_of(person, 300))
+        assert another.status_code == 200, another.text
+    await page.get_by_role("button", name="登记", exact=True).first.click()
+    await expect(refused).to_contain_text("内容已被他人更新")
+
 
 async def answered_check(system: System) -> None:
     """The verification centre answers the one check that waits for it."""

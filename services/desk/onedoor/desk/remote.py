@@ -81,17 +81,20 @@ class Services:
     ) -> Reply:
         """Tell a service; with a key the same wish twice is one, with a version only what was seen moves."""
         headers = {"Idempotency-Key": key} if key else {}
-        if version:
-            headers["If-Match"] = f'"{version}"'
+        headers |= _only(version)
         return await self._ask(session, "POST", service, path, json=body or {}, headers=headers)
 
-    async def put(self, session: Session, service: str, path: str, body: Any) -> Reply:
-        """Set what lies at a path; twice the same is once."""
-        return await self._ask(session, "PUT", service, path, json=body)
+    async def put(
+        self, session: Session, service: str, path: str, body: Any, version: str | None = None
+    ) -> Reply:
+        """Set what lies at a path; twice the same is once, with a version only what was seen is replaced."""
+        return await self._ask(session, "PUT", service, path, json=body, headers=_only(version))
 
-    async def put_text(self, session: Session, service: str, path: str, text: str) -> Reply:
+    async def put_text(
+        self, session: Session, service: str, path: str, text: str, version: str | None = None
+    ) -> Reply:
         """Set what lies at a path to a text file's content."""
-        plain = {"content-type": "text/plain; charset=utf-8"}
+        plain = {"content-type": "text/plain; charset=utf-8"} | _only(version)
         return await self._ask(session, "PUT", service, path, content=text.encode(), headers=plain)
 
     async def post_text(self, session: Session, service: str, path: str, text: str) -> Reply:
@@ -137,6 +140,11 @@ class Services:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _only(version: str | None) -> dict[str, str]:
+    """Refused with 412 where another version stands by now."""
+    return {"If-Match": f'"{version}"'} if version else {}
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -32,14 +32,16 @@ async def page(desk: AtDesk, case: str) -> Response:
     """The file as it stands, or its draft with what is wrong with it."""
     desk.need("case.work")
     case_id = str(uuid_or_absent(case))
-    form, kept = await asyncio.gather(_form(desk, case_id), get(desk, f"{CASES}/{case_id}/household"))
+    (form, version), kept = await asyncio.gather(
+        _form(desk, case_id), get(desk, f"{CASES}/{case_id}/household")
+    )
     file = kept["draft"] or kept["file"]
     text = yaml.safe_dump(file, allow_unicode=True, sort_keys=False) if file else ""
     begun = file or {
         "as_of": local(desk.now).date().isoformat(),
         "members": [{"id": "m1", "relation": "head"}],
     }
-    content = _content(case_id, form, begun, kept["problems"], "standing" if kept["draft"] else None)
+    content = _content(case_id, form, begun, kept["problems"], "standing" if kept["draft"] else None, version)
     return desk.page("household.html", section="cases", waiting=await badge(desk), text=text, **content)
 
 
@@ -48,13 +50,14 @@ async def change(desk: AtDesk, case: str, more: str = "", less: str = "") -> Res
     """The form as it is filled, with one more row of a list, or without one; nothing is stored."""
     desk.need("case.work")
     case_id = str(uuid_or_absent(case))
-    form = await _form(desk, case_id)
-    file = filing.read(form.fields, await desk.request.form())
+    form, _ = await _form(desk, case_id)
+    typed = await desk.request.form()
+    file = filing.read(form.fields, typed)
     focus = filing.more(form.fields, file, more) if more else ""
     if less:
         filing.less(form.fields, file, less)
         focus = less.rpartition(".")[0]
-    content = _content(case_id, form, file, (), None)
+    content = _content(case_id, form, file, (), None, str(typed.get("version", "")))
     return desk.page("fragments/household_form.html", **content | {"focus": focus})
 
 
@@ -64,20 +67,21 @@ async def save(desk: AtDesk, case: str) -> Response:
     desk.need("case.work")
     case_id = str(uuid_or_absent(case))
     typed = await desk.request.form()
-    draft = "draft" in typed
+    draft, version = "draft" in typed, str(typed.get("version", ""))
+    seen = None if draft else version
     path = f"{CASES}/{case_id}/household{'?draft=true' if draft else ''}"
     if "file" in typed:
-        reply = await desk.services.put_text(desk.session, "assistance", path, str(typed["file"]))
+        reply = await desk.services.put_text(desk.session, "assistance", path, str(typed["file"]), seen)
         return await _told(desk, case_id, reply, draft)
-    form = await _form(desk, case_id)
+    form, _ = await _form(desk, case_id)
     file = filing.read(form.fields, typed)
-    reply = await desk.services.put(desk.session, "assistance", path, file)
+    reply = await desk.services.put(desk.session, "assistance", path, file, seen)
     if reply.ok and not draft:
         return await _told(desk, case_id, reply, draft)
     if not reply.ok and not reply.errors:
         return desk.refused(reply)
     problems = reply.body["problems"] if reply.ok else reply.errors
-    content = _content(case_id, form, file, problems, "draft" if reply.ok else "refused")
+    content = _content(case_id, form, file, problems, "draft" if reply.ok else "refused", version)
     return desk.page("fragments/household_form.html", **content)
 
 
@@ -90,24 +94,28 @@ async def _told(desk: Desk, case_id: str, reply: Reply, draft: bool) -> Response
     return Response(headers={"HX-Redirect": f"/cases/{case_id}{'/household' if still else ''}"})
 
 
-async def _form(desk: Desk, case_id: str) -> filing.Form:
-    """The fields of the file, with the people of the case. Raises Absent, Barred."""
+async def _form(desk: Desk, case_id: str) -> tuple[filing.Form, str]:
+    """The fields of the file, with the people of the case; the case's version. Raises Absent, Barred."""
     head, fields = await asyncio.gather(
         get(desk, f"{CASES}/{case_id}"), get(desk, f"{CASES}/{case_id}/household/form")
     )
     people = {person["person_id"]: person.get("name") for person in head["subjects"]}
-    return filing.Form(fields, people, desk.words, FIRST)
+    return filing.Form(fields, people, desk.words, FIRST), str(head["version"])
 
 
 def _content(
-    case_id: str, form: filing.Form, file: filing.File, problems: Problems, told: str | None
+    case_id: str, form: filing.Form, file: filing.File, problems: Problems, told: str | None, version: str
 ) -> dict[str, Any]:
-    """`told`: draft, kept just now; standing, kept before; refused; None where nothing is to be told."""
+    """`told`: draft, kept just now; standing, kept before; refused; None where nothing is to be told.
+
+    version: of the case as it was when the form was opened; recording refuses to replace a later one.
+    """
     return {
         "case_id": case_id,
         "form": form.shown(file, problems),
         "wrong": [(each, form.named(each["field"], file)) for each in problems],
         "told": told,
+        "version": version,
         "focus": problems[0]["field"] if problems else "",
         "divisions": DIVISIONS,
     }
