@@ -185,6 +185,8 @@ async def test_dibao_from_application_to_confirmation(cases: Cases, case: Case, 
         "household_size": 2,
         "amount_fen": 94_000,
         "until": "2026-03-11T00:00:00+08:00",
+        "provisional": False,
+        "told": None,
     }
     assert [each["blocked"]["code"] for each in view["offers"] if each["command"] == "end-notice"] == [
         "notice.running"
