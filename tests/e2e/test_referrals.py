@@ -117,6 +117,7 @@ async def test_what_was_returned_is_sent_on(visitors: Visit) -> None:
     await dialog.locator("[name=reason]").select_option("not_our_matter")
     await school.looked("referral-returning")
     await submits(dialog)
+    await expect(sent).to_contain_text("已退回", timeout=LIVE)
     dialog = await opens(town, sent, "转交")
     await dialog.locator("[name=to]").select_option("civil-affairs")
     await town.looked("referral-sending-on")
