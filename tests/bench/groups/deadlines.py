@@ -24,6 +24,8 @@ from tests.notify_bench import enveloped
 FEW = 10_000
 DATABASES = {"bench_many": 0, "bench_few": FEW}
 SPREAD_SECONDS = 5
+READY = timedelta(seconds=10)
+"""By when the process that sweeps has started: what falls due before is late by that, not by the sweep."""
 
 MODEL = """
 create table model as select * from clocks where duty like '%finish%' limit 1;
@@ -154,7 +156,7 @@ async def spread(bench: Bench) -> Figures:
     dsn = with_database(bench.servers.postgres, "bench_many")
     count = bench.size(2_000, 600)
     await _execute(dsn, EMPTY, "delete from clocks where due_at <= now()", "vacuum analyze clocks")
-    soon, apart = datetime.now(UTC) + timedelta(seconds=3), timedelta(seconds=SPREAD_SECONDS) / count
+    soon, apart = datetime.now(UTC) + READY, timedelta(seconds=SPREAD_SECONDS) / count
     await _execute(dsn, OPEN, args=(soon, apart, count))
     return await bench.product("sweep", postgres=dsn, mode="lateness", count=count)
 

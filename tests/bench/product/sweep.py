@@ -89,7 +89,8 @@ async def lateness(app: apps.App, conn: asyncpg.Connection, count: int) -> dict[
     commits = [
         await _timed(lambda: conn.execute("insert into bench_commits values (1)")) for _ in range(REPEATS)
     ]
-    return percentiles(late[len(late) // 10 :]) | {f"commit_{name}": value for name, value in percentiles(commits).items()}
+    counted = percentiles(late[int(count * DISCARDED) :])
+    return counted | {f"commit_{name}": value for name, value in percentiles(commits).items()}
 
 
 async def _timed(action: Callable[[], Awaitable[object]]) -> float:
