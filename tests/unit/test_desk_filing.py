@@ -68,6 +68,7 @@ def drawn(raw: Raw, problems: Sequence[FieldProblem] = (), language: str = "zh")
         form=shows.shown(raw, said),
         wrong=[(each, shows.named(each["field"], raw)) for each in said],
         told="refused" if said else None,
+        version="1",
         focus=said[0]["field"] if said else "",
         divisions=DIVISIONS,
     )
