@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import httpx
@@ -14,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from onedoor.contracts import codec
 from onedoor.contracts.core import Envelope
 from onedoor.dev import ports
+from tests import nursery
 
 ROOT = Path(__file__).parent.parent
 PARTITIONS = 6
@@ -73,30 +73,24 @@ class Process:
         self.port = int(environment.get("ONEDOOR_PORT") or ports.free())
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = os.environ | environment | {"ONEDOOR_PORT": str(self.port)}
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._child: ForkServerProcess | None = None
 
     def start(self, **more: str) -> None:
-        with self.log.open("ab") as out:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-m", self.module, "run"],
-                env=self._environment | more,
-                cwd=ROOT,
-                stdout=out,
-                stderr=out,
-            )
+        self._child = nursery.born(self.module, self._environment | more, ROOT, self.log)
 
     @property
     def pid(self) -> int:
-        assert self._popen is not None
-        return self._popen.pid
+        assert self._child is not None
+        assert self._child.pid is not None
+        return self._child.pid
 
     def returncode(self) -> int | None:
-        assert self._popen is not None
-        return self._popen.poll()
+        assert self._child is not None
+        return self._child.exitcode
 
     def send(self, signal: int) -> None:
-        assert self._popen is not None
-        self._popen.send_signal(signal)
+        if self.returncode() is None:
+            os.kill(self.pid, signal)
 
     async def ended(self, timeout: float = 30) -> int:
         """Wait until the process is gone; its return code (negative: the signal)."""
@@ -128,13 +122,12 @@ class Process:
         return self.log.read_text()[-3000:] if self.log.exists() else ""
 
     async def stop(self) -> None:
-        if self._popen is not None and self._popen.poll() is None:
-            self._popen.terminate()
-            try:
-                await asyncio.to_thread(self._popen.wait, 15)
-            except subprocess.TimeoutExpired:
-                self._popen.kill()
-                self._popen.wait()
+        if self._child is not None and self._child.is_alive():
+            self._child.terminate()
+            await asyncio.to_thread(self._child.join, 15)
+            if self._child.is_alive():
+                self._child.kill()
+                await asyncio.to_thread(self._child.join)
 
 
 @asynccontextmanager

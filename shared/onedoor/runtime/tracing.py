@@ -48,6 +48,7 @@ _KNOWN_FLAGS = 0b11
 """Recorded by the caller; random in all of its id. Bits that W3C has not given a meaning stay behind."""
 
 _ids = random.Random()  # noqa: S311 - no secret; its own, so that nobody's seed repeats ids
+os.register_at_fork(after_in_child=_ids.seed)
 _provider: "TracerProvider | None" = None
 _tracer: trace.Tracer | None = None
 
