@@ -53,7 +53,7 @@ logs: install ## follow the logs of all processes
 
 test: install ## run all tests, on real Kafka and PostgreSQL and in a real browser
 	$(BIN)/python -m pytest -n 2 --durations=20 $(wildcard $(addprefix tests/,$(PURE)))
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=20 $(wildcard $(addprefix tests/,$(SERVED)))
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 $(wildcard $(addprefix tests/,$(SERVED)))
 	$(BIN)/python -m pytest --durations=20 $(wildcard $(addprefix tests/,$(WHOLE)))
 
 district: install ## a year of 5,000 invented households against plain Python, in half a minute of computation
