@@ -145,13 +145,16 @@ async def sweep_all(unit: Unit, now: datetime, batch: int = BATCH) -> int:
 async def _while_full(unit: Unit, now: datetime, batch: int) -> int:
     """Batch after batch until one is not full; how many clocks it took.
 
-    An error ends it too: nothing of that batch is written, and whoever sweeps on alone meets it again.
+    An error ends it too and is told: nothing of that batch is written, and whoever sweeps on alone meets what
+    does not pass by itself.
     """
     total, taken = 0, batch
-    with suppress(Exception):
+    try:
         while taken >= batch:
             taken = await _together(unit, now, batch)
             total += taken
+    except Exception as error:
+        log.warning("sweep goes on with one batch at a time", extra={"error": type(error).__name__})
     return total
 
 
