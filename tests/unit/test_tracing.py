@@ -1,6 +1,8 @@
 """Trace context: what is read from a `traceparent`, what follows from it, and what a span tells."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -304,3 +306,19 @@ async def test_the_desk_asks_services_in_the_trace_of_the_page() -> None:
     assert [request.headers["traceparent"] for request in asked] == [here, here]
     assert asked[1].headers["idempotency-key"] == "k"
     await services.close()
+
+
+FORK = """
+import os
+from onedoor.runtime import tracing
+ours, theirs = os.pipe()
+if os.fork() == 0:
+    os.write(theirs, tracing.fresh().encode())
+    os._exit(0)
+assert os.read(ours, 100).decode() != tracing.fresh()
+"""
+
+
+def test_a_fork_draws_ids_of_its_own() -> None:
+    """In a process by itself: this one has threads, which a fork would not survive."""
+    subprocess.run([sys.executable, "-c", FORK], check=True)
