@@ -241,3 +241,23 @@ async def test_its_producer_may_publish_twice_what_it_sent_once(group: Group) ->
     async with group.running(done) as app:
         producer: Any = await app.maybe_start_producer()
         assert producer._producer._txn_manager is None, changed(rule)
+
+
+async def test_where_nothing_is_committed_it_goes_on_behind_what_it_dropped(group: Group) -> None:
+    rule = "runtime seeks to the beginning where nothing is committed"
+    never = asyncio.Event()
+
+    async def wait(_: bytes) -> None:
+        await never.wait()
+
+    await group.publish(b"a", b"b", b"c")
+    async with group.running(wait) as app:
+        consumer: Any = app.consumer
+
+        async def fetched() -> bool:
+            places = consumer.assignment()
+            return bool(places) and await consumer.position(*places) == 3
+
+        await eventually(fetched, 20, "all is fetched")
+        await consumer.perform_seek()
+        assert await fetched(), changed(rule)

@@ -9,7 +9,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faust.contrib.asgi import faust_app_running
 from faust.exceptions import ConsumerNotStarted
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 from tenacity import (
     AsyncRetrying,
@@ -45,9 +47,31 @@ STALLED_EXIT = 70
 LOOK_SECONDS = 5.0
 
 
+class _Thread(driver.AIOKafkaConsumerThread):
+    """Faust drops what it fetches during a rebalance and seeks back to what is committed.
+
+    Where nothing is committed yet it would go on behind what it dropped: there it begins at the beginning.
+    """
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        committed = await super().seek_to_committed()
+        if untouched := [tp for tp, offset in committed.items() if not offset]:
+            await self.seek_to_beginning(*untouched)
+        return committed
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+
 def faust_app(name: str, settings: Settings) -> faust.App:
     """A Faust app with the settings that keep the house's rules of the stream true."""
-    return faust.App(
+    app = faust.App(
         name,
         broker=f"kafka://{settings.kafka}",
         store="memory://",
@@ -71,6 +95,8 @@ def faust_app(name: str, settings: Settings) -> faust.App:
         value_serializer="raw",
         loghandlers=[],
     )
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    return app
 
 
 class FaustReader:
@@ -131,22 +157,20 @@ class FaustReader:
                 event.ack()
 
     async def position(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """For each partition in hand: what is committed, and the end of the log.
-
-        Where nothing is in hand and all is read, the end: a log whose events are deleted has none to commit.
-        """
+        """For each partition in hand: what is committed or deleted, and the end of the log."""
         if not self._app.started:  # asking for its consumer would make one, with a thread's loop
             return {}
         consumer: Any = self._app.consumer
         partitions = list(consumer.assignment())
-        ends = await consumer.highwaters(*partitions) if partitions else {}
-        found: dict[tuple[str, int], tuple[int, int]] = {}
-        for tp in partitions:
-            done, end = max(consumer._committed_offset.get(tp) or 0, 0), ends[tp]
-            if done < end and not consumer.unacked and await consumer.position(tp) >= end:
-                done = end
-            found[tp.topic, tp.partition] = (done, end)
-        return found
+        if not partitions:
+            return {}
+        ends = await consumer.highwaters(*partitions)
+        deleted = await consumer.earliest_offsets(*partitions)
+        committed = consumer._committed_offset
+        return {
+            (tp.topic, tp.partition): (max(committed.get(tp) or 0, deleted[tp]), ends[tp])
+            for tp in partitions
+        }
 
 
 class BareReader:
