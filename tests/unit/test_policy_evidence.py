@@ -175,6 +175,17 @@ def test_what_is_only_worded_otherwise_now_is_reproduced_in_the_words_of_then(tm
     assert "the sentences are those of that time" in again.stderr.decode()
 
 
+def test_a_file_that_an_earlier_program_froze_is_reproduced() -> None:
+    """Frozen when sentences still called members by their ids. A rule of the law that changes ends this."""
+    file = Path(__file__).parent / "data" / "evidence-2026-11-30.json"
+    again = onedoor("decide", "--reproduce", str(file))
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == json.loads(file.read_bytes())["decisions"]
+    assert "m1 1259.98元、m2 0.00元" in again.stdout.decode()
+    assert "the sentences are those of that time" in again.stderr.decode()
+    assert "户主 1259.98元、孙辈 0.00元" in frozen().decode()
+
+
 FIGURE = {
     "parameter": "rigid_ratio",
     "value": "0.5",

@@ -1,5 +1,6 @@
 """What a resident and a clerk read: value, figure with day and source, met or not, what would change it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -82,10 +83,27 @@ def test_the_income_is_taken_apart() -> None:
     raw["members"].append({"id": "m4", "relation": "sibling", "birth": "1985-01-01"})
     said = reason("income", decision("dibao", raw))
     assert said.text == (
-        "计入家庭的成员及月收入：m1 900.00元、m2 100.00元、m3 0.00元；不计入的成员：m4；"
-        "不计入的收入：m2 优待抚恤金800.00元；扣减必要就业成本100.00元、认可的刚性支出50.00元。"
+        "计入家庭的成员及月收入：户主 900.00元、配偶 100.00元、子女 0.00元；不计入的成员：兄弟姐妹；"
+        "不计入的收入：配偶 优待抚恤金800.00元；扣减必要就业成本100.00元、认可的刚性支出50.00元。"
     )
     assert reason("amount", decision("dibao", raw)).text.startswith("770.00元×3人－850.00元＝1460.00元")
+
+
+def test_who_shares_a_relation_is_numbered_and_no_sentence_says_an_id() -> None:
+    raw = household()
+    raw["members"].insert(1, {"id": "m4", "relation": "child", "birth": "2010-01-01", "dependant": True})
+    decisions = decide(parse_household(raw)).decisions
+    said = reason("income", next(each for each in decisions if each.programme == "dibao"))
+    assert "户主 900.00元、子女1 0.00元、配偶 0.00元、子女2 0.00元" in said.text
+    assert "child 1 0.00 yuan, spouse 0.00 yuan, child 2 0.00 yuan" in said.text_en
+    sentences = [
+        text
+        for each in decisions
+        for one in each.reasons
+        for text in (one.text, one.text_en, one.change, one.change_en)
+        if text
+    ]
+    assert not [text for text in sentences if re.search(r"m\d", text)]
 
 
 def test_a_third_of_a_fen_is_only_rounded_for_the_eye() -> None:

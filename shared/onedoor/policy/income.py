@@ -3,6 +3,7 @@
 from onedoor.policy.case import Case, monthly, yuan
 from onedoor.policy.conditions import Words
 from onedoor.policy.household import Income
+from onedoor.policy.members import titles
 
 CLAUSE = "57 arts. 7, 13"
 KINDS = {
@@ -23,33 +24,41 @@ def income_words(case: Case) -> Words:
 
 
 def _counted(case: Case) -> Words:
-    said = [
-        (member.id, *monthly(case.of_member(index)["counted_income"]))
-        for index, member in enumerate(case.household.members)
-        if case.of_member(index)["counted"]
-    ]
-    if not said:
+    called = titles(case.household)
+    zh, en = [], []
+    for index, member in enumerate(case.household.members):
+        if case.of_member(index)["counted"]:
+            title_zh, title_en = called[member.id]
+            income_zh, income_en = monthly(case.of_member(index)["counted_income"])
+            zh.append(f"{title_zh} {income_zh}元")
+            en.append(f"{title_en} {income_en} yuan")
+    if not zh:
         return "没有计入家庭的成员", "no member counts"
     return (
-        f"计入家庭的成员及月收入：{'、'.join(f'{name} {zh}元' for name, zh, _ in said)}",
-        f"counted members and their income a month: {', '.join(f'{name} {en} yuan' for name, _, en in said)}",
+        f"计入家庭的成员及月收入：{'、'.join(zh)}",
+        f"counted members and their income a month: {', '.join(en)}",
     )
 
 
 def _uncounted(case: Case) -> Words | None:
-    names = [
-        member.id
+    called = titles(case.household)
+    uncounted = [
+        called[member.id]
         for index, member in enumerate(case.household.members)
         if not case.of_member(index)["counted"]
     ]
-    if not names:
+    if not uncounted:
         return None
-    return f"不计入的成员：{'、'.join(names)}", f"not counted, with their income: {', '.join(names)}"
+    return (
+        f"不计入的成员：{'、'.join(zh for zh, _ in uncounted)}",
+        f"not counted, with their income: {', '.join(en for _, en in uncounted)}",
+    )
 
 
 def _excepted(case: Case) -> Words | None:
+    called = titles(case.household)
     found = [
-        (member.id, income)
+        (called[member.id], income)
         for index, member in enumerate(case.household.members)
         for income in member.incomes
         if case.of_member(index)["counted"] and _is_excepted(case, income)
@@ -57,10 +66,10 @@ def _excepted(case: Case) -> Words | None:
     if not found:
         return None
     zh, en = [], []
-    for name, income in found:
+    for (title_zh, title_en), income in found:
         sum_zh, sum_en = monthly(income.fen_per_year)
-        zh.append(f"{name} {KINDS.get(income.kind, income.kind)}{sum_zh}元")
-        en.append(f"{name} {income.kind.replace('_', ' ')} {sum_en} yuan")
+        zh.append(f"{title_zh} {KINDS.get(income.kind, income.kind)}{sum_zh}元")
+        en.append(f"{title_en} {income.kind.replace('_', ' ')} {sum_en} yuan")
     return f"不计入的收入：{'、'.join(zh)}", f"income that does not count: {', '.join(en)}"
 
 

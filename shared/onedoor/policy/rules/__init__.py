@@ -1,7 +1,7 @@
 """The district's rules as an OpenFisca country package, over any table of parameters.
 
 `CountryTaxBenefitSystem` is the name by which OpenFisca's own tools find it:
-`openfisca test --country-package onedoor.policy.rules shared/onedoor/policy/tests`.
+`openfisca test --country-package onedoor.policy.rules tests/policy`.
 """
 
 from copy import copy
