@@ -338,6 +338,30 @@ async def test_a_draft_keeps_no_name_and_no_identity_number(cases: Cases, case: 
     assert not any(word in stored for word in ("文心兰", "110105198602010021", "小文", "文小满"))
 
 
+async def test_of_two_who_fill_a_file_in_at_once_the_second_is_told(cases: Cases, case: Case) -> None:
+    path = f"/v1/cases/{case.id}/household"
+    begun = await case.worker.get(path)
+    assert (begun.headers["ETag"], begun.json()["revision"]) == ('"0"', 0)
+    unfinished = household(region="")
+    seen = {"If-Match": begun.headers["ETag"]}
+    first = await case.worker.put(path, params={"draft": True}, json=unfinished, headers=seen)
+    assert (first.status_code, first.headers["ETag"], first.json()["revision"]) == (200, '"1"', 1)
+    for params, raw in (({"draft": True}, household(region="nowhere")), ({}, household())):
+        second = await case.worker.put(path, params=params, json=raw, headers=seen)
+        assert (second.status_code, second.json()["stored"]["version"]) == (412, 1)
+    kept = await case.worker.get(path)
+    assert (kept.headers["ETag"], kept.json()["file"], kept.json()["draft"]) == ('"1"', None, unfinished)
+
+    ready = await case.worker.put(path, params={"draft": True}, json=household(), headers={"If-Match": '"1"'})
+    assert (ready.headers["ETag"], ready.json()["problems"]) == ('"2"', [])
+    assert (await case.worker.get(path)).json()["file"] is None, "a draft is no file, be it without fault"
+    recorded = await case.worker.put(path, json=household(), headers={"If-Match": '"2"'})
+    assert (recorded.status_code, recorded.headers["ETag"]) == (200, '"3"')
+    late = await case.worker.put(path, params={"draft": True}, json=unfinished, headers={"If-Match": '"2"'})
+    assert late.status_code == 412
+    assert (await case.worker.get(path)).json()["draft"] is None
+
+
 async def test_the_files_form_is_told_only_where_the_case_is(cases: Cases, case: Case) -> None:
     path = f"/v1/cases/{case.id}/household/form"
     fields = (await case.worker.get(path)).json()

@@ -235,6 +235,7 @@ def test_a_draft_is_shown_with_its_problem_at_the_very_field(field: str, value: 
          "member 1 (文心兰), disability certificate, level (1 to 4)"),
         ("members.0.already_paid.dibao", "成员1（文心兰）的已领取的补贴（元/月）的低保",
          "member 1 (文心兰), paid already (yuan a month), dibao"),
+        ("members.2.birth", "成员3（子女）的出生日期", "member 3 (child), date of birth"),
         ("members.7.birth", "成员8的出生日期", "member 8, date of birth"),
         ("as_of", "计算日期", "day of the calculation"),
         ("household", "家庭情况", "the household's file"),
@@ -242,7 +243,7 @@ def test_a_draft_is_shown_with_its_problem_at_the_very_field(field: str, value: 
     ],
 )  # fmt: skip
 def test_a_place_is_said_in_the_clerks_words(place: str, zh: str, en: str) -> None:
-    file = {"members": [{"person": PERSON}, {"incomes": [{}]}]}
+    file = {"members": [{"person": PERSON}, {"incomes": [{}]}, {"relation": "child"}]}
     assert (form("zh").named(place, file), form("en").named(place, file)) == (zh, en)
 
 

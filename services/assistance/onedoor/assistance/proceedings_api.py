@@ -30,12 +30,14 @@ from onedoor.assistance.domain.table import Asked, Step
 from onedoor.calendar import local
 from onedoor.contracts.core import PERSONAL, Actor, Command, Context
 from onedoor.policy import HouseholdProblems
+from onedoor.policy.members import titles
 from onedoor.runtime import casework
 from onedoor.runtime.access import may
 from onedoor.runtime.casework_api import Answered, Body, Code, allow_here
 from onedoor.runtime.http import (
     Reading,
     answer,
+    etag,
     expected_version,
     idempotent,
     not_found,
@@ -146,8 +148,12 @@ class Proceedings(BaseModel):
 
 
 class HouseholdView(BaseModel):
-    """The file as it stands, and a draft that does not stand yet, with what is wrong with it today."""
+    """The file as it stands, and a draft that does not stand yet, with what is wrong with it today.
 
+    revision: of file and draft together, the ETag; 0 before there is either.
+    """
+
+    revision: int = 0
     digest: str | None = None
     file: dict[str, Any] | None = None
     draft: dict[str, Any] | None = None
@@ -160,16 +166,28 @@ class Saved(BaseModel):
 
     case_id: UUID
     draft: bool
+    revision: int = 0
     problems: list[FieldProblem] = []
     household_size: int | None = None
     version: int | None = None
 
 
+class Title(BaseModel):
+    """What a member of the household is called: 配偶, 子女2."""
+
+    zh: str
+    en: str
+
+
 class AssessmentView(BaseModel):
-    """What the rules say today of the file that stands: every programme with its reasons."""
+    """What the rules say today of the file that stands: every programme with its reasons.
+
+    members: what their sentences call each member, by the file's ids.
+    """
 
     as_of: date
     decisions: list[dict[str, Any]]
+    members: dict[str, Title] = {}
 
 
 class WordsView(BaseModel):
@@ -239,11 +257,13 @@ def _add_household(router: APIRouter, roles: frozenset[str]) -> None:
         conn: Reading,
         draft: bool = False,
     ) -> Response:
-        """The household's file, as JSON or YAML. With `draft` what cannot stand yet is kept.
+        """The household's file, as JSON or YAML. With `draft` it is only kept, with what is wrong with it.
 
-        Names and identity numbers are compared, and kept nowhere.
+        Names and identity numbers are compared, and kept nowhere. If-Match is the ETag of the file with its
+        draft, not that of the case: of two who fill it in at once the second is told.
         """
         await _case(conn, case_id)
+        seen = expected_version(request)
         raw = _read(await request.body(), request.headers.get("content-type", ""))
         today = _today(request)
         try:
@@ -253,22 +273,30 @@ def _add_household(router: APIRouter, roles: frozenset[str]) -> None:
             problems = [_field_problem(each) for each in wrong.problems]
             if not draft or not isinstance(raw, dict):
                 raise _problem(problems) from None
-            return await _keep_draft(request, actor, case_id, raw, problems)
+            return await _keep_draft(request, actor, case_id, seen, raw, problems)
         command = workflow.RecordHousehold(target=case_id, household=facts)
         people = list(facts.people.values())
 
         async def handler(tx: Transaction) -> Response:
-            if strangers := await records.elsewhere(tx.conn, case_id, people):
-                problems = [_field_problem(each) for each in _elsewhere(household, strangers)]
-                if not draft:
-                    raise _problem(problems)
-                return await _draft(tx, case_id, raw, problems)
-            outcome = (await tx.execute(command, actor=actor, expected_version=expected_version(request)))[0]
-            if outcome.refusal is None:
-                content = assessment.stored(household)
-                await records.put_file(tx.conn, case_id, facts.digest, content, people, tx.now)
-            body = Saved(case_id=case_id, draft=False, household_size=facts.size, version=outcome.version)
-            return answer(outcome, 200, body)
+            strangers = await records.elsewhere(tx.conn, case_id, people)
+            problems = [_field_problem(each) for each in _elsewhere(household, strangers)]
+            if draft:
+                return await _draft(tx, case_id, seen, raw, problems)
+            if problems:
+                raise _problem(problems)
+            outcome = (await tx.execute(command, actor=actor))[0]
+            if outcome.refusal is not None:
+                return answer(outcome)
+            content = assessment.stored(household)
+            revision = await records.put_file(tx.conn, case_id, seen, facts.digest, content, people, tx.now)
+            body = Saved(
+                case_id=case_id,
+                draft=False,
+                revision=revision,
+                household_size=facts.size,
+                version=outcome.version,
+            )
+            return answer(outcome, 200, body, etag(revision))
 
         return await idempotent(request, actor, handler)
 
@@ -385,20 +413,27 @@ def _elsewhere(household: Any, strangers: set[UUID]) -> list[Any]:
 
 
 async def _keep_draft(
-    request: Request, actor: Actor, case_id: UUID, raw: dict[str, Any], problems: list[FieldProblem]
+    request: Request,
+    actor: Actor,
+    case_id: UUID,
+    seen: int | None,
+    raw: dict[str, Any],
+    problems: list[FieldProblem],
 ) -> Response:
     async def handler(tx: Transaction) -> Response:
-        return await _draft(tx, case_id, raw, problems)
+        return await _draft(tx, case_id, seen, raw, problems)
 
     return await idempotent(request, actor, handler)
 
 
 async def _draft(
-    tx: Transaction, case_id: UUID, raw: dict[str, Any], problems: list[FieldProblem]
+    tx: Transaction, case_id: UUID, seen: int | None, raw: dict[str, Any], problems: list[FieldProblem]
 ) -> Response:
-    await records.put_draft(tx.conn, case_id, household_form.kept_of(raw), tx.now)
-    body = Saved(case_id=case_id, draft=True, problems=problems)
-    return Response(body.model_dump_json(exclude_none=True), media_type="application/json")
+    revision = await records.put_draft(tx.conn, case_id, seen, household_form.kept_of(raw), tx.now)
+    body = Saved(case_id=case_id, draft=True, revision=revision, problems=problems)
+    return Response(
+        body.model_dump_json(exclude_none=True), headers=etag(revision), media_type="application/json"
+    )
 
 
 # Queries.
@@ -409,17 +444,19 @@ def _add_queries(router: APIRouter, roles: frozenset[str]) -> None:
 
     @router.get("/{case_id}/household")
     async def household(
-        case_id: UUID, request: Request, actor: Annotated[Actor, reader], conn: Reading
+        case_id: UUID, request: Request, response: Response, actor: Annotated[Actor, reader], conn: Reading
     ) -> HouseholdView:
         """The file as it stands and its draft; that it was read is recorded."""
         await _case(conn, case_id)
         await note_view(conn, actor, "household", case_id, "casework")
         row = await records.file(conn, case_id)
+        response.headers.update(etag(row["revision"] if row is not None else 0))
         if row is None:
             return HouseholdView()
         draft = json.loads(row["draft"]) if row["draft"] else None
         wrong = assessment.problems_of(draft, _today(request)) if draft is not None else ()
         return HouseholdView(
+            revision=row["revision"],
             digest=row["digest"],
             file=assessment.written(json.loads(row["file"])) if row["file"] else None,
             draft=draft,
@@ -445,9 +482,12 @@ def _add_queries(router: APIRouter, roles: frozenset[str]) -> None:
         row = await records.file(conn, case_id)
         if row is None or row["file"] is None:
             return AssessmentView(as_of=today, decisions=[])
-        _, found = await asyncio.to_thread(assessment.decided, json.loads(row["file"]), today)
-        decisions = [each.model_dump(mode="json") for each in found.decisions]
-        return AssessmentView(as_of=today, decisions=decisions)
+        household, found = await asyncio.to_thread(assessment.decided, json.loads(row["file"]), today)
+        return AssessmentView(
+            as_of=today,
+            decisions=[each.model_dump(mode="json") for each in found.decisions],
+            members={id_: Title(zh=zh, en=en) for id_, (zh, en) in titles(household).items()},
+        )
 
     @router.get("/{case_id}/proceedings")
     async def proceedings(

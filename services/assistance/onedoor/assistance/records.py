@@ -9,21 +9,30 @@ from uuid import UUID
 import asyncpg
 
 from onedoor.runtime.service import Connection
+from onedoor.runtime.unit import StaleVersion
 
-_FILE = "select digest, file, draft, changed_at from households where case_id = $1"
+_FILE = "select digest, file, draft, changed_at, revision from households where case_id = $1"
 
 _PUT_FILE = """
 insert into households (case_id, digest, file, draft, changed_at, classification)
-select id, $2, $3::jsonb, null, $4, classification from cases where id = $1
+select id, $3, $4::jsonb, null, $5, classification from cases where id = $1
 on conflict (case_id) do update
-set digest = excluded.digest, file = excluded.file, draft = null, changed_at = excluded.changed_at
+set digest = excluded.digest, file = excluded.file, draft = null, changed_at = excluded.changed_at,
+    revision = households.revision + 1
+where $2::int is null or households.revision = $2
+returning revision
 """
 
 _PUT_DRAFT = """
 insert into households (case_id, draft, changed_at, classification)
-select id, $2::jsonb, $3, classification from cases where id = $1
-on conflict (case_id) do update set draft = excluded.draft, changed_at = excluded.changed_at
+select id, $3::jsonb, $4, classification from cases where id = $1
+on conflict (case_id) do update
+set draft = excluded.draft, changed_at = excluded.changed_at, revision = households.revision + 1
+where $2::int is null or households.revision = $2
+returning revision
 """
+
+_REVISION = "select revision from households where case_id = $1"
 
 _FORGET_MEMBERS = "delete from household_members where case_id = $1 and not person_id = any($2::uuid[])"
 
@@ -79,20 +88,32 @@ async def file(conn: Connection, case_id: UUID) -> asyncpg.Record | None:
 async def put_file(
     conn: Connection,
     case_id: UUID,
+    seen: int | None,
     digest: str,
     content: Mapping[str, Any],
     people: Sequence[UUID],
     now: datetime,
-) -> None:
-    """The file as it is from now on, and whom it names."""
-    await conn.execute(_PUT_FILE, case_id, digest, json.dumps(content), now)
+) -> int:
+    """The file as it is from now on, in place of a draft too, and whom it names; its revision.
+
+    seen: the revision that is replaced; None: whichever stands. Raises StaleVersion.
+    """
+    revision = await _put(conn, _PUT_FILE, case_id, seen, digest, json.dumps(content), now)
     await conn.execute(_FORGET_MEMBERS, case_id, people)
     await conn.execute(_PUT_MEMBERS, case_id, people)
+    return revision
 
 
-async def put_draft(conn: Connection, case_id: UUID, content: Any, now: datetime) -> None:
-    """What cannot stand yet, kept to be worked on; the file itself stays as it was."""
-    await conn.execute(_PUT_DRAFT, case_id, json.dumps(content), now)
+async def put_draft(conn: Connection, case_id: UUID, seen: int | None, content: Any, now: datetime) -> int:
+    """What cannot stand yet, kept to be worked on; the file itself stays as it was. As `put_file`."""
+    return await _put(conn, _PUT_DRAFT, case_id, seen, json.dumps(content), now)
+
+
+async def _put(conn: Connection, statement: str, case_id: UUID, seen: int | None, *content: Any) -> int:
+    revision: int | None = await conn.fetchval(statement, case_id, seen, *content)
+    if revision is None:
+        raise StaleVersion(case_id, seen or 0, await conn.fetchval(_REVISION, case_id), None)
+    return revision
 
 
 async def elsewhere(conn: Connection, case_id: UUID, people: Sequence[UUID]) -> set[UUID]:

@@ -240,13 +240,18 @@ class Form:
         return self.words.label("filed", f"{entry['name']}.{code}").removeprefix(f"{entry['name']}.")
 
     def _numbered(self, entry: Entry, row: Mapping[str, Any], number: int) -> str:
-        """An entry of a list by its number, a member with the name."""
+        """An entry of a list by its number, with the name of whom it is about, else the relation."""
         title = self.words.label("file", entry["label"])
-        name = self.people.get(str(row.get("person"))) or row.get("name")
+        name = self.people.get(str(row.get("person"))) or row.get("name") or self._relation(entry, row)
         counted = f"{title}{number + 1}" if self.words.chinese else f"{title} {number + 1}"
         if not name:
             return counted
         return f"{counted}（{name}）" if self.words.chinese else f"{counted} ({name})"
+
+    def _relation(self, entry: Entry, row: Mapping[str, Any]) -> str:
+        field = next((each for each in entry["fields"] if each["name"] == "relation"), None)
+        code = row.get("relation")
+        return self._code(field, code) if field is not None and isinstance(code, str) else ""
 
     def named(self, place: str, file: Mapping[str, Any]) -> str:
         """A place in words: `members.0.birth` is 成员1（姓名）的出生日期."""

@@ -67,6 +67,7 @@ async def _content(desk: Desk, case: str) -> dict[str, Any]:
     )
     people = {person["person_id"]: person.get("name") for person in head["subjects"]}
     file = household["draft"] or household["file"]
+    titles = {id_: said["zh" if desk.words.chinese else "en"] for id_, said in rules["members"].items()}
     return {
         "case": head,
         "people": people,
@@ -76,8 +77,9 @@ async def _content(desk: Desk, case: str) -> dict[str, Any]:
         "programmes": proceedings["programmes"],
         "household": household,
         "file": file,
+        "titles": {} if household["draft"] else titles,
         "members": {
-            each["id"]: people.get(each.get("person"))
+            each["id"]: " · ".join(filter(None, (people.get(each.get("person")), titles.get(each["id"]))))
             for each in (household["file"] or {}).get("members", ())
         },
         "rules": rules,

@@ -32,16 +32,15 @@ async def page(desk: AtDesk, case: str) -> Response:
     """The file as it stands, or its draft with what is wrong with it."""
     desk.need("case.work")
     case_id = str(uuid_or_absent(case))
-    (form, version), kept = await asyncio.gather(
-        _form(desk, case_id), get(desk, f"{CASES}/{case_id}/household")
-    )
+    form, kept = await asyncio.gather(_form(desk, case_id), get(desk, f"{CASES}/{case_id}/household"))
     file = kept["draft"] or kept["file"]
     text = yaml.safe_dump(file, allow_unicode=True, sort_keys=False) if file else ""
     begun = file or {
         "as_of": local(desk.now).date().isoformat(),
         "members": [{"id": "m1", "relation": "head"}],
     }
-    content = _content(case_id, form, begun, kept["problems"], "standing" if kept["draft"] else None, version)
+    told, version = "standing" if kept["draft"] else None, str(kept["revision"])
+    content = _content(case_id, form, begun, kept["problems"], told, version)
     return desk.page("household.html", section="cases", waiting=await badge(desk), text=text, **content)
 
 
@@ -50,7 +49,7 @@ async def change(desk: AtDesk, case: str, more: str = "", less: str = "") -> Res
     """The form as it is filled, with one more row of a list, or without one; nothing is stored."""
     desk.need("case.work")
     case_id = str(uuid_or_absent(case))
-    form, _ = await _form(desk, case_id)
+    form = await _form(desk, case_id)
     typed = await desk.request.form()
     file = filing.read(form.fields, typed)
     focus = filing.more(form.fields, file, more) if more else ""
@@ -68,20 +67,22 @@ async def save(desk: AtDesk, case: str) -> Response:
     case_id = str(uuid_or_absent(case))
     typed = await desk.request.form()
     draft, version = "draft" in typed, str(typed.get("version", ""))
-    seen = None if draft else version
     path = f"{CASES}/{case_id}/household{'?draft=true' if draft else ''}"
     if "file" in typed:
-        reply = await desk.services.put_text(desk.session, "assistance", path, str(typed["file"]), seen)
+        reply = await desk.services.put_text(desk.session, "assistance", path, str(typed["file"]), version)
         return await _told(desk, case_id, reply, draft)
-    form, _ = await _form(desk, case_id)
+    form = await _form(desk, case_id)
     file = filing.read(form.fields, typed)
-    reply = await desk.services.put(desk.session, "assistance", path, file, seen)
+    reply = await desk.services.put(desk.session, "assistance", path, file, version)
     if reply.ok and not draft:
         return await _told(desk, case_id, reply, draft)
     if not reply.ok and not reply.errors:
         return desk.refused(reply)
-    problems = reply.body["problems"] if reply.ok else reply.errors
-    content = _content(case_id, form, file, problems, "draft" if reply.ok else "refused", version)
+    if reply.ok:
+        kept = reply.body
+        content = _content(case_id, form, file, kept["problems"], "draft", str(kept["revision"]))
+    else:
+        content = _content(case_id, form, file, reply.errors, "refused", version)
     return desk.page("fragments/household_form.html", **content)
 
 
@@ -90,17 +91,16 @@ async def _told(desk: Desk, case_id: str, reply: Reply, draft: bool) -> Response
     if not reply.ok:
         return desk.refused(reply)
     await desk.settled(reply)
-    still = draft and reply.body["draft"]
-    return Response(headers={"HX-Redirect": f"/cases/{case_id}{'/household' if still else ''}"})
+    return Response(headers={"HX-Redirect": f"/cases/{case_id}{'/household' if draft else ''}"})
 
 
-async def _form(desk: Desk, case_id: str) -> tuple[filing.Form, str]:
-    """The fields of the file, with the people of the case; the case's version. Raises Absent, Barred."""
+async def _form(desk: Desk, case_id: str) -> filing.Form:
+    """The fields of the file, with the people of the case. Raises Absent, Barred."""
     head, fields = await asyncio.gather(
         get(desk, f"{CASES}/{case_id}"), get(desk, f"{CASES}/{case_id}/household/form")
     )
     people = {person["person_id"]: person.get("name") for person in head["subjects"]}
-    return filing.Form(fields, people, desk.words, FIRST), str(head["version"])
+    return filing.Form(fields, people, desk.words, FIRST)
 
 
 def _content(
@@ -108,7 +108,7 @@ def _content(
 ) -> dict[str, Any]:
     """`told`: draft, kept just now; standing, kept before; refused; None where nothing is to be told.
 
-    version: of the case as it was when the form was opened; recording refuses to replace a later one.
+    version: the revision of the file and its draft that the form shows; a later one is not replaced by it.
     """
     return {
         "case_id": case_id,
