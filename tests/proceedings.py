@@ -18,6 +18,7 @@ from onedoor.assistance.domain.programmes import EVERY, WORKFLOWS
 from onedoor.assistance.domain.workflow import Act, OpenProceeding, RecordAuthorisation, RecordHousehold
 from onedoor.contracts.case import OpenCase
 from onedoor.contracts.core import Actor, Command, Context, Event, Refusal
+from onedoor.contracts.events.assistance import Determined
 from onedoor.contracts.work import NoteReferral, case_id, referral_id
 from onedoor.triage.duties import Trigger, packaged_duties
 from tests.casework import ADULT, APPLICATION, CHAIN, CHILD
@@ -221,6 +222,14 @@ class Walk:
         for event in self.events:
             case = DECIDER.evolve(case, event)
         return case
+
+    def forget_terms(self) -> None:
+        """As if everything so far had been decided before any programme had a term."""
+        self.events = [
+            each.model_copy(update={"valid_until": None}) if isinstance(each, Determined) else each
+            for each in self.events
+        ]
+        self.case = self.folded()
 
     def types(self) -> list[str]:
         """What was published, in order."""

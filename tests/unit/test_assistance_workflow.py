@@ -12,11 +12,11 @@ from onedoor.assistance.domain import approval, guards
 from onedoor.assistance.domain.proceeding import STATES, HouseholdFacts, OtherAid
 from onedoor.assistance.domain.programmes import COMMANDS, WORKFLOWS
 from onedoor.assistance.domain.table import Branch
-from onedoor.assistance.domain.workflow import Act, OpenProceeding, StartPayment, next_month
+from onedoor.assistance.domain.workflow import Act, OpenProceeding, StartPayment, StateTerm, next_month
 from onedoor.assistance.payments.schedule import month_number, owed, schedule
 from onedoor.calendar import local
 from onedoor.contracts.case import Close, Decide, Transfer, WithdrawCase
-from onedoor.contracts.core import Actor, Refusal
+from onedoor.contracts.core import SYSTEM, Actor, Refusal
 from onedoor.contracts.events import assistance as events
 from onedoor.contracts.events.case import CaseDecided, ReferralRequested
 from onedoor.contracts.registry import BY_VERSION
@@ -741,6 +741,33 @@ def test_help_for_rigid_expenditure_ends_after_twelve_months() -> None:
     assert (stop.reason, walk.owed()) == ("term_over", set())
     assert not walk.proceeding.runs
     assert walk.says("reopen", DISTRICT, reason="new_facts", statement="再次申请") == "received"
+
+
+def test_a_grant_of_before_its_programme_had_a_term_is_given_it_once() -> None:
+    """Counted from the grant, not from an adjustment nor from the day on which it is stated."""
+    walk = Walk("rigid_expenditure").to("granted")
+    granted_at, until = walk.now, walk.proceeding.granted.valid_until  # type: ignore[union-attr]
+    walk.later(days=200)
+    walk.step("start-review", reason="report")
+    walk.step("adjust", DISTRICT, assessed("rigid_expenditure", amount=None))
+    walk.forget_terms()
+    walk.later(days=300)
+    assert walk.says("lapse", REVIEWER) == "term.none"
+    state_term = StateTerm(target=walk.id, proceeding=walk.proceeding_id)
+    (stated,) = walk.do(state_term, SYSTEM)  # type: ignore[misc]
+    assert isinstance(stated, events.TermStated)
+    assert (stated.granted_at, stated.valid_until, stated.state) == (granted_at, until, "granted")
+    assert walk.proceeding.granted.valid_until == until  # type: ignore[union-attr]
+    assert walk.do(state_term, SYSTEM) == ()
+    assert walk.says("lapse", REVIEWER) == "ended"
+    assert walk.do(state_term, SYSTEM) == ()
+
+
+def test_what_has_no_term_is_given_none() -> None:
+    walk = Walk("dibao").to("granted")
+    assert walk.do(StateTerm(target=walk.id, proceeding=walk.proceeding_id), SYSTEM) == ()
+    unknown = walk.do(StateTerm(target=walk.id, proceeding=uuid4()), SYSTEM)
+    assert isinstance(unknown, Refusal)
 
 
 def test_a_change_of_ability_is_assessed_within_its_limit() -> None:

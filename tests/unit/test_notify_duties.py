@@ -340,6 +340,17 @@ def test_a_person_nobody_knows_is_traced_from_admission() -> None:
     ]  # fmt: skip
 
 
+def test_a_term_that_is_stated_later_counts_from_the_grant() -> None:
+    notify = Notify()
+    granted, now = FRIDAY - 500 * DAY, FRIDAY
+    stated = {"decision_id": CASE, "granted_at": granted, "valid_until": FRIDAY}
+    notify.read(of(assistance.TermStated, now, "rigid_expenditure", **stated), now)
+    clock = notify.clock("L16-end", SMALL)
+    assert (clock.started_at, clock.limit) == (granted, "12mo")
+    notify.read(determined(now + DAY, "stop", "rigid_expenditure"), now + DAY)
+    assert notify.clock("L16-end", SMALL).state == "met_late"
+
+
 def test_the_tracing_notice_meets_its_day() -> None:
     notify = Notify()
     notify.read(admitted(FRIDAY), FRIDAY)

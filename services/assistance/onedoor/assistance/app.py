@@ -10,7 +10,7 @@ from onedoor.assistance import api, domain, stream
 from onedoor.assistance.payments import accounts
 from onedoor.assistance.payments import api as payments
 from onedoor.assistance.registry import api as registry
-from onedoor.assistance.registry import enrolments
+from onedoor.assistance.registry import enrolments, terms
 from onedoor.contracts.core import Envelope
 from onedoor.runtime import almanac
 from onedoor.runtime.app import service_app
@@ -45,7 +45,7 @@ SERVICE = replace(
     project=_project,
     absorb=_absorb,
     routers=(*_CASES.routers, payments.router, registry.router),
-    background=(almanac.keep_current,),
+    background=(terms.keep_current,),
 )
 
 

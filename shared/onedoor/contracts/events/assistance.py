@@ -162,6 +162,16 @@ class Determined(ProceedingEvent):
     valid_until: AwareDatetime | None = None
 
 
+class TermStated(ProceedingEvent):
+    """A grant that was made before its programme had a term holds until then (L16-end, from the grant)."""
+
+    type = "case.term_stated"
+
+    decision_id: UUID
+    granted_at: AwareDatetime
+    valid_until: AwareDatetime
+
+
 class RefusalTold(ProceedingEvent):
     """The written refusal with its reason and the way to appeal reached the applicant (L6)."""
 

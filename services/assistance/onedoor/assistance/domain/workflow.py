@@ -1,11 +1,12 @@
 """Steps of a proceeding as events, and how those fold: what the tables of `programmes` say, carried out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from onedoor.assistance.domain import approval, kept
+from onedoor.assistance.domain.approval import Term
 from onedoor.assistance.domain.dates import APPEAL
 from onedoor.assistance.domain.guards import (
     CHECK_BY,
@@ -85,6 +86,12 @@ class StartPayment(Command):
     month: str
 
 
+class StateTerm(Command):
+    """The proceeding's grant, made before its programme had a term, holds as long as that says."""
+
+    proceeding: UUID
+
+
 class Act(Command):
     """Take a step of a proceeding's workflow.
 
@@ -104,6 +111,7 @@ COMMANDS: tuple[type[Command], ...] = (
     RecordHousehold,
     RecordAuthorisation,
     StartPayment,
+    StateTerm,
     Act,
 )
 
@@ -132,6 +140,8 @@ def decide(
             return _authorise(case, command, context, identity)
         case StartPayment():
             return _start_payment(case, command, context, identity)
+        case StateTerm():
+            return _state_term(case, command, context, identity)
         case Act():
             return _act(case, command, context, identity)
     raise TypeError(f"no workflow knows {type(command).__name__}")
@@ -251,6 +261,26 @@ def _start_payment(
         return ()
     shared = _shared(proceeding, proceeding.state, context, identity)
     return (events.PaymentStarted(**shared, month=command.month),)
+
+
+def _state_term(
+    case: AssistanceCase, command: StateTerm, context: Context, identity: dict[str, Any]
+) -> Sequence[Event] | Refusal:
+    """Counted from the grant itself: an adjustment since then made it no longer."""
+    proceeding = case.proceedings.get(command.proceeding)
+    if proceeding is None:
+        return UNKNOWN
+    granted, term = proceeding.granted, approval.packaged().terms.get(proceeding.programme)
+    if granted is None or granted.valid_until is not None or term is None:
+        return ()
+    since = max(each.decided_at for each in proceeding.decisions if each.kind == "grant")
+    stated = events.TermStated(
+        **_shared(proceeding, proceeding.state, context, identity),
+        decision_id=granted.decision_id,
+        granted_at=since,
+        valid_until=_end_of(term, since),
+    )
+    return (stated,)
 
 
 def _shared(
@@ -464,9 +494,14 @@ def _holding(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
     if before is not None and before.valid_until is not None:
         holding["valid_until"] = before.valid_until
     elif term is not None:
-        last = months_later(local(now).date(), term.months)
-        holding["valid_until"] = midnight(last + timedelta(days=1))
+        holding["valid_until"] = _end_of(term, now)
     return holding
+
+
+def _end_of(term: Term, granted_at: datetime) -> datetime:
+    """The end of the last day on which a grant of that moment holds."""
+    last = months_later(local(granted_at).date(), term.months)
+    return midnight(last + timedelta(days=1))
 
 
 def _months(proceeding: Proceeding, asked: Asked) -> dict[str, str]:
@@ -703,6 +738,9 @@ _CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str
     events.ObjectionRaised: _constant(notice_until=None),
     events.ProceedingReopened: _constant(notice_round=0),
     events.Determined: _decided,
+    events.TermStated: lambda proceeding, event: _on_decision(
+        event.decision_id, proceeding, valid_until=event.valid_until
+    ),
     events.PaymentStarted: lambda _, event: {"paid_since": event.month},
     events.ChangeReported: lambda _, event: {"change": event.change},
     events.CaseSuspended: lambda proceeding, _: {"before": proceeding.state},

@@ -14,6 +14,7 @@ from onedoor.contracts.events.assistance import (
     Determined,
     JurisdictionChanged,
     ProceedingEnded,
+    TermStated,
 )
 from onedoor.runtime.service import Connection
 
@@ -48,6 +49,7 @@ on conflict (proceeding_id) where until is null do update
 set taper = excluded.taper, expires = excluded.expires
 """  # noqa: S608 - own names
 _END = "update enrolments set until = greatest(since, $2) where proceeding_id = $1 and until is null"
+_LIMIT = "update enrolments set expires = $2 where proceeding_id = $1 and until is null"
 _MOVE = "update enrolments set division = $2 where case_id = $1"
 
 
@@ -61,6 +63,8 @@ async def record(conn: Connection, events: Sequence[Envelope]) -> None:
                 await conn.execute(_END, told.proceeding_id, local(told.at).date())
             case ProceedingEnded() as told:
                 await conn.execute(_END, told.proceeding_id, local(told.at).date())
+            case TermStated() as told:
+                await conn.execute(_LIMIT, told.proceeding_id, local(told.valid_until).date())
             case JurisdictionChanged() as told:
                 await conn.execute(_MOVE, told.case_id, told.to_division)
 
@@ -71,6 +75,20 @@ def _enrolment(classification: Classification, told: Determined) -> Enrolment:
         told.proceeding_id, told.case_id, told.chain_id, told.programme, told.person_id,
         local(told.at).date(), expires, told.kind == "taper", classification,
     )  # fmt: skip
+
+
+_UNLIMITED = """
+select case_id, proceeding_id from enrolments
+where programme = any($1::text[]) and expires is null and until is null
+  and ($2::uuid is null or proceeding_id > $2) order by proceeding_id limit $3
+"""
+
+
+async def unlimited(
+    conn: Connection, programmes: Sequence[str], after: UUID | None, limit: int
+) -> Sequence[asyncpg.Record]:
+    """A page of what runs without a last day in these programmes: case_id, proceeding_id."""
+    return await conn.fetch(_UNLIMITED, programmes, after, limit)
 
 
 _HOUSEHOLDS = """
