@@ -57,7 +57,7 @@ test: install ## run all tests, on real Kafka and PostgreSQL and in a real brows
 	$(BIN)/python -m pytest --durations=20 $(wildcard $(addprefix tests/,$(WHOLE)))
 
 district: install ## a year of 5,000 invented households against plain Python, in half a minute of computation
-	ONEDOOR_DISTRICT=5000 $(BIN)/python -m pytest tests/unit/test_policy_oracle.py -k year
+	ONEDOOR_DISTRICT=5000 $(BIN)/python -m pytest --timeout 1800 tests/unit/test_policy_oracle.py -k year
 
 chaos: install ## everything that may befall the system, under load, for ONEDOOR_CHAOS_MINUTES (10)
 	$(BIN)/python -m pytest -s tests/chaos/long.py
