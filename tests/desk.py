@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -20,7 +20,7 @@ from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import ensure_dev_key
 from tests.harness import Process, running
-from tests.servers import Servers
+from tests.servers import Servers, empty_database
 
 T0 = datetime.fromisoformat("2026-03-03T13:40:00+00:00")
 CHAIN, APPLICATION = derived_id("desk-chain"), derived_id("desk-application")
@@ -171,7 +171,7 @@ class Desk:
 @asynccontextmanager
 async def running_desk(servers: Servers, folder: Path) -> AsyncIterator[Desk]:
     """A desk on an empty database, without topics (its stream waits) and without any other service."""
-    async with _database(servers) as postgres:
+    async with empty_database(servers.postgres) as postgres:
         key = ensure_dev_key(folder / "dev.key")
         environment = {
             "ONEDOOR_ENVIRONMENT": "test",
@@ -187,12 +187,3 @@ async def running_desk(servers: Servers, folder: Path) -> AsyncIterator[Desk]:
         async with running(Process("onedoor.desk", environment, folder / "desk.log")) as process:
             yield Desk(process, conn, key)
         await conn.close()
-
-
-@asynccontextmanager
-async def _database(servers: Servers) -> AsyncIterator[str]:
-    name = f"t{uuid4().hex[:12]}"
-    conn = await asyncpg.connect(servers.postgres)
-    await conn.execute(f"create database {name}")
-    await conn.close()
-    yield servers.postgres.replace("/postgres?", f"/{name}?")
