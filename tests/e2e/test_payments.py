@@ -18,6 +18,12 @@ from tests.visitor import Visit
 
 pytestmark = pytest.mark.timeout(300)
 
+LEAD = """
+insert into assistance.leads (id, case_id, programme, kind, state, found_at, seen_at, classification)
+select gen_random_uuid(), id, 'orphan', 'not_enrolled', 'open', now(), now(), 'internal'
+from assistance.cases where classification = 'internal' limit 1
+"""
+
 
 async def test_a_list_is_built_by_one_approved_by_another_and_taken_to_the_bank(
     visitors: Visit, system: System
@@ -136,3 +142,27 @@ async def test_a_list_of_another_office_is_compared_and_its_differences_are_sett
     )
     await page.get_by_role("button", name="比对", exact=True).click()
     await expect(page.locator("#refused")).to_contain_text("rows")
+
+
+async def test_the_rules_are_asked_about_every_household_and_a_lead_is_settled(
+    visitors: Visit, system: System
+) -> None:
+    """A household that looks eligible and is not enrolled: 应保尽保."""
+    await granted(system, f"{local(datetime.now(UTC)):%Y-%m}")
+    conn = await asyncpg.connect(system.postgres)
+    try:
+        await conn.execute(LEAD)
+    finally:
+        await conn.close()
+    district = await visitors("district-1")
+    page = district.page
+    await district.goes("/registry")
+    row = page.get_by_role("row").filter(has_text="疑似应保未保").filter(has_text="孤儿")
+    await expect(row).to_have_count(1)
+    await district.looked("registry-leads")
+    await row.get_by_role("button", name="无需救助").click()
+    await expect(row).to_have_count(0)
+    await page.get_by_role("button", name="对全部在册家庭按政策测算").click()
+    await expect(page.locator("#asked")).to_contain_text("已测算")
+    await page.get_by_role("link", name="查看线索").click()
+    await expect(page.locator("#leads")).to_be_visible()

@@ -9,10 +9,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from onedoor.assistance.domain import DECIDER
+from onedoor.assistance.registry.terms import state_terms
 from onedoor.assistance.registry.tiers import packaged
-from onedoor.contracts.core import derived_id
+from onedoor.contracts.core import SYSTEM, Context, derived_id
 from onedoor.contracts.events.assistance import JurisdictionChanged, ProceedingEnded
+from onedoor.runtime.unit import Decided
 from tests.assistance import HERE, JUNE, THERE, Assistance, assistance
+from tests.proceedings import Walk
 from tests.servers import Servers
 
 BORN = date(1956, 3, 1)
@@ -111,6 +115,26 @@ async def tasks_of(service: Assistance, *rows: tuple[str, date | None], month: s
     return sorted(task["kind"] for task in tasks)
 
 
+async def test_whose_list_is_owed_this_month_is_told(service: Assistance) -> None:
+    """Agriculture's each month, the medical insurance's each quarter, the federation's each half-year."""
+
+    async def due() -> dict[str, tuple[str | None, bool]]:
+        told = (await service.ask("GET", "/v1/registry/lists", role="caseworker", division=HERE)).json()
+        return {each["source"]: (each["last"], each["due"]) for each in told}
+
+    assert set((await due()).values()) == {(None, True)}
+    for source in ("agriculture", "medical-insurance"):
+        await service.ask("POST", "/v1/registry/lists", listed(("杜若", BORN)) | {"source": source})
+    assert await due() == {
+        "agriculture": ("2026-06", False),
+        "medical-insurance": ("2026-06", False),
+        "disabled-federation": (None, True),
+    }
+    service.clock.at = JUNE + timedelta(days=30)
+    assert (await due())["agriculture"] == ("2026-06", True)
+    assert (await due())["medical-insurance"] == ("2026-06", False)
+
+
 async def test_namesakes_are_counted_and_none_is_lost(service: Assistance) -> None:
     """Of one name and birth: two here and one there, then as many, then more there; and undated ones."""
     for name in ("first", "second"):
@@ -174,6 +198,25 @@ async def test_help_of_limited_term_ends_in_the_registry_on_its_last_day(service
     assert await tiers(service, "2027-06-20") == {str(case): "rigid"}
 
 
+async def test_grants_of_before_the_term_are_given_it_from_the_day_of_the_grant(service: Assistance) -> None:
+    """A year old by now: the registry ends it on its last day, and the clock of its end is told of it."""
+    walk = Walk("rigid_expenditure").to("granted")
+    granted_at = walk.now
+    walk.forget_terms()
+    unit, told = service.app.unit, Decided(walk.id, walk.events, walk.case, Context(SYSTEM, granted_at))
+    async with unit.transaction() as tx:
+        await unit.record(tx.conn, DECIDER, {walk.id: 0}, [told])
+    assert await tiers(service, "2027-06-20") == {str(walk.id): "rigid"}, "it never ended"
+
+    service.clock.at = granted_at + timedelta(days=500)
+    assert await state_terms(unit) == 1
+    assert await tiers(service, "2027-03-11") == {str(walk.id): "rigid"}
+    assert await tiers(service, "2027-03-12") == {str(walk.id): "other"}
+    stated = "select payload ->> 'granted_at' from events where type = 'case.term_stated'"
+    assert datetime.fromisoformat(await service.app.writer.fetchval(stated)) == granted_at
+    assert await state_terms(unit) == 0
+
+
 @pytest.mark.parametrize(
     "hide", ["sealed = true, worker = 'colleague'", "classification = 'child'"], ids=["relative", "child"]
 )
@@ -186,7 +229,8 @@ async def test_the_registry_shows_of_a_case_what_its_list_shows(service: Assista
         await service.determined(await service.case(f"open {n}"))
     await on_file(service, "贺知秋")
     await service.app.writer.execute(
-        "insert into households select $1, digest, file, draft, changed_at, classification from households",
+        "insert into households (case_id, digest, file, changed_at, classification)"
+        " select $1, digest, file, changed_at, classification from households",
         case,
     )
     await service.ask("POST", "/v1/registry/lists", listed(("杜若", BORN)))

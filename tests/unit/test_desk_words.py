@@ -25,7 +25,7 @@ from onedoor.contracts.events.intake import PERSON
 from onedoor.contracts.referral_rules import FACTS, RULES
 from onedoor.contracts.registry import EVENTS
 from onedoor.desk.pages import clock as clock_page
-from onedoor.desk.pages import console, work
+from onedoor.desk.pages import console, registry, work
 from onedoor.desk.words import FOLDER, LOCALES, Words
 from onedoor.dev.services import SERVICES
 from onedoor.notify.domain import clock, duties, ladder, referral
@@ -99,6 +99,7 @@ def _codes() -> Mapping[str, Iterable[str]]:
         "unit": tuple(Unit),
         "state": (*get_args(referral.State), *get_args(clock.State)),
         "case": get_args(case.CaseState),
+        "lead": (*registry.LEADS, *sorted({code for codes in registry.LEADS.values() for code in codes})),
         "proceeding": proceeding.STATES,
         "step": programmes.COMMANDS,
         "asked": {field.name for field in FIELDS},

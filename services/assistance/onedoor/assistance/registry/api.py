@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from onedoor.assistance.payments.schedule import month_number
 from onedoor.assistance.registry import enrolments, leads, lists, simulation
-from onedoor.assistance.registry.tiers import OutsideList, packaged
+from onedoor.assistance.registry.tiers import Certainty, OutsideList, packaged
 from onedoor.calendar import local
 from onedoor.contracts.case import RequestReferral
 from onedoor.contracts.core import PERSONAL, Actor, Refusal
@@ -78,6 +79,16 @@ class CountView(BaseModel):
     tier: str
     division: str | None
     households: int | None
+
+
+class SourceView(BaseModel):
+    """An office whose list is compared every so many months. last: as 2026-06; due: it is owed by now."""
+
+    source: str
+    every: int
+    certainty: Certainty
+    last: str | None
+    due: bool
 
 
 class ListView(BaseModel):
@@ -184,6 +195,24 @@ async def counts(request: Request, actor: Leader, day: Day = None) -> list[Count
             households=row["households"] if row["households"] >= SMALLEST else None,
         )
         for row in rows
+    ]
+
+
+@router.get("/lists")
+async def compared(request: Request, actor: Reader) -> list[SourceView]:
+    """Whose lists are compared, when that was done last, and whether it is due."""
+    async with counting(request.app.state.onedoor) as conn:
+        last = await lists.latest(conn)
+    now = month_number(f"{_today(request):%Y-%m}")
+    return [
+        SourceView(
+            source=row.source,
+            every=row.every,
+            certainty=row.certainty,
+            last=last.get(row.source),
+            due=row.source not in last or now - month_number(last[row.source]) >= row.every,
+        )
+        for row in packaged().lists
     ]
 
 

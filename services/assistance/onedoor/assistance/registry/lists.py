@@ -138,6 +138,14 @@ async def compare(conn: Connection, new: NewList) -> tuple[UUID, bool]:
     return id_, True
 
 
+_LATEST = "select source, max(month) as month from lists group by source"
+
+
+async def latest(conn: Connection) -> dict[str, str]:
+    """Of which month (`2026-06`) the last list of each source was that came."""
+    return {row["source"]: row["month"] for row in await conn.fetch(_LATEST)}
+
+
 _LIST = """
 select id, source, month, kind, case_id, person_id, name, birth, division, state, result, found_at, settled_at
 from differences
