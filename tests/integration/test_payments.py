@@ -219,6 +219,17 @@ async def test_a_month_that_another_programme_excludes_is_never_paid_later(payin
     assert (account["owed_fen"], account["open_fen"]) == (2 * DIBAO, 0)
 
 
+async def test_what_was_recovered_holds_up_no_arrear_beside_another_aid(paying: Paying) -> None:
+    """Only help that is paid once waits; a recovery is entered once, too, and is no help."""
+    case = await paying.case("recovered", (uuid4(),))
+    await paying.decide(case, first="2026-05")
+    month = {"first_month": "2026-05", "last_month": "2026-05"}
+    await paying.determined(case, "recover", amount_fen=10_000, per="once", **month)
+    await paying.decide(case, programme="tekun", first="2026-06")
+    (line,) = await paying.lines(await paying.build("2026-06"))
+    assert (line["held"], line["regular_fen"], line["amount_fen"]) == (None, 0, DIBAO - 10_000)
+
+
 async def test_what_was_paid_for_an_excluded_month_is_a_debt(paying: Paying) -> None:
     person = uuid4()
     case = await paying.case("paid before", (person,))

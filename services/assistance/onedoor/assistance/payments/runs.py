@@ -9,6 +9,7 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from onedoor.assistance.domain.approval import Stacking
+from onedoor.assistance.domain.programmes import WORKFLOWS
 from onedoor.runtime.service import Connection
 
 Held = Literal["no_account", "suspended", "stacking", "changed", "debt"]
@@ -36,35 +37,39 @@ where programme = $1 and state = 'built' and (month, number) is distinct from ($
 """
 
 _RIVALS = """
-with rule as (select * from unnest($2::text[], $3::text[]) as row (paid, scope)), rivals as (
+with rivals as (
   select mine.proceeding_id, other.proceeding_id as rival
-  from rule join accounts as other on other.programme = rule.paid
-  join accounts as mine on mine.case_id = other.case_id and mine.programme = $1
-  where rule.scope = 'household' and mine.proceeding_id <> other.proceeding_id
+  from accounts as other
+  join accounts as mine on mine.case_id = other.case_id and mine.proceeding_id <> other.proceeding_id
+  where other.programme = any($2::text[]) and mine.programme = $1
+    and ($4::uuid is null or mine.proceeding_id = $4)
   union
   select mine.proceeding_id, other.proceeding_id
-  from rule join accounts as other on other.programme = rule.paid
+  from accounts as other
   join account_people as theirs on theirs.proceeding_id = other.proceeding_id
   join account_people as ours on ours.person_id = theirs.person_id
-  join accounts as mine on mine.proceeding_id = ours.proceeding_id and mine.programme = $1
-  where rule.scope = 'person' and mine.proceeding_id <> other.proceeding_id
+  join accounts as mine
+    on mine.proceeding_id = ours.proceeding_id and mine.proceeding_id <> other.proceeding_id
+  where other.programme = any($3::text[]) and mine.programme = $1
+    and ($4::uuid is null or mine.proceeding_id = $4)
 )
 """
-"""Accounts of the programme $1, each with those that exclude it by the rules $2 (paid), $3 (scope)."""
+"""Accounts of the programme $1 (or only $4), each with those that exclude it: of the programmes $2 in the
+same case, of the programmes $3 for the same person.
+"""
 _EXCLUDED = f"""{_RIVALS}
 select proceeding_id, sum(amount_fen)::bigint as fen,
-       coalesce(sum(amount_fen) filter (where month = $4), 0)::bigint as regular
+       coalesce(sum(amount_fen) filter (where month = $5), 0)::bigint as regular
 from (
   select distinct mine.proceeding_id, month, mine.amount_fen
   from rivals
   join spans as mine using (proceeding_id)
-  join decisions on decisions.decision_id = mine.decision_id and decisions.per = 'month'
   join spans as theirs on theirs.proceeding_id = rivals.rival and theirs.amount_fen > 0
   cross join lateral generate_series(
     greatest(mine.first_month, theirs.first_month),
-    least(coalesce(mine.last_month, $4), coalesce(theirs.last_month, $4), $4)
+    least(coalesce(mine.last_month, $5), coalesce(theirs.last_month, $5), $5)
   ) as month
-  where mine.amount_fen > 0 and ($5::uuid is null or mine.proceeding_id = $5)
+  where mine.amount_fen > 0
 ) as months group by proceeding_id
 """  # noqa: S608 - own text
 _BUILD = """
@@ -93,12 +98,13 @@ join (
 ) as due using (proceeding_id)
 left join payees using (case_id)
 where programme = $2 and (owed <> paid_fen or kept_back > 0)
+order by proceeding_id
 """
+"""In the order of the lines' key, so that its index grows at one end and is not split everywhere."""
 _WAITS = f"""{_RIVALS}
 update lines set held = 'stacking' from rivals join spans as theirs on theirs.proceeding_id = rivals.rival
-where lines.run_id = $5 and lines.held is null and lines.proceeding_id = rivals.proceeding_id
-  and exists (select from decisions where decisions.proceeding_id = lines.proceeding_id and per = 'once')
-  and theirs.amount_fen > 0 and $4 between theirs.first_month and coalesce(theirs.last_month, $4)
+where lines.run_id = $6 and lines.held is null and lines.proceeding_id = rivals.proceeding_id
+  and theirs.amount_fen > 0 and $5 between theirs.first_month and coalesce(theirs.last_month, $5)
 """  # noqa: S608
 """What is paid once is not lost by the month's other aid: it waits for the next list."""
 
@@ -117,8 +123,9 @@ async def build(conn: Connection, new: NewRun, stacking: Sequence[Stacking]) -> 
     rows = await excluded(conn, new.programme, new.month, stacking)
     columns = [[row[name] for row in rows] for name in ("proceeding_id", "fen", "regular")]
     await conn.execute(_BUILD, id_, new.programme, new.month, *columns)
-    if rules := _rules(new.programme, stacking):
-        await conn.execute(_WAITS, new.programme, *rules, new.month, id_)
+    rivals = _rivals(new.programme, stacking)
+    if rivals and _is_paid_once(new.programme):
+        await conn.execute(_WAITS, new.programme, *rivals, None, new.month, id_)
     return id_, True
 
 
@@ -132,13 +139,23 @@ async def excluded(
     """What accounts of the programme (or this one) would be owed up to this month but for aid that
     excludes it: proceeding_id, fen, and regular, the part of this very month.
     """
-    rules = _rules(programme, stacking)
-    return await conn.fetch(_EXCLUDED, programme, *rules, month, proceeding_id) if rules else ()
+    rivals = _rivals(programme, stacking)
+    if rivals is None or _is_paid_once(programme):
+        return ()
+    return await conn.fetch(_EXCLUDED, programme, *rivals, proceeding_id, month)
 
 
-def _rules(programme: str, stacking: Sequence[Stacking]) -> tuple[list[str], list[str]] | None:
+def _rivals(programme: str, stacking: Sequence[Stacking]) -> tuple[list[str], list[str]] | None:
+    """The programmes that exclude this one in the same household, and for the same person."""
     rules = [rule for rule in stacking if programme in rule.excludes]
-    return ([rule.paid for rule in rules], [rule.scope for rule in rules]) if rules else None
+    household = [rule.paid for rule in rules if rule.scope == "household"]
+    person = [rule.paid for rule in rules if rule.scope == "person"]
+    return (household, person) if rules else None
+
+
+def _is_paid_once(programme: str) -> bool:
+    """Whether its help is one sum; a month in which another programme excludes it does not take that away."""
+    return WORKFLOWS[programme].per == "once"
 
 
 async def waiting(conn: Connection, programme: str, month: int, number: int) -> asyncpg.Record | None:
