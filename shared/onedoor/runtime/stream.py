@@ -54,15 +54,29 @@ class _Thread(driver.AIOKafkaConsumerThread):
     """
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        committed = await super().seek_to_committed()
-        if untouched := [tp for tp, offset in committed.items() if not offset]:
-            await self.seek_to_beginning(*untouched)
+        committed: dict[TP, int] = await self.call_thread(self._seek_to_committed)
+        return committed
+
+    async def _seek_to_committed(self) -> dict[TP, int]:
+        """In the thread of the consumer, so that no rebalance comes between."""
+        reader = self._ensure_consumer()
+        committed: dict[TP, int] = await reader.seek_to_committed()
+        untouched = [tp for tp, offset in committed.items() if not offset]
+        first = await reader.beginning_offsets(untouched)
+        for tp in reader.assignment() & first.keys():
+            reader.seek(tp, first[tp])
         return committed
 
 
 class _Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Nothing: Faust only logs here, and crashes where a partition's position is not known at the moment.
+
+        What stalls is found by `watch_progress`.
+        """
 
 
 class _Transport(driver.Transport):
