@@ -1,7 +1,9 @@
 """Bearer tokens: made and believed in development only."""
 
 import stat
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,16 @@ def test_a_bad_token_is_refused(token: Callable[[Path], str], key: Path, setting
     assert verify(_signed(key), settings).role == "ops"
     with pytest.raises(BadToken):
         verify(token(key), settings)
+
+
+def test_a_token_that_was_believed_expires_all_the_same(
+    key: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = dev_token(key, "ops", lifetime=60)
+    assert verify(token, settings).role == "ops"
+    monkeypatch.setattr(time, "time", lambda: datetime.now(UTC).timestamp() + 66)
+    with pytest.raises(BadToken, match="expired"):
+        verify(token, settings)
 
 
 def test_another_key_is_not_ours(settings: Settings, tmp_path: Path) -> None:

@@ -27,8 +27,10 @@ ALGORITHM = "HS256"
 _CODE = re.compile(r"[a-z0-9-]{1,60}")
 _DIVISION = re.compile(r"[0-9]{6,12}")
 _PERSON = re.compile(r"[\w.:@-]{1,80}")
+LEEWAY = 5
+"""Seconds by which the clocks of two machines may differ."""
 _CLAIMS = jwt.JWTClaimsRegistry(
-    leeway=5,
+    leeway=LEEWAY,
     iss={"essential": True, "value": ISSUER},
     aud={"essential": True, "value": AUDIENCE},
     exp={"essential": True},
@@ -102,13 +104,21 @@ def verify(token: str, settings: Settings) -> Actor:
     """Who the bearer is. Raises BadToken; always where the environment is neither `dev` nor `test`."""
     if settings.environment not in ("dev", "test") or settings.dev_key is None:
         raise BadToken("no issuer of tokens is known here")
-    key = _key(settings.dev_key)
     try:
-        claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
-        _CLAIMS.validate(claims)
-        return _actor(claims)
+        actor, expires = _read(token, settings.dev_key)
     except (JoseError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise BadToken("the token is not valid") from error
+    if expires + LEEWAY < time.time():
+        raise BadToken("the token has expired")
+    return actor
+
+
+@lru_cache(maxsize=1024)
+def _read(token: str, key_path: Path) -> tuple[Actor, float]:
+    """The bearer and the expiry of a token with a good signature: neither ever changes, so both are kept."""
+    claims = jwt.decode(token, _key(key_path), algorithms=[ALGORITHM]).claims
+    _CLAIMS.validate(claims)
+    return _actor(claims), claims["exp"]
 
 
 def _actor(claims: dict[str, object]) -> Actor:
