@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -18,21 +19,35 @@ from onedoor.dev.settings import DevSettings
 
 __all__ = ["Servers", "cloned", "empty_database", "migrated_template", "servers_for_tests"]
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+"""Bytes; a whole run of the tests takes less than half of it."""
+
 
 @asynccontextmanager
 async def servers_for_tests() -> AsyncIterator[Servers]:
     """Kafka and PostgreSQL as the environment says; embedded ones on free ports, their data thrown away."""
-    with tempfile.TemporaryDirectory(prefix="onedoor-test-", ignore_cleanup_errors=True) as home:
+    with tempfile.TemporaryDirectory(
+        prefix="onedoor-test-", dir=_in_memory(), ignore_cleanup_errors=True
+    ) as home:
         port = ports.free(3)
         settings = DevSettings(home=Path(home), kafka_port=port, postgres_port=port + 2, durable=False)
         async with resolve(settings) as servers:
             yield servers
 
 
+def _in_memory() -> Path | None:
+    """A folder in memory with room enough, if any: databases are made three times as fast there."""
+    with suppress(OSError):
+        if shutil.disk_usage(MEMORY).free > ROOM and os.access(MEMORY, os.W_OK):
+            return MEMORY
+    return None
+
+
 @asynccontextmanager
 async def empty_database(server: str) -> AsyncIterator[str]:
     """A new database without anything; gives its DSN, drops it at the end."""
-    async with _made(server, "") as dsn:
+    async with _made(server, "strategy file_copy") as dsn:
         yield dsn
 
 
@@ -40,7 +55,7 @@ async def empty_database(server: str) -> AsyncIterator[str]:
 async def cloned(template: str) -> AsyncIterator[str]:
     """A copy of the database at this DSN, to which nobody may be connected; dropped at the end."""
     name = template.partition("?")[0].rpartition("/")[2]
-    async with _made(with_database(template, "postgres"), f'template "{name}"') as dsn:
+    async with _made(with_database(template, "postgres"), f'template "{name}" strategy file_copy') as dsn:
         yield dsn
 
 
