@@ -95,6 +95,16 @@ def _nothing_left(onedoor: Command) -> None:
         time.sleep(0.2)
 
 
+def _started_in_the_foreground(process: "subprocess.Popen[str]") -> None:
+    assert process.stdout is not None
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if "bearer token" in line:
+            return
+    raise AssertionError("".join(told))
+
+
 def test_a_system_starts_mends_itself_starts_again_without_network_and_leaves_nothing(
     onedoor: Command,
 ) -> None:
@@ -120,29 +130,19 @@ def test_a_system_starts_mends_itself_starts_again_without_network_and_leaves_no
     assert onedoor.left() == []
     assert "not running" in onedoor("status", status=3)
 
-    onedoor("up", "--detach", "--no-samples", **OUT_OF_REACH)
-    manager = json.loads((onedoor.home / "run" / "state.json").read_text())["manager"]
-    os.kill(manager, signal.SIGKILL)
-    _nothing_left(onedoor)
-    assert "not running" in onedoor("status", status=3)
-    onedoor("reset", "--yes")
-    assert not (onedoor.home / "postgres").exists()
-
-
-def test_in_the_foreground_ctrl_c_stops_all_and_so_does_a_kill(onedoor: Command) -> None:
     for number, ending in ((signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)):
-        with onedoor.start("up", "--no-samples") as process:
-            assert process.stdout is not None
-            told = []
-            for line in process.stdout:
-                told.append(line)
-                if "bearer token" in line:
-                    break
-            assert onedoor.left(), "".join(told)
+        with onedoor.start("up", "--no-samples", **OUT_OF_REACH) as process:
+            _started_in_the_foreground(process)
+            assert onedoor.left()
             process.send_signal(number)
+            assert process.stdout is not None
             process.stdout.read()
             assert process.wait(120) == ending
         _nothing_left(onedoor)
+        assert "not running" in onedoor("status", status=3)
+
+    onedoor("reset", "--yes")
+    assert not (onedoor.home / "postgres").exists()
 
 
 def test_a_taken_port_ends_the_start_in_one_line(onedoor: Command) -> None:
