@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from onedoor.calendar import moment
-from onedoor.notify import views
+from onedoor.notify import alerts, views
 from onedoor.notify.domain.clock import clock_id
 from onedoor.notify.domain.ledger import referral_id
 from onedoor.notify.sweep import sweep, sweep_all
@@ -151,12 +151,12 @@ async def test_a_clock_to_which_something_else_happens_is_tried_again_by_itself(
 async def test_what_passes_by_itself_sets_nothing_aside(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise ConnectionRefusedError
 
     await referred(bench, 2)
     with monkeypatch.context() as patched:
-        patched.setattr(bench.app.unit, "record", away)
+        patched.setattr(alerts, "write", away)
         with pytest.raises(ConnectionRefusedError):
             await sweep(bench.app.unit, SOON)
     assert await set_aside(bench) == 0

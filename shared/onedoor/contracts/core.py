@@ -71,6 +71,23 @@ class Actor(BaseModel):
 SYSTEM = Actor(person="system", role="system")
 
 
+M = TypeVar("M", bound=BaseModel)
+
+
+def trusted(model: type[M], values: dict[str, Any], given: set[str]) -> M:
+    """A model of values that are known to fit: not validated, not completed, not copied.
+
+    values: of all fields, which it keeps as they are; given: what becomes its `model_fields_set`. For what
+    was validated before: a stored row, a copy with a change, an event about it.
+    """
+    made = model.__new__(model)
+    object.__setattr__(made, "__dict__", values)
+    object.__setattr__(made, "__pydantic_fields_set__", given)
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
+
+
 class Event(BaseModel):
     """A fact that happened to one aggregate. Unknown fields are ignored, so that a newer writer is read.
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -24,8 +24,7 @@ else:
 Hook = Callable[[Connection, Sequence[Envelope]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """One aggregate as it is to be stored; `previous` is the version it had (0: it is new)."""
 
     id: UUID

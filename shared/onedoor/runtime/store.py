@@ -22,14 +22,18 @@ from aggregates join unnest($1::text[], $2::uuid[]) as asked (kind, id) using (k
 order by kind, id for update of aggregates
 """
 
-APPEND = """
+INTO_EVENTS = """
 insert into events (id, aggregatetype, aggregateid, version, type, eventversion, payload,
                     topic, key, classification, actor, cause, traceparent, time, chain_id)
+"""
+
+APPEND = f"""
+{INTO_EVENTS}
 select * from unnest($2::uuid[], $3::text[], $4::uuid[], $5::int[], $6::text[], $7::int[], $8::jsonb[],
                      $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[],
                      $15::timestamptz[], $16::uuid[])
 returning position, topic
-"""
+"""  # noqa: S608 - own names
 
 QUEUE = """
 insert into pending (position) select position from appended where topic is not null returning position

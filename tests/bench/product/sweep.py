@@ -6,18 +6,16 @@ clocks that fall due one by one, beside the commit of one row.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import uvloop
 
+from onedoor.notify import alerts, views
 from onedoor.notify import sweep as sweeping
-from onedoor.notify import views
 from onedoor.notify.app import SERVICE
-from onedoor.notify.domain.clock import Clock as ClockState
 from onedoor.notify.settings import Settings
 from onedoor.runtime import app as apps
 from onedoor.runtime import database
@@ -64,25 +62,29 @@ async def empty(app: apps.App, conn: asyncpg.Connection) -> dict[str, float]:
 async def lateness(app: apps.App, conn: asyncpg.Connection, count: int) -> dict[str, float]:
     """Milliseconds from the due moment to the end of the commit; and those of a commit of one row."""
     late: list[float] = []
-    claimed: list[datetime] = []
+    claimed: list[alerts.Due] = []
     done = asyncio.Event()
-    original_claim, original_sweep = views.claim, sweeping.sweep
+    original_write, original_sweep = alerts.write, sweeping.sweep
 
-    async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, tuple[ClockState, int]]:
-        found = await original_claim(conn, now, limit)
-        claimed.extend(clock.next_at for clock, _ in found.values() if clock.next_at is not None)
-        return found
+    def committed(due: Iterable[alerts.Due]) -> None:
+        late.extend((app.clock.now() - each.at).total_seconds() for each in due)
+        if len(late) >= count:
+            done.set()
+
+    async def write(conn: Connection, schema: str, due: Sequence[alerts.Due], *, locked: bool) -> int:
+        taken = await original_write(conn, schema, due, locked=locked)
+        assert taken == len(due), "nobody else takes them"
+        claimed.extend(due) if locked else committed(due)
+        return taken
 
     async def sweep(unit: Unit, now: datetime, batch: int = sweeping.BATCH) -> int:
         claimed.clear()
         taken = await original_sweep(unit, now, batch)
-        late.extend((app.clock.now() - due).total_seconds() for due in claimed)
-        if len(late) >= count:
-            done.set()
+        committed(claimed)
         return taken
 
     replaced: Any = sweeping
-    views.claim, replaced.sweep = claim, sweep
+    alerts.write, replaced.sweep = write, sweep
     task = asyncio.create_task(sweeping.keep_sweeping(app))
     await done.wait()
     task.cancel()

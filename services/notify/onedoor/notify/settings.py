@@ -16,7 +16,7 @@ class Settings(settings.Settings):
     """
 
     port: int = 8106
-    sweep_batch: int = 1000
+    sweep_batch: int = 500
     channels: dict[str, str] = Field(default_factory=dict)
     delivery_timeout: float = 10.0
     webhook_networks: tuple[Network, ...] = ()

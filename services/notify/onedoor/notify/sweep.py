@@ -7,17 +7,19 @@ two are worked side by side. A clock that cannot take its step is set aside, so 
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from onedoor.contracts.core import SYSTEM, Context
-from onedoor.notify import views
+from onedoor.notify import alerts, views
+from onedoor.notify.alerts import Due
 from onedoor.notify.domain.clock import CLOCK, Clock, steps
 from onedoor.runtime import database
 from onedoor.runtime.app import App
@@ -27,11 +29,14 @@ from onedoor.runtime.unit import Decided, Unit
 
 log = logging.getLogger(__name__)
 
-BATCH = 1000
+BATCH = 500
+"""Twice as many cost more for each: what a batch makes is more than the collector lets pass unsearched."""
 SIDE_BY_SIDE = 2
 """While PostgreSQL writes one batch, the next one is decided."""
-LONGEST_SLEEP = 1.0
-HELD_SECONDS = 0.02
+LONGEST_SLEEP = timedelta(seconds=1)
+AHEAD = 50
+"""So many clocks at most are decided before their moment."""
+HELD = timedelta(milliseconds=20)
 """What is due and not to be had is in another process' hands: look again soon."""
 RETRY_SECONDS = 1.0
 
@@ -67,10 +72,18 @@ async def _take(
     unit: Unit, conn: Connection, claimed: Mapping[UUID, tuple[Clock, int]], now: datetime
 ) -> None:
     """Each clock is decided by itself and once; a step of one never moves another."""
-    taken = [(id_, step) for id_, (clock, _) in claimed.items() for step in steps(clock, now)]
-    taken.sort(key=lambda each: (each[1].at, each[0]))
-    decided = [Decided(id_, step.events, step.clock, Context(SYSTEM, step.at)) for id_, step in taken]
-    await unit.record(conn, CLOCK, {id_: version for id_, (_, version) in claimed.items()}, decided)
+    due = [Due(id_, version, tuple(steps(clock, now))) for id_, (clock, version) in claimed.items()]
+    if told := [each for each in due if each.only_alerts]:
+        await alerts.write(conn, unit.service.schema, told, locked=True)
+    if others := [each for each in due if not each.only_alerts]:
+        await _record(unit, conn, others)
+
+
+async def _record(unit: Unit, conn: Connection, due: Sequence[Due]) -> None:
+    """Steps from which something follows, in the order of their moments."""
+    taken = sorted(((step.at, each.id, step) for each in due for step in each.steps), key=lambda one: one[:2])
+    decided = [Decided(id_, step.events, step.clock, Context(SYSTEM, at)) for at, id_, step in taken]
+    await unit.record(conn, CLOCK, {each.id: each.version for each in due}, decided)
 
 
 def passes(error: Exception) -> bool:
@@ -133,12 +146,10 @@ async def sweep_all(unit: Unit, now: datetime, batch: int = BATCH) -> int:
     The steps of one clock are taken in their order; those of clocks in different batches may be written in
     any.
     """
-    total = 0
+    lanes = (_while_full(unit, now, batch) for _ in range(SIDE_BY_SIDE))
+    total = sum(await asyncio.gather(*lanes))
     while taken := await sweep(unit, now, batch):
         total += taken
-        if taken >= batch:
-            lanes = (_while_full(unit, now, batch) for _ in range(SIDE_BY_SIDE))
-            total += sum(await asyncio.gather(*lanes))
     return total
 
 
@@ -169,31 +180,54 @@ async def keep_sweeping(app: App) -> None:
 
 
 async def _while_connected(app: App) -> None:
-    earlier = asyncio.Event()
+    woken = asyncio.Event()
     conn = await database.connect(app.service, app.settings)
+    own = conn.get_server_pid()
+
+    def of_others(_: object, sender: int, *__: object) -> None:
+        if sender != own:
+            woken.set()
+
+    moves = asyncio.create_task(_tell_moves(app, woken))
     try:
-        await conn.add_listener(views.SWEEP_CHANNEL, lambda *_: earlier.set())
-        conn.add_termination_listener(lambda _: earlier.set())
+        await conn.add_listener(views.SWEEP_CHANNEL, of_others)
+        conn.add_termination_listener(lambda _: woken.set())
         while True:
-            earlier.clear()
-            if seconds := await _sweep_as_of_now(app, conn):
-                await _sleep(app, earlier, seconds)
+            woken.clear()
+            await _in_turn(app, conn, woken, await _look_ahead(app, conn))
     finally:
+        moves.cancel()
         conn.terminate()
 
 
-async def _sweep_as_of_now(app: App, conn: asyncpg.Connection) -> float:
-    """Take what is due; how many seconds there is nothing to do afterwards, as far as is known."""
+async def _tell_moves(app: App, woken: asyncio.Event) -> None:
+    while True:
+        await app.clock.moved()
+        woken.set()
+
+
+class Ahead(NamedTuple):
+    """What falls due next, decided before its moment, in order; until: when to look again."""
+
+    due: Sequence[Due]
+    until: datetime
+
+
+async def _look_ahead(app: App, conn: asyncpg.Connection) -> Ahead:
+    """Take what is due already; else what falls due within the next second."""
     epoch = app.clock.epoch
-    ahead = await views.outlook(conn)
+    outlook = await views.outlook(conn)
     now = app.clock.now()
-    seconds = LONGEST_SLEEP if ahead.next_at is None else (ahead.next_at - now).total_seconds()
-    app.metrics.clock_sweep_lag_seconds.set(max(-seconds, 0.0))
-    app.metrics.stuck_clocks.set(ahead.stuck)
-    if seconds <= 0:
-        seconds = 0.0 if await _sweep_due(app, now) else HELD_SECONDS
+    soon = now + LONGEST_SLEEP
+    next_at = outlook.next_at or soon
+    app.metrics.clock_sweep_lag_seconds.set(max((now - next_at).total_seconds(), 0.0))
+    app.metrics.stuck_clocks.set(outlook.stuck)
+    overdue = next_at <= now
+    taken = await _sweep_due(app, now) if overdue else 0
     app.status["swept_epoch"] = epoch
-    return min(seconds, LONGEST_SLEEP)
+    if overdue:
+        return Ahead((), now if taken else now + HELD)
+    return Ahead((), soon) if next_at > soon else _decided(await views.upcoming(conn, soon, AHEAD), soon)
 
 
 async def _sweep_due(app: App, now: datetime) -> int:
@@ -203,13 +237,49 @@ async def _sweep_due(app: App, now: datetime) -> int:
     return taken if taken < batch else taken + await sweep_all(app.unit, now, batch)
 
 
-async def _sleep(app: App, earlier: asyncio.Event, seconds: float) -> None:
-    moved = asyncio.create_task(app.clock.moved())
-    woken = asyncio.create_task(earlier.wait())
+def _decided(rows: Sequence[asyncpg.Record], until: datetime) -> Ahead:
+    """The alerts that come next, up to the first clock that takes another step or cannot be read."""
+    due: list[Due] = []
+    for row in rows:
+        at = row["next_at"]
+        try:
+            each = Due(row["id"], row["version"], tuple(steps(views.clock_of(row), at)))
+        except Exception:
+            return Ahead(due, at)
+        if not each.only_alerts:
+            return Ahead(due, at)
+        due.append(each)
+    return Ahead(due, until if len(rows) < AHEAD else rows[-1]["next_at"])
+
+
+async def _in_turn(app: App, conn: asyncpg.Connection, woken: asyncio.Event, ahead: Ahead) -> None:
+    """Write each alert at its moment, until it is time to look again, or something has come between."""
+    left = deque(ahead.due)
+    while not await _sleep(app, woken, left[0].at if left else ahead.until) and left:
+        due, now = [], app.clock.now()
+        while left and left[0].at <= now:
+            due.append(left.popleft())
+        if await _write(app, conn, due) < len(due):
+            return
+        if any(each.clock.next_at and each.clock.next_at <= ahead.until for each in due):
+            return
+
+
+async def _write(app: App, conn: asyncpg.Connection, due: Sequence[Due]) -> int:
+    """Write these alerts by one statement; of how many clocks. The others have to be looked at again."""
     try:
-        await asyncio.wait({moved, woken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (moved, woken):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return await alerts.write(conn, app.service.schema, due, locked=False)
+    except Exception as error:
+        if passes(error):
+            raise
+        log.warning("sweep claims what it had decided ahead", extra={"error": type(error).__name__})
+        return 0
+
+
+async def _sleep(app: App, woken: asyncio.Event, until: datetime) -> bool:
+    """Sleep until that business time; whether something woke it before."""
+    while not woken.is_set() and (left := (until - app.clock.now()).total_seconds()) > 0:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await woken.wait()
+    return woken.is_set()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import asyncpg
 from pydantic import TypeAdapter
 from uuid_utils.compat import uuid7
 
-from onedoor.contracts.core import Actor
+from onedoor.contracts.core import Actor, trusted
 from onedoor.notify.domain.clock import Clock, End, Recount, Standstill
 from onedoor.notify.domain.referral import Referral
 from onedoor.runtime.service import Connection, Saved
@@ -94,15 +94,21 @@ def _waking(statement: str) -> str:
 _SAVE_CLOCKS = _waking(_upsert("clocks", _CLOCK_COLUMNS))
 
 
+_UNTOUCHED = """
+(select new.* from unnest({arrays}) as new ({names}, previous)
+ join clocks on clocks.id = new.id and clocks.version = new.previous
+ for update of clocks skip locked) as new
+"""
+
+
 @cache
-def _update_clocks(columns: tuple[str, ...]) -> str:
+def _update(columns: tuple[str, ...], first: int, locked: bool) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
-    arrays = ", ".join(f"${i}::{_CLOCK_COLUMNS[name]}[]" for i, name in enumerate(columns, 1))
+    types = [_CLOCK_COLUMNS[name] for name in columns] + ([] if locked else ["integer"])
+    arrays = ", ".join(f"${i}::{type_}[]" for i, type_ in enumerate(types, first))
     sets = ", ".join(f'"{name}" = new."{name}"' for name in columns if name != "id")
-    return _waking(
-        f"update clocks set {sets} from unnest({arrays}) as new ({names}) "  # noqa: S608 - own names
-        "where clocks.id = new.id"
-    )
+    rows = f"unnest({arrays}) as new ({names})" if locked else _UNTOUCHED.format(arrays=arrays, names=names)
+    return f"update clocks set {sets} from {rows} where clocks.id = new.id"  # noqa: S608 - own names
 
 
 _LOAD_CLOCKS = "select * from clocks where id = any($1::uuid[]) order by id for update"
@@ -114,6 +120,9 @@ order by next_at, id limit $2 for update skip locked
 """  # noqa: S608
 _DUE = f"""
 select id, version from clocks where next_at <= $1 and {_NOT_STUCK} order by next_at, id limit $2
+"""  # noqa: S608
+_UPCOMING = f"""
+select * from clocks where next_at <= $1 and {_NOT_STUCK} order by next_at, id limit $2
 """  # noqa: S608
 _CLAIM_ONE = """
 select * from clocks where id = $1 and version = $2 and next_at <= $3 for update skip locked
@@ -151,17 +160,34 @@ def _changed(rows: Sequence[Saved]) -> tuple[str, ...]:
     return tuple(name for name in _CLOCK_COLUMNS if name in columns)
 
 
+def moving(rows: Sequence[Saved], first: int = 1, *, locked: bool = True) -> tuple[str, list[list[Any]]]:
+    """The update of known clocks by what has changed, and its arguments from parameter `first` on.
+
+    locked: the caller's transaction holds them. Else those are left alone that somebody else holds, and those
+    that are not at the version any more that these rows come from.
+    """
+    columns = _changed(rows)
+    values = [_column(name, rows) for name in columns]
+    if not locked:
+        values.append([row.previous for row in rows])
+    return _update(columns, first, locked), values
+
+
+_FIELDS = tuple(name for name in Clock.model_fields if name in _CLOCK_COLUMNS)
+"""Those that are a column as it is."""
+_READ = itemgetter(*_FIELDS)
+
+
 def clock_of(row: asyncpg.Record) -> Clock:
     """The state that a row of `clocks` is. Its `model_fields_set` is what events will change from here on."""
-    values: dict[str, Any] = dict(row)
+    values: dict[str, Any] = dict(zip(_FIELDS, _READ(row), strict=True))
     values["clock_id"] = row["id"]
+    values["end"] = None
     values["pauses"] = _PAUSES.validate_json(row["pauses"]) if row["pauses"] != _NONE else ()
     values["recounts"] = _RECOUNTS.validate_json(row["recounts"]) if row["recounts"] != _NONE else ()
     if row["ending"] is not None:
         values["end"] = End(ending=row["ending"], at=row["ended_at"], reason=row["end_reason"])
-    clock = Clock(**values)
-    clock.model_fields_set.clear()
-    return clock
+    return trusted(Clock, values, set())
 
 
 class ClockStore:
@@ -178,8 +204,8 @@ class ClockStore:
         if new:
             await conn.execute(_SAVE_CLOCKS, *(_column(name, new) for name in _CLOCK_COLUMNS))
         if known:
-            columns = _changed(known)
-            await conn.execute(_update_clocks(columns), *(_column(name, known) for name in columns))
+            update, values = moving(known)
+            await conn.execute(_waking(update), *values)
 
 
 CLOCKS = ClockStore()
@@ -196,6 +222,11 @@ async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, tuple
 async def due(conn: Connection, now: datetime, limit: int) -> Sequence[tuple[UUID, int]]:
     """Id and version of the clocks that `claim` would give, not locked and not read: none can fail."""
     return [(row["id"], row["version"]) for row in await conn.fetch(_DUE, now, limit)]
+
+
+async def upcoming(conn: Connection, until: datetime, limit: int) -> Sequence[asyncpg.Record]:
+    """The rows of the clocks with a step up to `until`, the first due first, not locked and not read."""
+    return await conn.fetch(_UPCOMING, until, limit)
 
 
 async def claim_one(conn: Connection, id_: UUID, version: int, now: datetime) -> Clock | None:

@@ -37,7 +37,7 @@ class Rung(BaseModel):
             return due_at
         if self.after.elapsed is not None:
             return due_at + self.after.elapsed
-        return _opening(local(due_at - _MOMENT).date(), self.after, in_force().calendar)
+        return _opening(local(due_at - _MOMENT).date(), self.after.amount, in_force().calendar)
 
 
 class Ladder(BaseModel):
@@ -61,8 +61,9 @@ _MOMENT = datetime.resolution
 
 
 @lru_cache(maxsize=4096)
-def _opening(day: date, after: Limit, calendar: Calendar) -> datetime:
+def _opening(day: date, working_days: int, calendar: Calendar) -> datetime:
     """When offices open (UTC), so many working days after `day`: the same for all that were due on it."""
+    after = Limit(working_days, Unit.WORKING_DAYS)
     opens = due(datetime.combine(day, time.min, SHANGHAI), after, calendar=calendar).due_on
     return next(OFFICE_HOURS.on(opens))[0].astimezone(UTC)
 
@@ -77,8 +78,10 @@ def packaged_ladders() -> tuple[Ladder, ...]:
 
 def rungs(urgency: Urgency | None, started_at: datetime) -> tuple[Rung, ...]:
     """The ladder of a duty of this urgency that began then; a statutory limit (None) is not critical."""
-    ladder = next(ladder for ladder in packaged_ladders() if ladder.since <= started_at)
-    return ladder.critical if urgency == "critical" else ladder.ordinary
+    for ladder in packaged_ladders():
+        if ladder.since <= started_at:
+            return ladder.critical if urgency == "critical" else ladder.ordinary
+    raise LookupError(f"no ladder of {started_at}")
 
 
 def functions() -> frozenset[str]:

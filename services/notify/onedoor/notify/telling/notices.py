@@ -37,6 +37,13 @@ TELL_CHANNEL = "onedoor_tell_notify"
 
 HOTLINE, BUREAU, OPERATIONS = "hotline-12345", "civil-affairs", "operations"
 
+KINDS: Mapping[type[ClockEvent], str] = {
+    ClockWarned: "warned",
+    ClockBreached: "breached",
+    AlertEscalated: "escalated",
+}
+"""The events that are alerts, and the kinds of notice that they are."""
+
 _ENDINGS = (ClockMet, ClockCancelled, ClockCorrected, ClockRescheduled)
 
 
@@ -51,8 +58,12 @@ class Noted(NamedTuple):
     function: str
 
 
-_NOTE = f"""
-with noted as (
+def inserted(noted: str, clocks: str) -> str:
+    """The statement that writes the rows of `noted` (as `Noted`) about the rows of `clocks`.
+
+    Bureau and leadership are reached as such, by every other step the owner's own people.
+    """
+    return f"""
   insert into notices (id, kind, subject, step, at, function, role, department, division, critical, chain_id,
                        referral_id, owner, duty, due_at, child, classification)
   select n.id, n.kind, n.subject, n.step, n.at, n.function,
@@ -63,16 +74,20 @@ with noted as (
          case when n.function not in ('coordinating-bureau', 'leadership') then c.owner_division end,
          c.urgency is not distinct from 'critical', c.chain_id, c.referral_id, c.owner, c.duty, c.due_at,
          c.child, 'internal'
-  from unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::timestamptz[], $6::text[])
-       as n (id, kind, subject, step, at, function)
-  join clocks c on c.id = n.subject
+  from {noted} n join {clocks} c on c.id = n.subject
   where not c.late_entry
-  on conflict (id) do nothing
   returning 1
-)
+"""  # noqa: S608 - own names
+
+
+_ROWS = """
+(select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::timestamptz[], $6::text[])
+ as n (id, kind, subject, step, at, function))
+"""
+_NOTE = f"""
+with noted as ({inserted(_ROWS, "clocks")})
 select pg_notify('{TELL_CHANNEL}', '') from noted limit 1
 """  # noqa: S608
-"""Bureau and leadership are reached as such, by every other step the owner's own people."""
 _END = """
 update notices set ended_at = ended.at
 from unnest($1::uuid[], $2::timestamptz[]) as ended (subject, at)
@@ -133,23 +148,22 @@ def _warns_anew(data: ClockEvent) -> bool:
 
 
 def _noted(event: Envelope, data: ClockEvent) -> Noted | None:
-    found = _kind(data)
-    if found is None or not duties.duty(data.duty).chased or duties.duty(data.duty).keep:
+    told = addressed(data)
+    return (
+        None
+        if told is None
+        else Noted(event.id, KINDS[type(data)], data.clock_id, told[1], event.time, told[0])
+    )
+
+
+def addressed(event: Event) -> tuple[str, int] | None:
+    """Which function a notice of this event reaches, at which step of the ladder; None: there is none."""
+    if not isinstance(event, ClockWarned | ClockBreached | AlertEscalated):
         return None
-    kind, function, step = found
-    return Noted(event.id, kind, data.clock_id, step, event.time, function)
-
-
-def _kind(data: Event) -> tuple[str, str, int] | None:
-    """The kind of notice, the function that it reaches, and the step."""
-    match data:
-        case ClockWarned():
-            return "warned", "handler", 0
-        case ClockBreached():
-            return "breached", "handler", 0
-        case AlertEscalated():
-            return "escalated", data.to, data.step
-    return None
+    duty = duties.duty(event.duty)
+    if not duty.chased or duty.keep:
+        return None
+    return (event.to, event.step) if isinstance(event, AlertEscalated) else ("handler", 0)
 
 
 async def _write(
