@@ -168,6 +168,11 @@ async def test_dibao_from_application_to_confirmation(cases: Cases, case: Case, 
     dibao = next(each for each in said["decisions"] if each["programme"] == "dibao")
     assert (dibao["outcome"], dibao["amount"]) == ("eligible", 940.0)
     assert all(reason["clause"] and reason["text"] and reason["text_en"] for reason in dibao["reasons"])
+    titles = {"m1": {"zh": "户主", "en": "head"}, "m2": {"zh": "子女", "en": "child"}}
+    assert said["members"] == titles
+    (income,) = [reason["text"] for reason in dibao["reasons"] if reason["code"] == "income"]
+    assert "户主" in income
+    assert "m1" not in income
 
     await case.does("request-check", "investigating")
     assert await cases.counted("select count(*) from notify.referrals where rule = 'R16'") == 0

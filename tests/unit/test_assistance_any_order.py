@@ -57,6 +57,7 @@ SAID: dict[str, list[dict[str, Any]]] = {
     "refuse": [{"reason": "false_statement"}, {"reason": "income_above_standard"}],
     "stop": [{"reason": "died"}, {"reason": "own_wish"}, {"reason": "died", "first_month": "2026-04"}],
     "recover": [{"amount_fen": 100, "reason": "overpaid", "statement": "多发"}],
+    "refer-suspicion": [{"to": "public-security"}, {"to": "civil-affairs"}],
     "tell-refusal": [{"means": "post"}],
     "start-review": [{"reason": "periodic"}],
     "report-change": [{"change": "income_changed", "on": "2026-03-01T00:00:00+08:00"}],

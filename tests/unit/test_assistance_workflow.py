@@ -15,6 +15,7 @@ from onedoor.assistance.domain.table import Branch
 from onedoor.assistance.domain.workflow import Act, OpenProceeding, StartPayment, StateTerm, next_month
 from onedoor.assistance.payments.schedule import month_number, owed, schedule
 from onedoor.calendar import local
+from onedoor.contracts import referral_rules
 from onedoor.contracts.case import Close, Decide, Transfer, WithdrawCase
 from onedoor.contracts.core import SYSTEM, Actor, Refusal
 from onedoor.contracts.events import assistance as events
@@ -982,6 +983,34 @@ def test_the_end_of_special_hardship_is_posted_first_save_after_a_death() -> Non
     dead = Walk("tekun").to("granted")
     dead.step("report-change", change="died", on=dead.now)
     assert dead.says("stop", DISTRICT, reason="died") == "ended"
+
+
+@pytest.mark.parametrize(("programme", "state"), [("dibao", "granted"), ("temporary_small", "papers")])
+def test_a_suspicion_is_referred_once_to_each_who_may_look_into_it(programme: str, state: str) -> None:
+    walk = Walk(programme)
+    if programme == "temporary_small":
+        walk.step("confirm-urgency", statement="急难")
+        walk.step("pay-first", REVIEWER, amount_fen=10_000, reason="急需")
+    else:
+        walk.to(state)
+    assert walk.says("refer-suspicion", to="public-security") == "step.state"
+    walk.step("suspend", statement="疑似骗保")
+    sent: list[ReferralRequested] = []
+    for to in ("public-security", "civil-affairs"):
+        referral, kept_ = walk.step("refer-suspicion", to=to)  # type: ignore[misc]
+        assert isinstance(referral, ReferralRequested)
+        assert (referral.rule, referral.to, referral.urgency, referral.facts) == ("R19", to, "ordinary", {})
+        assert referral_rules.check("assistance", "R19", to, "ordinary", {}) is None
+        assert set(referral.subjects) <= {ADULT, CHILD}
+        assert referral.subjects
+        assert kept_.topic() is None, "that there is a suspicion is nobody else's matter"
+        sent.append(referral)
+    assert walk.says("refer-suspicion", to="public-security") == "suspicion.referred"
+    walk.step("clear-suspicion", DISTRICT, statement="查无实据")
+    walk.step("suspend", statement="再次疑似骗保")
+    (again, _) = walk.step("refer-suspicion", to="public-security")  # type: ignore[misc]
+    assert again.request_id not in {each.request_id for each in sent}
+    assert walk.folded() == walk.case
 
 
 def test_suspicion_suspends_and_gives_back_where_it_stood() -> None:

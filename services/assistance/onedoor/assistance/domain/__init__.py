@@ -125,5 +125,5 @@ DECIDER: Decider[AssistanceCase] = Decider(
     evolve=workflow.evolve,
     commands=(*case.COMMANDS, *workflow.COMMANDS),
     internal=(*case.INTERNAL, *kept.INTERNAL),
-    fold=3,
+    fold=4,
 )

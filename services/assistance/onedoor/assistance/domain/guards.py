@@ -16,6 +16,8 @@ from onedoor.contracts.core import Refusal
 PARTICIPANTS = 3
 CHECK_RULE, CHECK_BY = "R16", "verification-centre"
 """核对: the referral of the financial check, and who does it."""
+SUSPICION_RULE = "R19"
+"""冒名、骗取救助: the referral of a suspicion."""
 
 
 def about_what_is_said(guard: Guard) -> Guard:
@@ -213,6 +215,17 @@ def opinion_follows_the_rules(case: AssistanceCase, proceeding: Proceeding, aske
     if asked.said.recommendation == "grant":
         return _eligible(proceeding, asked)
     return None
+
+
+@about_what_is_said
+def not_referred_to_them(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:
+    return _unless(
+        asked.said.to not in proceeding.referred,
+        "suspicion.referred",
+        "They were asked to look into this suspicion already; their answer will stand with the referrals.",
+        "该线索已移送该部门，答复后将在转介中显示。",
+        "to",
+    )
 
 
 def notice_is_due(case: AssistanceCase, proceeding: Proceeding, asked: Asked) -> Refusal | None:

@@ -74,6 +74,15 @@ class CheckRecorded(ProceedingKept):
     result: CheckResult | None
 
 
+class SuspicionReferred(ProceedingKept):
+    """R19: another department was asked to look into the suspicion."""
+
+    type = "case.suspicion_referred"
+
+    to: str
+    request_id: UUID
+
+
 class DiscussionRecorded(ProceedingKept):
     type = "case.discussion_recorded"
 
@@ -147,6 +156,7 @@ INTERNAL: tuple[type[Event], ...] = (
     CheckDrafted,
     CheckSent,
     CheckRecorded,
+    SuspicionReferred,
     DiscussionRecorded,
     OpinionAssessed,
     NoticeWithheld,

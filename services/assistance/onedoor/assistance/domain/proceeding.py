@@ -138,9 +138,9 @@ class Discussion(_Part):
 
 
 class Proceeding(_Part):
-    """One programme in one case. before: where it was when it was suspended; checked: digest of the
-    household's file that the last financial check was asked about; involved: who took part since the last
-    decision, and so does not decide.
+    """One programme in one case. before: where it was when it was suspended; suspicions: how often that was,
+    referred: who was asked to look into the last one; checked: digest of the household's file that the last
+    financial check was asked about; involved: who took part since the last decision, and so does not decide.
     """
 
     proceeding_id: UUID
@@ -148,6 +148,8 @@ class Proceeding(_Part):
     person_id: UUID | None = None
     state: State = "received"
     before: State | None = None
+    suspicions: int = 0
+    referred: tuple[str, ...] = ()
     opened_at: datetime
     accepted_at: datetime | None = None
     delegated: bool = False

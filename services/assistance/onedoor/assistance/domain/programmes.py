@@ -171,12 +171,20 @@ def _settling(anew: State, told: tuple[str, ...] = ()) -> tuple[Step, ...]:
     )  # fmt: skip
 
 
-def _suspicion(told: tuple[str, ...]) -> tuple[Step, ...]:
-    """Suspected fraud: suspend, clear or refuse, recover (649 art. 68)."""
-    sources = (OPEN | RUNS) - _in("received", "supplement")
+def _suspending(sources: frozenset[State]) -> tuple[Step, ...]:
     return (
         Step("suspend", sources, "suspended", ALL, said.Stated, events.CaseSuspended),
+        Step("refer-suspicion", _in("suspended"), "stay", ALL, said.ReferSuspicion, kept.SuspicionReferred,
+             (guards.not_referred_to_them,)),
         Step("clear-suspicion", _in("suspended"), "back", DISTRICT, said.Stated, events.SuspicionCleared),
+    )  # fmt: skip
+
+
+def _suspicion(told: tuple[str, ...]) -> tuple[Step, ...]:
+    """Suspected fraud: suspend, refer, clear or refuse, recover (649 art. 68)."""
+    sources = (OPEN | RUNS) - _in("received", "supplement")
+    return (
+        *_suspending(sources),
         Step("refuse", _in("suspended"), "refused", DISTRICT, said.Refuse, events.Determined,
              (guards.nothing_in_force, guards.not_the_investigator, guards.not_a_relative,
               guards.coded_reason, guards.of_the_present_file, guards.refused_as_the_rules_say),
@@ -437,8 +445,7 @@ SMALL_AID = Workflow(
         Step("register-relative", _in("received", "urgent"), "stay", ALL, said.RegisterRelative,
              kept.RelativeRegistered),
         *_deciding_anew(),
-        Step("suspend", RUNS | _in("papers"), "suspended", ALL, said.Stated, events.CaseSuspended),
-        Step("clear-suspicion", _in("suspended"), "back", DISTRICT, said.Stated, events.SuspicionCleared),
+        *_suspending(RUNS | _in("papers")),
         Step("recover", RUNS | _in("papers", "ended", "suspended"), "stay", DISTRICT, said.Recover,
              events.Determined,
              (guards.something_in_force, guards.coded_reason, guards.no_more_than_was_owed),

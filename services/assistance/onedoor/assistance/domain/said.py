@@ -161,6 +161,12 @@ class Tell(Said):
     means: Literal["in_person", "post", "message", "posted_at_home"]
 
 
+class ReferSuspicion(Said):
+    """Who looks into it (R19)."""
+
+    to: Literal["public-security", "civil-affairs"]
+
+
 class StartReview(Said):
     reason: Literal["periodic", "report", "change"]
 

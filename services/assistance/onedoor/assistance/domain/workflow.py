@@ -11,6 +11,7 @@ from onedoor.assistance.domain.dates import APPEAL
 from onedoor.assistance.domain.guards import (
     CHECK_BY,
     CHECK_RULE,
+    SUSPICION_RULE,
     amount_of,
     next_month,
     usual_month,
@@ -365,6 +366,8 @@ def _happened(
                 shared | _determined(proceeding, asked) | {"reason": "aid_first"}
             )
             return (event, determined, _kept_decision(shared, asked, event.decision_id))
+        case kept.SuspicionReferred():
+            return (_referral_of_suspicion(case, event, asked.context, identity), event)
         case events.AbilityReassessed():
             grade = ACTIVITIES[asked.said.failed_activities]
             return (event, kept.AbilityGraded(**shared, self_care=grade))
@@ -412,6 +415,22 @@ def _send_check(
         household=case.household.digest,
     )
     return [asked, sent]
+
+
+def _referral_of_suspicion(
+    case: AssistanceCase, event: kept.SuspicionReferred, context: Context, identity: dict[str, Any]
+) -> ReferralRequested:
+    """R19, about the adults who count, or whom the case is about while there is no file."""
+    adults = case.household.adults if case.household is not None else ()
+    return ReferralRequested(
+        **identity,
+        request_id=event.request_id,
+        rule=SUSPICION_RULE,
+        to=event.to,
+        urgency="ordinary",
+        requested_at=context.now,
+        subjects=adults or case.subjects,
+    )
 
 
 # What an event says beyond what was said with the command.
@@ -536,6 +555,9 @@ _TOLD: Mapping[type[ProceedingEvent], Told] = {
     events.Determined: _determined,
     events.JurisdictionChanged: lambda proceeding, _: {"accepted_at": proceeding.accepted_at},
     kept.FindingsRecorded: lambda _, asked: {"person": asked.context.actor.person},
+    kept.SuspicionReferred: lambda proceeding, asked: {
+        "request_id": derived_id("suspicion", proceeding.proceeding_id, proceeding.suspicions, asked.said.to)
+    },
 }
 
 
@@ -743,7 +765,11 @@ _CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str
     ),
     events.PaymentStarted: lambda _, event: {"paid_since": event.month},
     events.ChangeReported: lambda _, event: {"change": event.change},
-    events.CaseSuspended: lambda proceeding, _: {"before": proceeding.state},
+    events.CaseSuspended: lambda proceeding, _: {
+        "before": proceeding.state,
+        "suspicions": proceeding.suspicions + 1,
+        "referred": (),
+    },
     events.SuspicionCleared: _constant(before=None),
     events.CaseAppealed: lambda proceeding, event: _on_decision(
         event.decision_id, proceeding, appealed="open"
@@ -772,6 +798,7 @@ _CHANGES: Mapping[type[ProceedingEvent], Callable[[Proceeding, Any], Mapping[str
         "checks": proceeding.checks + 1,
     },
     kept.CheckRecorded: lambda _, event: {"check_result": event.result},
+    kept.SuspicionReferred: lambda proceeding, event: {"referred": (*proceeding.referred, event.to)},
     kept.DiscussionRecorded: _discussed,
     kept.OpinionAssessed: lambda proceeding, event: {
         "opined_by": event.person,
