@@ -10,6 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import NotCoordinatorForGroupError
+from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 
 from onedoor.runtime import stream
 from onedoor.runtime.consumer import State
@@ -112,6 +115,35 @@ async def test_what_is_in_work_is_not_worked_off(settings: Settings, kind: type[
             return await lag(reader) == 0
 
         await eventually(worked_off, 10)
+
+
+@pytest.mark.parametrize("kind", [FaustReader, BareReader])
+async def test_a_topic_is_not_begun_anew_while_the_coordinator_does_not_know_what_is_committed(
+    settings: Settings, kind: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = TOPIC + settings.topic_suffix
+
+    async def worked_off() -> bool:
+        return bool(worker.seen) and await lag(reader) == 0
+
+    async with reading(kind, settings) as (reader, worker):
+        await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4()) for _ in range(3)])
+        await eventually(worked_off, 10, "committed")
+
+    refusals, send = ["not the coordinator"] * 12, AIOKafkaClient.send
+
+    async def moving(self: AIOKafkaClient, node: int, request: Any, **more: Any) -> Any:
+        if isinstance(request, OffsetFetchRequest) and refusals:
+            refusals.pop()
+            return OffsetFetchResponse_v3(0, [], NotCoordinatorForGroupError.errno)
+        return await send(self, node, request, **more)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", moving)
+    async with reading(kind, settings) as (reader, worker):
+        await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4())])
+        await eventually(worked_off, 20, "read on")
+        assert worker.seen == [3]
+        assert not refusals
 
 
 async def test_what_was_fetched_before_anything_is_committed_is_read_again_after_a_rebalance(

@@ -17,7 +17,8 @@ from typing import Any
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.commit import OffsetFetchRequest
 from faust.contrib.asgi import faust_app_running
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
@@ -47,11 +48,33 @@ STALLED_EXIT = 70
 LOOK_SECONDS = 5.0
 
 
+def _heedful(reader: AIOKafkaConsumer) -> AIOKafkaConsumer:
+    """Have it ask again what is committed while the group's coordinator moves or loads.
+
+    aiokafka overlooks that error: it takes it that nothing is committed, and begins the topic anew.
+    """
+    client: Any = reader._client
+    send = client.send
+
+    async def checked(node: int, request: Any, **more: Any) -> Any:
+        answer = await send(node, request, **more)
+        code = getattr(answer, "error_code", 0) if isinstance(request, OffsetFetchRequest) else 0
+        if code:
+            raise for_code(code)
+        return answer
+
+    client.send = checked
+    return reader
+
+
 class _Thread(driver.AIOKafkaConsumerThread):
     """Faust drops what it fetches during a rebalance and seeks back to what is committed.
 
     Where nothing is committed yet it would go on behind what it dropped: there it begins at the beginning.
     """
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
+        return _heedful(super()._create_consumer(loop))
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         committed: dict[TP, int] = await self.call_thread(self._seek_to_committed)
@@ -229,6 +252,7 @@ class BareReader:
             max_poll_records=self._batch,
             max_poll_interval_ms=int(MAX_POLL_SECONDS * 1000),
         )
+        _heedful(reader)
         try:
             await reader.start()
             self._reader = reader
