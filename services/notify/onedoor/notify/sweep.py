@@ -1,8 +1,9 @@
 """The sweep: takes every step that has fallen due, each at its own moment.
 
-It works as of any moment that it is given. In the running service it sleeps until the next step, a second at
-most, and is woken by an earlier clock or by an adjustment of business time. Where more than a batch is due,
-two are worked side by side. A clock that cannot take its step is set aside, so that it holds up no other.
+It works as of any moment that it is given. In the running service it reads and decides what falls due within
+the next second, so that one statement is left for the moment itself, and is woken by an earlier clock or by
+an adjustment of business time. What is overdue it claims in batches; where more than one is due, two are
+worked side by side. A clock that cannot take its step is set aside, so that it holds up no other.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from onedoor.runtime.unit import Decided, Unit
 log = logging.getLogger(__name__)
 
 BATCH = 500
-"""Twice as many cost more for each: what a batch makes is more than the collector lets pass unsearched."""
+"""With twice as many the collector searches what two batches hold, several times."""
 SIDE_BY_SIDE = 2
 """While PostgreSQL writes one batch, the next one is decided."""
 LONGEST_SLEEP = timedelta(seconds=1)
@@ -47,10 +48,10 @@ Taken = Literal["taken", "left", "stuck"]
 async def sweep(unit: Unit, now: datetime, batch: int = BATCH) -> int:
     """Take all steps due at `now` of up to `batch` clocks, in one transaction; how many clocks it took.
 
-    A step missed long ago is recorded at its own moment; steps are taken in the order of their moments.
-    Clocks that another process holds are left to it. If any of them fails, each is worked in a transaction of
-    its own, and those that fail again are set aside. Raises what passes by itself (PostgreSQL is away, a
-    deadlock).
+    A step missed long ago is recorded at its own moment; alerts are written in the order of their moments,
+    then in theirs the steps from which something follows. Clocks that another process holds are left
+    to it. If any of them fails, each is worked in a transaction of its own, and those that fail again are set
+    aside. Raises what passes by itself (PostgreSQL is away, a deadlock).
     """
     try:
         return await _together(unit, now, batch)
@@ -222,12 +223,14 @@ async def _look_ahead(app: App, conn: asyncpg.Connection) -> Ahead:
     next_at = outlook.next_at or soon
     app.metrics.clock_sweep_lag_seconds.set(max((now - next_at).total_seconds(), 0.0))
     app.metrics.stuck_clocks.set(outlook.stuck)
-    overdue = next_at <= now
-    taken = await _sweep_due(app, now) if overdue else 0
+    if next_at <= now:
+        ahead = Ahead((), now if await _sweep_due(app, now) else now + HELD)
+    elif next_at <= soon:
+        ahead = _decided(await views.upcoming(conn, soon, AHEAD), soon)
+    else:
+        ahead = Ahead((), soon)
     app.status["swept_epoch"] = epoch
-    if overdue:
-        return Ahead((), now if taken else now + HELD)
-    return Ahead((), soon) if next_at > soon else _decided(await views.upcoming(conn, soon, AHEAD), soon)
+    return ahead
 
 
 async def _sweep_due(app: App, now: datetime) -> int:
