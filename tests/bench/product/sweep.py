@@ -7,6 +7,7 @@ clocks that fall due one by one, beside the commit of one row.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -62,9 +63,10 @@ async def empty(app: apps.App, conn: asyncpg.Connection) -> dict[str, float]:
 async def lateness(app: apps.App, conn: asyncpg.Connection, count: int) -> dict[str, float]:
     """Milliseconds from the due moment to the end of the commit; and those of a commit of one row."""
     late: list[float] = []
-    claimed: list[alerts.Due] = []
+    claimed: ContextVar[list[alerts.Due]] = ContextVar("claimed")
     done = asyncio.Event()
-    original_write, original_sweep = alerts.write, sweeping.sweep
+    replaced: Any = sweeping
+    original_write, original_together = alerts.write, replaced._together
 
     def committed(due: Iterable[alerts.Due]) -> None:
         late.extend((app.clock.now() - each.at).total_seconds() for each in due)
@@ -74,17 +76,17 @@ async def lateness(app: apps.App, conn: asyncpg.Connection, count: int) -> dict[
     async def write(conn: Connection, schema: str, due: Sequence[alerts.Due], *, locked: bool) -> int:
         taken = await original_write(conn, schema, due, locked=locked)
         assert taken == len(due), "nobody else takes them"
-        claimed.extend(due) if locked else committed(due)
+        claimed.get().extend(due) if locked else committed(due)
         return taken
 
-    async def sweep(unit: Unit, now: datetime, batch: int = sweeping.BATCH) -> int:
-        claimed.clear()
-        taken = await original_sweep(unit, now, batch)
-        committed(claimed)
+    async def together(unit: Unit, now: datetime, batch: int) -> int:
+        """Of a batch nothing is written before its transaction ends; each lane is a task with its own."""
+        claimed.set([])
+        taken: int = await original_together(unit, now, batch)
+        committed(claimed.get())
         return taken
 
-    replaced: Any = sweeping
-    alerts.write, replaced.sweep = write, sweep
+    alerts.write, replaced._together = write, together
     task = asyncio.create_task(sweeping.keep_sweeping(app))
     await done.wait()
     task.cancel()
