@@ -1,11 +1,15 @@
 """What a step's form becomes as a body: what cannot be read goes as it is, and the service names it."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.datastructures import FormData
 
+from onedoor.desk.pages import cases
 from onedoor.desk.pages.cases import fen_of, said, yuan
+from onedoor.desk.remote import Reply
+from onedoor.desk.web import Absent
 
 
 @pytest.mark.parametrize(
@@ -62,3 +66,18 @@ def test_people_come_in_rows_and_an_empty_row_is_none() -> None:
         {"person": "cw-1", "unit": "township", "division": "500112015"},
         {"person": "vil-1", "unit": "village"},
     ]
+
+
+async def test_a_step_that_is_done_leaves_no_dialog_though_the_case_is_not_told_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def not_told(desk: Any, case: str) -> dict[str, Any]:
+        raise Absent
+
+    async def settled(reply: Reply) -> bool:
+        return True
+
+    monkeypatch.setattr(cases, "_content", not_told)
+    desk: Any = SimpleNamespace(settled=settled)
+    answer = await cases._after(desk, "c1", Reply("assistance", 200, {}), "stop")
+    assert (answer.status_code, answer.headers["HX-Redirect"]) == (200, "/cases/c1")

@@ -187,14 +187,19 @@ async def _post(desk: Desk, path: str, said: Any, key: str) -> Reply:
 
 
 async def _after(desk: Desk, case_id: str, reply: Reply, done: str, refused: str = "#refused") -> Response:
-    """The case as it is now, or, at the place named, why it was refused."""
+    """The case as it is now, or, at the place named, why it was refused. What is done stays no open dialog
+    because the case cannot be shown at once.
+    """
     if not reply.ok:
         return desk.refused(reply, refused)
     told = {
         "done": done,
         "settled": await desk.settled(reply),
     }
-    content = await _content(desk, case_id)
+    try:
+        content = await _content(desk, case_id)
+    except Absent:
+        return Response(headers={"HX-Redirect": f"/cases/{case_id}"})
     return desk.page("fragments/case.html", headers={"HX-Trigger": "desk-done"}, **content | {"told": told})
 
 
