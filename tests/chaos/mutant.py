@@ -34,12 +34,12 @@ def acknowledged_first() -> None:
 
     async def collect(self: Any) -> None:
         while True:
-            events = [await self._queue.get()]
-            while len(events) < self._settings.batch_size and not self._queue.empty():
-                events.append(self._queue.get_nowait())
-            for event in events:
-                event.ack()
-            await self.consumer.work([runtime._record(event.message) for event in events])
+            messages = [await self._queue.get()]
+            while len(messages) < self._settings.batch_size and not self._queue.empty():
+                messages.append(self._queue.get_nowait())
+            for message in messages:
+                message.ack(self._app.consumer)
+            await self.consumer.work([runtime._record(message) for message in messages])
 
     class Hasty(AIOKafkaConsumer):  # type: ignore[misc]
         async def getmany(self, *partitions: Any, **limits: Any) -> dict[Any, Any]:

@@ -1,7 +1,7 @@
 """The readers: what counts as worked off, what as a stall, and Faust's own ways around compaction."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +13,13 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import NotCoordinatorForGroupError
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
 
 from onedoor.runtime import stream
 from onedoor.runtime.consumer import State
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.stream import BareReader, FaustReader, faust_app, watch_progress
+from onedoor.runtime.stream import QUEUE, BareReader, FaustReader, faust_app, watch_progress
 from tests.harness import eventually, publish
 from tests.integration.toy import Settings, withdrawal
 from tests.servers import Servers
@@ -170,19 +172,103 @@ async def test_what_was_fetched_before_anything_is_committed_is_read_again_after
         await eventually(handed_over_again, 10, "given again")
 
 
-async def test_faust_commits_past_a_gap_that_compaction_left_after_offset_0(settings: Settings) -> None:
+async def test_a_rebalance_while_a_piece_is_under_way_passes_nothing_over(settings: Settings) -> None:
+    """It is larger than the queue: part of it is in work, part waits for room, and more is behind it."""
+    topic, events = TOPIC + settings.topic_suffix, 3 * QUEUE
+    async with reading(FaustReader, settings) as (reader, worker):
+        worker.may_go_on.clear()
+        await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4()) for _ in range(events)])
+        app = reader._app
+
+        async def full() -> bool:
+            return bool(reader._queue.full())
+
+        await eventually(full, 10, "more is fetched than can be taken")
+        app.consumer.stop_flow()
+        app.flow_control.suspend()
+        app.flow_control.clear()
+        await asyncio.sleep(0.1)
+        await app.consumer.perform_seek()
+        app.flow_control.resume()
+        app.consumer.resume_flow()
+        assert await lag(reader) == events, "nothing is committed of what is in work or dropped"
+        worker.may_go_on.set()
+
+        async def worked_off() -> bool:
+            return await lag(reader) == 0
+
+        await eventually(worked_off, 20, "all is committed")
+        assert set(worker.seen) == set(range(events))
+
+
+@pytest.fixture
+def consumer(settings: Settings) -> Any:
+    """Faust's consumer as the reader has it, never started: fetches are given to it by `fetched`."""
     reader: Any = FaustReader(Worker("reader"), [TOPIC], settings)  # type: ignore[arg-type]
-    consumer: Any = reader._app.consumer
-    consumer._thread.thread_loop.close()
-    tp = TopicPartition(TOPIC, 0)
-    consumer._acked[tp] = [0]
-    await reader._mind_first_gap(SimpleNamespace(tp=tp, offset=0))
-    consumer._committed_offset[tp] = consumer._new_offset(tp)
-    consumer._acked[tp] = [5, 6]
-    assert consumer._new_offset(tp) is None, "Faust has learnt it: take _mind_first_gap away"
-    for offset in (5, 6):
-        await reader._mind_first_gap(SimpleNamespace(tp=tp, offset=offset))
-    assert consumer._new_offset(tp) == 7
+    made = reader._app.consumer
+    made._thread.thread_loop.close()
+    made.highwater = lambda tp: 0
+    made.app.topics.acking_topics.add(TOPIC)
+    made._set_active_tps({TP(TOPIC, n) for n in range(PLACES)})
+    return made
+
+
+def fetched(
+    consumer: Any, *, meanwhile: Callable[[], None] = lambda: None, **offsets: list[int]
+) -> AsyncIterator[Any]:
+    """The pieces of a fetch that brings these offsets by partition; meanwhile: what befalls as it waits."""
+    records = {
+        TP(TOPIC, int(name[1:])): [
+            ConsumerRecord(TOPIC, int(name[1:]), offset, 0, 0, None, b"", None, 0, 0, ()) for offset in those
+        ]
+        for name, those in offsets.items()
+    }
+
+    async def next_records(timeout: float) -> Any:
+        meanwhile()
+        return records, set(records)
+
+    consumer._wait_next_records = next_records
+    pieces: AsyncIterator[Any] = consumer.getmany(1.0)
+    return pieces
+
+
+async def test_faust_commits_past_a_gap_that_compaction_left_after_offset_0(consumer: Any) -> None:
+    tp = TP(TOPIC, 0)
+    for offsets, commits in (([0], 1), ([5, 6, 9], 10)):
+        async for _, piece in fetched(consumer, p0=offsets):
+            for message in piece.value:
+                message.ack(consumer)
+        consumer._committed_offset[tp] = consumer._new_offset(tp)
+        assert consumer._committed_offset[tp] == commits
+
+
+async def test_a_gap_lets_nothing_be_committed_that_is_still_in_work(consumer: Any) -> None:
+    async for tp, piece in fetched(consumer, p0=[3, 7, 8]):
+        first, seventh, last = piece.value
+        for message, commits in ((first, 4), (last, 7), (seventh, 9)):
+            message.ack(consumer)
+            assert consumer._new_offset(tp) == commits
+            consumer._committed_offset[tp] = commits
+
+
+async def test_what_is_not_yet_given_when_a_rebalance_begins_counts_as_not_read(consumer: Any) -> None:
+    pieces = fetched(consumer, p0=[0, 1], p1=[0, 1])
+    _, piece = await anext(pieces)
+    assert [message.offset for message in piece.value] == [0, 1]
+    consumer.stop_flow()
+    assert [left async for left in pieces] == []
+    assert dict(consumer._read_offset) == {TP(TOPIC, 0): 1, TP(TOPIC, 1): None}
+
+
+async def test_a_fetch_that_began_before_a_rebalance_and_ends_after_it_is_given(consumer: Any) -> None:
+    """Nobody seeks back any more: what it brought would be passed over, and later committed as a gap."""
+
+    def dealt_out_anew() -> None:
+        consumer.app.consumer_generation_id += 1
+
+    pieces = fetched(consumer, meanwhile=dealt_out_anew, p0=[7, 8])
+    assert [[message.offset for message in piece.value] async for _, piece in pieces] == [[7, 8]]
 
 
 def test_kafka_never_ends_a_reader_that_waits_for_postgres(settings: Settings) -> None:

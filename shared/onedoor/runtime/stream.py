@@ -9,10 +9,11 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,7 +23,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 from faust.contrib.asgi import faust_app_running
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, Message
 from mode.supervisors import CrashingSupervisor
 from tenacity import (
     AsyncRetrying,
@@ -39,6 +40,7 @@ from onedoor.runtime.settings import Settings
 log = logging.getLogger(__name__)
 
 QUEUE = 400
+PIECES = 2
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
 MAX_POLL_SECONDS = 30 * 24 * 3600.0
@@ -92,14 +94,63 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 
 class _Consumer(driver.Consumer):
+    """Faust's consumer, through which all that a fetch brought of a partition goes as one piece.
+
+    Faust makes four tasks, a lock and several awaits of a message on its way to the agent. Here it takes a
+    piece for a message; the messages in it are acknowledged one by one.
+    """
+
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+        """The next fetch; what a rebalance finds not yet given is dropped, and sought back by `_Thread`."""
+        fetched: dict[TP, list[Message]] = defaultdict(list)
+        async for tp, message in super().getmany(timeout):
+            fetched[tp].append(message)
+        for tp, messages in fetched.items():
+            await self._note_gaps(tp, messages)
+            if not self.flow_active:
+                return
+            self._read_offset[tp] = messages[-1].offset
+            yield tp, _piece(messages)
+
+    async def _note_gaps(self, tp: TP, messages: Sequence[Message]) -> None:
+        """Compaction leaves offsets out; noted, they do not stand in the way of a commit."""
+        before: int | None = self._read_offset[tp]
+        for message in messages:
+            if before is not None and message.offset - before > 1:
+                await self._add_gap(tp, before + 1, message.offset - 1)
+            before = message.offset
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """A full buffer holds up the fetching by itself.
+
+        Faust takes the partition out instead, and where none is left it sleeps for a second.
+        """
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: Faust only logs here, and crashes where a partition's position is not known at the moment.
 
         What stalls is found by `watch_progress`.
         """
+
+
+def _piece(messages: list[Message]) -> Message:
+    last, value = messages[-1], cast(Any, messages)
+    return Message(
+        last.topic,
+        last.partition,
+        last.offset,
+        last.timestamp,
+        last.timestamp_type,
+        headers=None,
+        key=None,
+        value=value,
+        checksum=None,
+        tp=last.tp,
+        generation_id=last.generation_id,
+    )
 
 
 class _Transport(driver.Transport):
@@ -119,7 +170,7 @@ def faust_app(name: str, settings: Settings) -> faust.App:
         agent_supervisor=CrashingSupervisor,
         stream_wait_empty=False,
         stream_publish_on_commit=False,
-        stream_buffer_maxsize=512,
+        stream_buffer_maxsize=PIECES,
         broker_commit_interval=1.0,
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
@@ -144,24 +195,15 @@ class FaustReader:
         self._settings = settings
         self._app = faust_app(consumer.group, settings)
         self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
-        self._last: dict[TopicPartition, int] = {}
         channel = self._app.topic(
             *(topic + settings.topic_suffix for topic in topics), key_type=bytes, value_type=bytes
         )
         self._app.agent(channel, name="collect", concurrency=1)(self._hand_over)
 
     async def _hand_over(self, stream: Any) -> None:
-        async for event in stream.noack().events():
-            await self._mind_first_gap(event.message)
-            await self._queue.put(event)
-
-    async def _mind_first_gap(self, message: Any) -> None:
-        """Faust overlooks a gap that compaction left right after offset 0, and then never commits again."""
-        tp, offset = message.tp, message.offset
-        if self._last.get(tp) == 0 and offset > 1:
-            consumer: Any = self._app.consumer
-            await consumer._add_gap(tp, 1, offset - 1)
-        self._last[tp] = offset
+        async for piece in stream.noack():
+            for message in piece:
+                await self._queue.put(message)
 
     async def run(self) -> None:
         """Read until cancelled; an unreachable broker is tried again, a crashed app ends in an exception."""
@@ -186,12 +228,12 @@ class FaustReader:
 
     async def _collect(self) -> None:
         while True:
-            events = [await self._queue.get()]
-            while len(events) < self._settings.batch_size and not self._queue.empty():
-                events.append(self._queue.get_nowait())
-            await self.consumer.work([_record(event.message) for event in events])
-            for event in events:
-                event.ack()
+            messages = [await self._queue.get()]
+            while len(messages) < self._settings.batch_size and not self._queue.empty():
+                messages.append(self._queue.get_nowait())
+            await self.consumer.work([_record(message) for message in messages])
+            for message in messages:
+                message.ack(self._app.consumer)
 
     async def position(self) -> dict[tuple[str, int], tuple[int, int]]:
         """For each partition in hand: what is committed or deleted, and the end of the log."""
