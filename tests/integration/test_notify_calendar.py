@@ -20,9 +20,10 @@ from onedoor.notify import almanac, views
 from onedoor.notify.sweep import sweep_all
 from onedoor.runtime import database as pools
 from onedoor.runtime.access import dev_token
-from onedoor.runtime.almanac import keep_current, refresh
+from onedoor.runtime.almanac import refresh
 from onedoor.runtime.app import App
 from onedoor.runtime.settings import Settings
+from onedoor.runtime.unit import Unit
 from onedoor.triage import Application, evaluate
 from tests.harness import eventually
 from tests.notices import NOTICE_2027
@@ -232,7 +233,10 @@ async def test_an_import_reaches_every_service_that_counts_days(bench: Bench, mi
     told = NoticeImported.model_validate_json(row["payload"])
     settings = Settings(environment="test", postgres=migrated_database)
     for service in (intake_app.SERVICE, assistance_app.SERVICE, desk_app.SERVICE):
-        await _counts_by(told, replace(bench.app, service=service, settings=settings))
+        async with await pools.pool(service, settings, "writer") as writer:
+            unit = Unit(service, writer, bench.app.clock)
+            app = replace(bench.app, service=service, settings=settings, writer=writer, unit=unit)
+            await _counts_by(told, app)
 
 
 async def test_what_was_imported_before_anybody_was_told_is_told_once_at_the_start(bench: Bench) -> None:
@@ -289,7 +293,7 @@ async def _counts_by(told: NoticeImported, app: App) -> None:
     service = app.service
     assert notify_events.CALENDAR in service.reads
     assert service.takes is None or told.type in service.takes
-    assert keep_current in service.background
+    keep_current = next(task for task in service.background if task.__name__ == "keep_current")
     asked = Application.model_validate({"received_at": WINTER, "needs": ["medical_cost"]})
     put_in_force(PACKAGED)
     assert evaluate(asked).referrals[0].due_finish == moment("2027-02-18")
