@@ -150,11 +150,11 @@ async def house(
                 )
             )
         yield House(servers.kafka, topic_suffix, clients)
-    await eventually(no_faust, 20, "Faust's threads end")
+    await eventually(no_faust, 60, "Faust's threads end")
 
 
 async def no_faust() -> bool:
-    """Its threads outlive its stop by a moment, and must not outlive the event loop."""
+    """Its threads outlive its stop by a moment, or by a request in flight, and must not outlive the event loop."""
     return not any(isinstance(thread, WorkerThread) for thread in threading.enumerate())
 
 
