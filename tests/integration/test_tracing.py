@@ -154,7 +154,7 @@ async def house(
 
 
 async def no_faust() -> bool:
-    """Its threads outlive its stop by a moment or a request in flight, and must not outlive the event loop."""
+    """Its threads outlive its stop by a moment or a request, and must not outlive the event loop."""
     return not any(isinstance(thread, WorkerThread) for thread in threading.enumerate())
 
 
