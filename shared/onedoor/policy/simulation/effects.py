@@ -118,8 +118,6 @@ class Tally:
         others: Sequence[Mapping[Any, Paid]] = (),
     ) -> None:
         """One chunk: payments by programme, now, by this variant and by each that was told before."""
-        for number, other in enumerate(others):
-            self._compare(number, cells, before, after, other)
         change = np.zeros(len(next(iter(before.values())).fen), dtype=np.int64)
         for programme, paid in before.items():
             then, changed = after[programme], 0
@@ -131,31 +129,34 @@ class Tally:
             self._programmes[programme] = self._programmes.get(programme, 0) + np.array(row, dtype=np.int64)
         for key, row in zip(cells.keys, cells.sums(change), strict=True):
             self._cells[key] = self._cells.get(key, 0) + row
+        for number, other in enumerate(others):
+            self._compare(number, cells, change, before, after, other)
 
     def _compare(
         self,
         number: int,
         cells: Cells,
+        change: Any,
         before: Mapping[Any, Paid],
         after: Mapping[Any, Paid],
         other: Mapping[Any, Paid],
     ) -> None:
         """Whom this variant pays otherwise than another one, and who is paid, gains or loses by one of them
-        alone: by cell and by programme."""
+        alone: by cell and by programme. change: what each household gains by this one, fen a month."""
         amounts, paid_by_one = self._paid_apart[2 * number : 2 * number + 2]
-        apart = np.zeros(len(next(iter(after.values())).fen), dtype=bool)
-        changes = np.zeros((2, len(apart)), dtype=np.int64)
+        apart = np.zeros(len(change), dtype=bool)
+        theirs = np.zeros_like(change)
         for programme, paid in after.items():
             then = other[programme]
             if then is paid is before[programme]:
                 continue
-            changes += (paid.fen - before[programme].fen, then.fen - before[programme].fen)
+            theirs += then.fen - before[programme].fen
             differs = paid.fen != then.fen
             amounts[programme] += int(np.count_nonzero(differs))
             paid_by_one[programme] += int(np.count_nonzero((paid.fen > 0) != (then.fen > 0)))
             apart |= differs
-        ways = np.sign(changes)
-        for place, marked in enumerate((apart, ways[0] != ways[1]), start=2 * number):
+        ways_apart = np.sign(change) != np.sign(theirs)
+        for place, marked in enumerate((apart, ways_apart), start=2 * number):
             for key, count in zip(cells.keys, cells.counts(marked).tolist(), strict=True):
                 self._apart[place][key] += count
 
