@@ -1,6 +1,7 @@
 """The readers: what counts as worked off, what as a stall, and Faust's own ways around compaction."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -146,6 +147,21 @@ async def test_a_topic_is_not_begun_anew_while_the_coordinator_does_not_know_wha
         await eventually(worked_off, 20, "read on")
         assert worker.seen == [3]
         assert not refusals
+
+
+async def test_a_partition_whose_position_is_not_known_at_the_moment_crashes_nothing(
+    settings: Settings,
+) -> None:
+    """Faust's own watch over partitions asserts that there is one."""
+    async with reading(FaustReader, settings) as (reader, _):
+        consumer = reader._app.consumer
+        tp = TopicPartition(TOPIC + settings.topic_suffix, 0)
+        state = consumer._thread._consumer._subscription.subscription.assignment.state_value(tp)
+        known, state._position = state._position, None
+        try:
+            consumer.verify_event_path(time.monotonic(), TP(tp.topic, tp.partition))
+        finally:
+            state._position = known
 
 
 async def test_what_was_fetched_before_anything_is_committed_is_read_again_after_a_rebalance(
