@@ -48,7 +48,8 @@ log = logging.getLogger(__name__)
 CRASHED_EXIT = 71
 _STOP_SECONDS = 12.0
 """Longer than Faust's own orderly stop."""
-GARBAGE_THRESHOLD = 10_000
+GARBAGE_THRESHOLD = 50_000
+"""Objects; more than a batch makes, so that what its end frees by itself is not searched meanwhile."""
 
 
 @dataclass(slots=True)
