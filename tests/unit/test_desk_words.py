@@ -24,6 +24,7 @@ from onedoor.contracts.events.assistance import Kind
 from onedoor.contracts.events.intake import PERSON
 from onedoor.contracts.referral_rules import FACTS, RULES
 from onedoor.contracts.registry import EVENTS
+from onedoor.desk import story
 from onedoor.desk.pages import clock as clock_page
 from onedoor.desk.pages import console, registry, work
 from onedoor.desk.words import FOLDER, LOCALES, Words
@@ -159,6 +160,25 @@ def test_every_event_has_a_sentence_that_stands_without_any_fact(type_: str, lan
     said = Words(language).sentence(type_, {})
     assert said != type_
     assert "{" not in said
+    assert not re.search(r"「」|（）|\(\)|  | [,:)]", said)
+
+
+def test_a_limit_of_no_referral_is_told_without_the_marks_of_one() -> None:
+    told = {"owner": "区民政局", "duty": "低保全程", "due_at": "1月20日 24:00"}
+    assert Words("zh").sentence("clock.warned", told) == "区民政局低保全程时限即将届满，1月20日 24:00 到期"
+    told = {"owner": "civil affairs", "duty": "dibao as a whole", "due_at": "20 Jan 24:00"}
+    said = "civil affairs is overdue: dibao as a whole (due 20 Jan 24:00)"
+    assert Words("en").sentence("clock.breached", told) == said
+
+
+def test_a_limit_that_a_notice_leaves_where_it_was_is_not_told_as_moved() -> None:
+    row = {"type": "clock.recomputed", "rule": None, "department": "civil-affairs", "service": "notify"}
+    now = datetime(2026, 12, 28, 9, tzinfo=SHANGHAI)
+    facts = {"duty": "L5", "due_at": "2027-02-02T16:00:00Z", "notice": "通知（1号）"}
+    still = story.sentence(row, facts | {"previous_due_at": facts["due_at"]}, Words("zh"), now)
+    assert still == "按新公布的放假安排重算区民政局低保全程时限：仍为 2027年2月2日 24:00（通知（1号））"
+    moved = story.sentence(row, facts | {"previous_due_at": "2027-02-01T16:00:00Z"}, Words("zh"), now)
+    assert moved.endswith("由 2027年2月1日 24:00 改为 2027年2月2日 24:00（通知（1号））")
 
 
 def test_marks_of_punctuation_are_those_of_the_language() -> None:

@@ -32,6 +32,9 @@ TONES: Mapping[str, str] = {
     "case.decided": "green",
     "case.closed": "green",
 }
+UNMOVED = "clock.recomputed.unmoved"
+"""The sentence of a limit that was counted again and ends when it did."""
+
 QUIET = frozenset({"clock.started", "clock.met", "clock.cancelled", "clock.rescheduled", "referral.drafted"})
 """What is told in the data, and on the page only among the clocks."""
 
@@ -64,7 +67,9 @@ MOMENTS = ("due_at", "due_ack", "due_finish", "previous_due_at", "until")
 
 def sentence(row: Row, facts: Mapping[str, Any], words: Words, now: datetime) -> str:
     """What happened, in one sentence."""
-    return words.sentence(row["type"], _said(row, facts, words, now)).strip()
+    unmoved = facts.get("due_at") == facts.get("previous_due_at")
+    type_ = UNMOVED if unmoved and row["type"] == "clock.recomputed" else row["type"]
+    return words.sentence(type_, _said(row, facts, words, now)).strip()
 
 
 def _said(row: Row, facts: Mapping[str, Any], words: Words, now: datetime) -> dict[str, object]:

@@ -301,7 +301,8 @@ def _department(envelope: Envelope) -> str | None:
 
 TOLD = {"receipt", "kind", "channel", "caller_role", "rule", "to", "to_division", "urgency", "reason",
         "outcome", "duty", "due_at", "due_ack", "due_finish", "previous_due_at", "late_seconds", "step",
-        "service", "programmes", "until", "limit", "clock_id", "protection_stands", "late_entry"}  # fmt: skip
+        "service", "programmes", "until", "limit", "clock_id", "protection_stands", "late_entry",
+        "notice"}  # fmt: skip
 
 
 def _facts(envelope: Envelope) -> Row:

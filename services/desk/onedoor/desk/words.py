@@ -4,6 +4,7 @@ Message ids are short English texts; the labels of codes have the code as id and
 catalogues are read as they are committed (.po), so nothing has to be compiled before a start.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -38,6 +39,10 @@ def catalogue(language: str) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
+_EMPTY = re.compile(r"（「」）|「」|（）| *\( *\)| +(?=[ ,:)]|$)")
+"""What is left of a sentence around something that nobody said."""
+
+
 class Words:
     """Everything that a page says in one language."""
 
@@ -69,7 +74,7 @@ class Words:
     def sentence(self, type_: str, values: Mapping[str, object]) -> str:
         """The plain sentence for an event type; what it names and nobody said is left out."""
         said = self._catalogue.pgettext("sentence", type_)
-        return said.format_map(defaultdict(str, values))
+        return _EMPTY.sub("", said.format_map(defaultdict(str, values)))
 
     def moment(self, at: datetime | None, now: datetime | None = None) -> str:
         """Month, day and time in Shanghai; with the year where it is not this one."""
