@@ -1,6 +1,7 @@
 """Figures: minutes are lost to nobody, hand-overs are counted, small groups stay hidden."""
 
-from datetime import timedelta
+from collections import Counter
+from datetime import time, timedelta
 from itertools import pairwise
 from random import Random
 from uuid import UUID
@@ -9,15 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onedoor.calendar import moment
+from onedoor.calendar import OFFICE_HOURS, OfficeHours, moment
 from onedoor.calendar.office import office_minutes
-from onedoor.contracts.core import derived_id
+from onedoor.contracts.core import Refusal, derived_id
 from onedoor.notify.domain.clock import Clock
+from onedoor.notify.domain.ledger import referral_id
+from onedoor.notify.domain.referral import Return, SendOn
+from onedoor.notify.figures import holdings as holding
 from onedoor.notify.figures.assessment import Overdue, agenda, assess, returns
 from onedoor.notify.figures.holdings import hand_overs, holdings, journey
-from onedoor.notify.figures.passes import Pass
+from onedoor.notify.figures.passes import Pass, pass_of
 from onedoor.notify.figures.published import Shown, hidden, published
 from onedoor.notify.figures.timeliness import Key, Tally, tally, verdict
+from tests.notify import ANYONE, Notify, application, of_plan, planned
+from tests.notify_bench import enveloped
 
 FRIDAY = moment("2026-09-18T10:00")
 DAY = timedelta(days=1)
@@ -66,6 +72,15 @@ def test_who_is_on_duty_at_night_answers_for_the_night() -> None:
         passed("referral.closed", None, night + timedelta(hours=3)),
     )
     assert holdings(held)[0].minutes(FRIDAY + DAY) == 180
+
+
+def test_each_office_answers_for_its_own_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    mornings = OfficeHours(((time(8), time(12)),))
+    own = {"education": mornings}
+    monkeypatch.setattr(holding, "office_hours", lambda department: own.get(department, OFFICE_HOURS))
+    for department, minutes in (("education", 120), ("housing", 360)):
+        held = passed("referral.sent", department, timedelta())
+        assert holdings((held,))[0].minutes(moment("2026-09-19T00:00")) == minutes
 
 
 def test_sent_again_to_the_same_office_is_no_hand_over() -> None:
@@ -220,6 +235,30 @@ def test_a_units_month_counts_only_the_minutes_within_it() -> None:
 
 def test_who_sends_back_is_who_held_it() -> None:
     assert returns(SENT_BACK_AND_ON, FRIDAY, FRIDAY + DAY) == {"education": 1}
+
+
+@pytest.mark.parametrize("critical", [False, True])
+def test_each_return_counts_for_who_sent_it_back_and_none_for_who_decided(critical: bool) -> None:
+    """The bureau hands on what came back three times: it has sent nothing back. A critical one that is
+    returned stays where it is, and was returned all the same."""
+    rule, units = ("R1", ("minor-protection-centre",)) if critical else ("R3", ("justice",))
+    notify, urgency = Notify(), "critical" if critical else "ordinary"
+    notify.read(application(planned(rule, "public-security", urgency)), FRIDAY)
+    id_, back, at = of_plan(rule, "public-security"), [], FRIDAY
+    for unit in (*units, "public-security", None):
+        at += timedelta(minutes=1)
+        notify.give(Return(target=id_, reason="not_our_matter"), at, ANYONE)
+        back.append(notify.referral(id_).wanted.to)  # type: ignore[union-attr]
+        if unit is not None:
+            notify.give(SendOn(target=id_, to=unit), at + timedelta(seconds=1), ANYONE)
+            id_ = referral_id(id_, rule, unit)
+    decided = SendOn(target=referral_id(id_, rule, "civil-affairs"), to=units[0])
+    assert not isinstance(notify.give(decided, at + timedelta(minutes=1), ANYONE), Refusal)
+    told = [enveloped(event, at) for at, kind, _, event in notify.log if kind == "referral"]
+    passes = [each for event in told if (each := pass_of(event)) is not None]
+    assert returns(passes, FRIDAY, FRIDAY + DAY) == Counter(back)
+    (item,) = agenda(passes, {}, lambda due: False)
+    assert (item.why, item.returned) == (("returned",), 3)
 
 
 def test_the_meeting_speaks_about_what_is_stuck_returned_or_with_many() -> None:

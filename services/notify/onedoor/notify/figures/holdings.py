@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, zip_longest
 from uuid import UUID
 
-from onedoor.calendar.office import office_time
+from onedoor.calendar.office import office_hours, office_minutes
 from onedoor.notify.figures.passes import Pass
 from onedoor.triage.rules import packaged_rules
 
@@ -32,9 +32,12 @@ class Holding:
 
 
 def minutes(department: str, since: datetime, until: datetime) -> float:
-    """Minutes in which the department was at work between two moments; additive over adjoining spans."""
-    awake = department in packaged_rules().round_the_clock
-    return (max(until - since, timedelta()) if awake else office_time(since, until)) / timedelta(minutes=1)
+    """Minutes in which the department was at work between two moments, by its own office hours; additive over
+    adjoining spans.
+    """
+    if department in packaged_rules().round_the_clock:
+        return max(until - since, timedelta()) / timedelta(minutes=1)
+    return office_minutes(since, until, office_hours(department))
 
 
 def holdings(passes: Iterable[Pass]) -> list[Holding]:

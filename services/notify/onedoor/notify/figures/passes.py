@@ -23,7 +23,7 @@ from onedoor.contracts.events.notify import (
 )
 from onedoor.contracts.registry import EVENTS
 from onedoor.notify.domain import duties
-from onedoor.notify.domain.referral import ReferralHandedOn, ReferralTakenOver
+from onedoor.notify.domain.referral import HANDED_ON, ReferralHandedOn, ReferralTakenOver
 from onedoor.runtime.service import Connection
 
 TAKES = frozenset(
@@ -84,15 +84,20 @@ def pass_of(event: Envelope) -> Pass | None:
 
 
 def _of_referral(event: Envelope, referral: ReferralEvent) -> Pass | None:
-    """An answer, and what is returned, lie with the sender again; a critical one stays (首接负责)."""
+    """An answer, and what is returned, lie with the sender again; a critical one stays (首接负责).
+
+    What the coordinating bureau hands on as it has decided was sent back by nobody.
+    """
     here, back = (referral.to, referral.to_division), (referral.from_, None)
     match referral:
         case ReferralSent():
             return _pass(event, referral.referral_id, "referral", *here, referral.sent_at.astimezone(UTC))
         case ReferralReopened():
             return _pass(event, referral.referral_id, "referral", *here, event.time)
-        case ReferralReturned() if referral.urgency == "critical":
+        case ReferralReturned() if referral.reason == HANDED_ON:
             return None
+        case ReferralReturned() if referral.urgency == "critical":
+            return _pass(event, referral.referral_id, "referral", *here, event.time)
         case ReferralReturned() | ReferralAnswered():
             return _pass(event, referral.referral_id, "referral", *back, event.time)
         case ReferralClosed() | ReferralRevoked():
