@@ -70,15 +70,13 @@ async def written(bench: Bench, until: datetime, by_statement: bool) -> Sequence
     await transaction.start()
     try:
         claimed = await views.claim(conn, until, 1000)
-        due = [
-            alerts.Due(id_, version, tuple(steps(clock, until))) for id_, (clock, version) in claimed.items()
-        ]
-        assert due
-        assert all(each.only_alerts for each in due)
+        assert claimed
         if by_statement:
-            assert await alerts.write(conn, "notify", due, locked=True) == len(due)
+            due = [each for row in claimed if (each := alerts.decided(row, until))]
+            assert await alerts.write(conn, "notify", due, locked=True) == len(claimed)
         else:
-            await sweep._record(bench.app.unit, conn, due)
+            clocks = await views.CLOCKS.load(conn, [row["id"] for row in claimed])
+            await sweep._record(bench.app.unit, conn, clocks, until)
         return [await conn.fetch(question) for question in WRITTEN]
     finally:
         await transaction.rollback()
@@ -122,11 +120,13 @@ async def test_what_somebody_holds_or_has_changed_is_not_written(bench: Bench) -
     await asleep(bench, 4)
     held, changed, *free = await due_in(bench, -60, 1)
     async with bench.app.writer.acquire() as conn, bench.app.writer.acquire() as other, other.transaction():
-        claimed = await conn.fetch("select * from clocks where next_at is not null")
         now = datetime.now(UTC)
         due = [
-            alerts.Due(row["id"], row["version"], tuple(steps(views.clock_of(row), now))) for row in claimed
+            each
+            for row in await views.upcoming(conn, now, 10)
+            if (each := alerts.decided(row, now)) is not None
         ]
+        assert len(due) == 4
         await conn.execute("update clocks set version = version + 1 where id = $1", changed)
         await other.execute("select from clocks where id = $1 for update", held)
         assert await alerts.write(conn, "notify", due, locked=False) == 2

@@ -69,22 +69,31 @@ async def _together(unit: Unit, now: datetime, batch: int) -> int:
         return len(claimed)
 
 
-async def _take(
-    unit: Unit, conn: Connection, claimed: Mapping[UUID, tuple[Clock, int]], now: datetime
-) -> None:
+async def _take(unit: Unit, conn: Connection, claimed: Sequence[asyncpg.Record], now: datetime) -> None:
     """Each clock is decided by itself and once; a step of one never moves another."""
-    due = [Due(id_, version, tuple(steps(clock, now))) for id_, (clock, version) in claimed.items()]
-    if told := [each for each in due if each.only_alerts]:
-        await alerts.write(conn, unit.service.schema, told, locked=True)
-    if others := [each for each in due if not each.only_alerts]:
-        await _record(unit, conn, others)
+    due: list[Due] = []
+    others: list[UUID] = []
+    for row in claimed:
+        if (alerting := alerts.decided(row, now)) is not None:
+            due.append(alerting)
+        else:
+            others.append(row["id"])
+    if due:
+        await alerts.write(conn, unit.service.schema, due, locked=True)
+    if others:
+        await _record(unit, conn, await views.CLOCKS.load(conn, others), now)
 
 
-async def _record(unit: Unit, conn: Connection, due: Sequence[Due]) -> None:
-    """Steps from which something follows, in the order of their moments."""
-    taken = sorted(((step.at, each.id, step) for each in due for step in each.steps), key=lambda one: one[:2])
-    decided = [Decided(id_, step.events, step.clock, Context(SYSTEM, at)) for at, id_, step in taken]
-    await unit.record(conn, CLOCK, {each.id: each.version for each in due}, decided)
+async def _record(
+    unit: Unit, conn: Connection, clocks: Mapping[UUID, tuple[Clock, int]], now: datetime
+) -> None:
+    """Steps from which something may follow, in the order of their moments."""
+    taken = [(step.at, id_, step) for id_, (clock, _) in clocks.items() for step in steps(clock, now)]
+    decided = [
+        Decided(id_, step.events, step.clock, Context(SYSTEM, at))
+        for at, id_, step in sorted(taken, key=lambda one: one[:2])
+    ]
+    await unit.record(conn, CLOCK, {id_: version for id_, (_, version) in clocks.items()}, decided)
 
 
 def passes(error: Exception) -> bool:
@@ -106,7 +115,7 @@ async def _alone(unit: Unit, id_: UUID, version: int, now: datetime) -> Taken:
             clock = await views.claim_one(tx.conn, id_, version, now)
             if clock is None:
                 return "left"
-            await _take(unit, tx.conn, {id_: (clock, version)}, now)
+            await _record(unit, tx.conn, {id_: (clock, version)}, now)
             await views.unstick(tx.conn, id_)
             return "taken"
     except Exception as error:
@@ -241,17 +250,20 @@ async def _sweep_due(app: App, now: datetime) -> int:
 
 
 def _decided(rows: Sequence[asyncpg.Record], until: datetime) -> Ahead:
-    """The alerts that come next, up to the first clock that takes another step or cannot be read."""
+    """The alerts that come next, up to the first clock that takes another step or cannot be read.
+
+    That one is claimed at its moment, by which it takes its step or is set aside.
+    """
     due: list[Due] = []
     for row in rows:
         at = row["next_at"]
         try:
-            each = Due(row["id"], row["version"], tuple(steps(views.clock_of(row), at)))
+            alerting = alerts.decided(row, at)
         except Exception:
+            alerting = None
+        if alerting is None:
             return Ahead(due, at)
-        if not each.only_alerts:
-            return Ahead(due, at)
-        due.append(each)
+        due.append(alerting)
     return Ahead(due, until if len(rows) < AHEAD else rows[-1]["next_at"])
 
 
@@ -264,7 +276,7 @@ async def _in_turn(app: App, conn: asyncpg.Connection, woken: asyncio.Event, ahe
             due.append(left.popleft())
         if await _write(app, conn, due) < len(due):
             return
-        if any(each.clock.next_at and each.clock.next_at <= ahead.until for each in due):
+        if any(each.next_at and each.next_at <= ahead.until for each in due):
             return
 
 

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from uuid_utils.compat import uuid7
 
 from onedoor.contracts.core import Actor, trusted
-from onedoor.notify.domain.clock import Clock, End, Recount, Standstill
+from onedoor.notify.domain.clock import Clock, End, Recount, Standing, Standstill
+from onedoor.notify.domain.ladder import ladder_of
 from onedoor.notify.domain.referral import Referral
 from onedoor.runtime.service import Connection, Saved
 
@@ -94,36 +95,34 @@ def _waking(statement: str) -> str:
 _SAVE_CLOCKS = _waking(_upsert("clocks", _CLOCK_COLUMNS))
 
 
-_UNTOUCHED = """
-(select new.* from unnest({arrays}) as new ({names}, previous)
- join clocks on clocks.id = new.id and clocks.version = new.previous
- for update of clocks skip locked) as new
-"""
-
-
 @cache
-def _update(columns: tuple[str, ...], first: int, locked: bool) -> str:
+def _update(columns: tuple[str, ...]) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
-    types = [_CLOCK_COLUMNS[name] for name in columns] + ([] if locked else ["integer"])
-    arrays = ", ".join(f"${i}::{type_}[]" for i, type_ in enumerate(types, first))
+    arrays = ", ".join(f"${i}::{_CLOCK_COLUMNS[name]}[]" for i, name in enumerate(columns, 1))
     sets = ", ".join(f'"{name}" = new."{name}"' for name in columns if name != "id")
-    rows = f"unnest({arrays}) as new ({names})" if locked else _UNTOUCHED.format(arrays=arrays, names=names)
-    return f"update clocks set {sets} from {rows} where clocks.id = new.id"  # noqa: S608 - own names
+    return (
+        f"update clocks set {sets} from unnest({arrays}) as new ({names}) "  # noqa: S608 - own names
+        "where clocks.id = new.id"
+    )
 
 
 _LOAD_CLOCKS = "select * from clocks where id = any($1::uuid[]) order by id for update"
 # An array made once, so that the scan stays the index's whatever the planner believes of the small table.
 _NOT_STUCK = "id <> all (array(select stuck.id from stuck join clocks using (id, version)))"
+_STANDING = """
+select id, version, next_at, due_at, started_at, state, duty, policy, owner, urgency, late_entry, yields_to,
+       step, acknowledged_at is not null as heard,
+       state <> 'paused' and pauses = '[]' and recounts = '[]' as plain
+from clocks
+"""
 _CLAIM = f"""
-select * from clocks where next_at <= $1 and {_NOT_STUCK}
+{_STANDING} where next_at <= $1 and {_NOT_STUCK}
 order by next_at, id limit $2 for update skip locked
-"""  # noqa: S608
+"""
 _DUE = f"""
 select id, version from clocks where next_at <= $1 and {_NOT_STUCK} order by next_at, id limit $2
 """  # noqa: S608
-_UPCOMING = f"""
-select * from clocks where next_at <= $1 and {_NOT_STUCK} order by next_at, id limit $2
-"""  # noqa: S608
+_UPCOMING = f"{_STANDING} where next_at <= $1 and {_NOT_STUCK} order by next_at, id limit $2"
 _CLAIM_ONE = """
 select * from clocks where id = $1 and version = $2 and next_at <= $3 for update skip locked
 """
@@ -160,19 +159,6 @@ def _changed(rows: Sequence[Saved]) -> tuple[str, ...]:
     return tuple(name for name in _CLOCK_COLUMNS if name in columns)
 
 
-def moving(rows: Sequence[Saved], first: int = 1, *, locked: bool = True) -> tuple[str, list[list[Any]]]:
-    """The update of known clocks by what has changed, and its arguments from parameter `first` on.
-
-    locked: the caller's transaction holds them. Else those are left alone that somebody else holds, and those
-    that are not at the version any more that these rows come from.
-    """
-    columns = _changed(rows)
-    values = [_column(name, rows) for name in columns]
-    if not locked:
-        values.append([row.previous for row in rows])
-    return _update(columns, first, locked), values
-
-
 _FIELDS = tuple(name for name in Clock.model_fields if name in _CLOCK_COLUMNS)
 """Those that are a column as it is."""
 _READ = itemgetter(*_FIELDS)
@@ -204,19 +190,28 @@ class ClockStore:
         if new:
             await conn.execute(_SAVE_CLOCKS, *(_column(name, new) for name in _CLOCK_COLUMNS))
         if known:
-            update, values = moving(known)
-            await conn.execute(_waking(update), *values)
+            columns = _changed(known)
+            await conn.execute(_waking(_update(columns)), *(_column(name, known) for name in columns))
 
 
 CLOCKS = ClockStore()
 
 
-async def claim(conn: Connection, now: datetime, limit: int) -> dict[UUID, tuple[Clock, int]]:
-    """Clocks with a step due at `now` and their versions, the longest due first, locked.
+async def claim(conn: Connection, now: datetime, limit: int) -> Sequence[asyncpg.Record]:
+    """How the clocks stand that have a step due at `now`, the longest due first, locked.
 
-    Those that others hold are skipped.
+    Those that others hold are skipped. plain: whether nothing but the row's other columns says what it does
+    next; the rest has to be loaded whole.
     """
-    return {row["id"]: (clock_of(row), row["version"]) for row in await conn.fetch(_CLAIM, now, limit)}
+    return await conn.fetch(_CLAIM, now, limit)
+
+
+_READ_STANDING = itemgetter(*Standing._fields[:-1])
+
+
+def standing_of(row: asyncpg.Record) -> Standing:
+    """What the next step of a plain clock depends on."""
+    return Standing._make((*_READ_STANDING(row), ladder_of(row["started_at"]).since))
 
 
 async def due(conn: Connection, now: datetime, limit: int) -> Sequence[tuple[UUID, int]]:
@@ -225,7 +220,7 @@ async def due(conn: Connection, now: datetime, limit: int) -> Sequence[tuple[UUI
 
 
 async def upcoming(conn: Connection, until: datetime, limit: int) -> Sequence[asyncpg.Record]:
-    """The rows of the clocks with a step up to `until`, the first due first, not locked and not read."""
+    """How the clocks stand that have a step up to `until`, the first due first, not locked."""
     return await conn.fetch(_UPCOMING, until, limit)
 
 

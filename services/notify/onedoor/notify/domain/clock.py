@@ -530,6 +530,61 @@ def steps(clock: Clock, until: datetime) -> Iterator[Step]:
         yield Step(at, events, clock)
 
 
+class Standing(NamedTuple):
+    """What the next step of a clock depends on, but for its own moments: those that agree in it do alike.
+
+    Not of a clock that stands still. heard: whether somebody has taken its alert upon themselves; ladder:
+    from when on its ladder is in force.
+    """
+
+    state: State
+    duty: str
+    policy: str | None
+    owner: str
+    urgency: Urgency | None
+    late_entry: bool
+    yields_to: str | None
+    step: int
+    heard: bool
+    ladder: datetime
+
+
+class Course(NamedTuple):
+    """The next step of all clocks that stand alike: the moments and ids in its events are nobody's.
+
+    rung: what they wait for after it, where that is a rung of the ladder.
+    """
+
+    events: Sequence[Event]
+    after: Standing
+    rung: Rung | None
+
+    def next_at(self, due_at: datetime) -> datetime | None:
+        """When the step after this one falls due, of a clock that is due then."""
+        if self.after.state == "warned":
+            return due_at
+        return None if self.rung is None else self.rung.at(due_at)
+
+
+@lru_cache(maxsize=4096)
+def course(standing: Standing) -> Course:
+    """What `Strike` decides for whatever stands like this, at its moment: decided once, of a sample."""
+    known = standing._asdict()
+    at, heard = known.pop("ladder"), known.pop("heard")
+    known |= {"started_at": at, "warn_at": at, "due_at": at, "next_at": at}
+    known["acknowledged_at"] = at if heard else None
+    step = next(steps(trusted(Clock, _BLANK | known, set()), at))
+    clock = step.clock
+    assert clock.state is not None
+    left = _rungs_left(clock) if clock.state == "breached" else ()
+    heard = clock.acknowledged_at is not None
+    after = standing._replace(state=clock.state, step=clock.step, heard=heard)
+    return Course(step.events, after, left[0] if left else None)
+
+
+_BLANK = Clock().__dict__ | dict.fromkeys(("clock_id", "chain_id", "subject"), UUID(int=0))
+
+
 def _escalated(clock: Clock, step: int) -> AlertEscalated:
     rung = _ladder(clock)[step - 1]
     assert clock.due_at is not None

@@ -78,9 +78,15 @@ def packaged_ladders() -> tuple[Ladder, ...]:
 
 def rungs(urgency: Urgency | None, started_at: datetime) -> tuple[Rung, ...]:
     """The ladder of a duty of this urgency that began then; a statutory limit (None) is not critical."""
+    ladder = ladder_of(started_at)
+    return ladder.critical if urgency == "critical" else ladder.ordinary
+
+
+def ladder_of(started_at: datetime) -> Ladder:
+    """The ladders of what began then."""
     for ladder in packaged_ladders():
         if ladder.since <= started_at:
-            return ladder.critical if urgency == "critical" else ladder.ordinary
+            return ladder
     raise LookupError(f"no ladder of {started_at}")
 
 

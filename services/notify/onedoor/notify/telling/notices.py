@@ -37,7 +37,7 @@ TELL_CHANNEL = "onedoor_tell_notify"
 
 HOTLINE, BUREAU, OPERATIONS = "hotline-12345", "civil-affairs", "operations"
 
-KINDS: Mapping[type[ClockEvent], str] = {
+KINDS: Mapping[type[Event], str] = {
     ClockWarned: "warned",
     ClockBreached: "breached",
     AlertEscalated: "escalated",
