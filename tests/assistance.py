@@ -18,7 +18,6 @@ from onedoor.runtime import database as pools
 from onedoor.runtime.access import dev_token
 from onedoor.runtime.app import App
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import ensure_dev_key
 from onedoor.runtime.unit import Unit
@@ -117,10 +116,9 @@ def proceeding_of(case: UUID, programme: str = "dibao") -> UUID:
 
 @asynccontextmanager
 async def assistance(servers: Servers, database: str, key: Path) -> AsyncIterator[Assistance]:
-    """Assistance's schema in that database, its clock in June."""
+    """Assistance, which has migrated in that database, its clock in June."""
     ensure_dev_key(key)
     settings = Settings(environment="test", postgres=database, kafka=servers.kafka, dev_key=key, port=8102)
-    await migrate(SERVICE, settings)
     writer, reader = [await pools.pool(SERVICE, settings, kind) for kind in ("writer", "reader")]
     clock = Still(JUNE)
     app = App(SERVICE, settings, writer, reader, Unit(SERVICE, writer, clock), clock, Metrics())

@@ -1,9 +1,11 @@
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 
 from onedoor.dev.topics import delete_topics, ensure_topics
+from tests.migrated import Templates
 from tests.servers import Servers, cloned, empty_database, migrated_template, servers_for_tests
 
 LONGEST = ("test_up", "test_schemathesis", "test_replay")
@@ -32,10 +34,20 @@ async def topic_suffix(servers: Servers) -> AsyncIterator[str]:
     await delete_topics(servers.kafka, suffix)
 
 
+@pytest.fixture(scope="session")
+async def templates(servers: Servers) -> AsyncIterator[Templates]:
+    async with AsyncExitStack() as stack:
+        yield Templates(servers.postgres, stack)
+
+
 @pytest.fixture
-async def database(servers: Servers) -> AsyncIterator[str]:
-    """The DSN of an empty database, for one test alone."""
-    async with empty_database(servers.postgres) as dsn:
+async def database(
+    request: pytest.FixtureRequest, servers: Servers, templates: Templates
+) -> AsyncIterator[str]:
+    """The DSN of a database for one test alone, where the services in its module's MIGRATED have migrated."""
+    services = getattr(request.module, "MIGRATED", ())
+    made = cloned(await templates.of(*services)) if services else empty_database(servers.postgres)
+    async with made as dsn:
         yield dsn
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import asyncpg
 import httpx
 
-from onedoor.intake.app import SERVICE, create_app
+from onedoor.intake.app import create_app
 from onedoor.intake.settings import Settings
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.tokens import dev_token, ensure_dev_key
 
 NO_BROKER = "127.0.0.1:9"
@@ -87,14 +86,6 @@ class Intake:
 def settings(database: str, folder: Path, kafka: str = NO_BROKER, **more: Any) -> Settings:
     key = ensure_dev_key(folder / "dev.key")
     return Settings(environment="test", postgres=database, kafka=kafka, dev_key=key, **more)
-
-
-@asynccontextmanager
-async def running_intake(database: str, folder: Path, kafka: str = NO_BROKER) -> AsyncIterator[Intake]:
-    """Migrated and started; stopped at the end."""
-    await migrate(SERVICE, settings(database, folder, kafka))
-    async with started_intake(database, folder, kafka) as intake:
-        yield intake
 
 
 @asynccontextmanager

@@ -19,7 +19,6 @@ from onedoor.runtime.access import dev_token
 from onedoor.runtime.app import App
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.tokens import ensure_dev_key
 from onedoor.runtime.unit import Directive, Unit
 from tests.notify import FRIDAY
@@ -116,10 +115,9 @@ async def without_stream(settings: Settings) -> AsyncIterator[App]:
 
 @asynccontextmanager
 async def notify_bench(servers: Servers, database: str, key: Path) -> AsyncIterator[Bench]:
-    """notify's schema in that database, its clock on Friday."""
+    """notify, which has migrated in that database, its clock on Friday."""
     ensure_dev_key(key)
     settings = settings_for(servers, database, key)
-    await migrate(SERVICE, settings)
     api = create_app(settings)
     async with without_stream(settings) as app:
         api.state.onedoor = app

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from onedoor.dev import ports
 from onedoor.dev.postgres import with_database
 from onedoor.dev.resolve import Servers, resolve
 from onedoor.dev.settings import DevSettings
+from tests import nursery
 
 __all__ = ["Servers", "cloned", "empty_database", "migrated_template", "servers_for_tests"]
 
@@ -87,15 +87,9 @@ async def migrated_template(servers: Servers, dev_key: Path) -> AsyncIterator[st
             "ONEDOOR_POSTGRES": dsn,
             "ONEDOOR_DEV_KEY": str(dev_key),
         }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "onedoor.dev.migrate",
-            env=os.environ | settings,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        if process.returncode:
-            raise RuntimeError(output.decode(errors="replace"))
+        log = dev_key.with_name("migrate.log")
+        process = nursery.born("onedoor.dev.migrate", os.environ | settings, dev_key.parent, log)
+        await asyncio.to_thread(process.join)
+        if process.exitcode:
+            raise RuntimeError(log.read_text())
         yield dsn

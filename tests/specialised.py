@@ -14,9 +14,7 @@ from onedoor.contracts import services
 from onedoor.contracts.core import Envelope, Event, Urgency
 from onedoor.contracts.work import case_id
 from onedoor.runtime.access import dev_token
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.service import Service
-from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import ensure_dev_key
 from tests.casework import application, envelope
 from tests.harness import Process, eventually, publish, read_topic
@@ -87,10 +85,7 @@ class Cases:
 async def running_cases(
     servers: Servers, database: str, suffix: str, folder: Path, *running: Service
 ) -> AsyncIterator[Cases]:
-    """These services, migrated, started and ready; stopped at the end."""
-    settings = Settings(environment="test", postgres=database, kafka=servers.kafka)
-    for service in running:
-        await migrate(service, settings)
+    """These services, which have migrated in that database, started and ready; stopped at the end."""
     key = folder / "dev.key"
     ensure_dev_key(key)
     environment = {

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 import yaml
 
+from onedoor.intake.app import SERVICE
 from tests.acceptance.test_triage import files, mistakes
-from tests.intake import Intake, running_intake
-from tests.servers import Servers, empty_database
+from tests.intake import Intake, started_intake
+from tests.migrated import Templates
+from tests.servers import cloned
 
 
 @pytest.fixture(scope="module")
-async def intake(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Intake]:
+async def intake(templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Intake]:
     folder = tmp_path_factory.mktemp("intake")
-    async with empty_database(servers.postgres) as database, running_intake(database, folder) as running:
+    async with cloned(await templates.of(SERVICE)) as database, started_intake(database, folder) as running:
         yield running
 
 

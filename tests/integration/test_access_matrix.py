@@ -30,7 +30,6 @@ from onedoor.runtime.access import ROLES, dev_token, may
 from onedoor.runtime.app import App
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import ensure_dev_key
@@ -283,7 +282,7 @@ select $1, id, 'dibao', 'no_longer', 'open', $3, $3, division, classification fr
 
 @pytest.fixture(params=SERVICES)
 async def bench(
-    request: pytest.FixtureRequest, servers: Servers, database: str, tmp_path: Path
+    request: pytest.FixtureRequest, servers: Servers, migrated_database: str, tmp_path: Path
 ) -> AsyncIterator[Bench]:
     name: str = request.param
     module = pytest.importorskip(f"onedoor.{name}.app")
@@ -291,10 +290,9 @@ async def bench(
     key = tmp_path / "dev.key"
     ensure_dev_key(key)
     settings: Settings = settings_module.Settings(
-        environment="test", postgres=database, kafka=servers.kafka, dev_key=key
+        environment="test", postgres=migrated_database, kafka=servers.kafka, dev_key=key
     )
     service: Service = module.SERVICE
-    await migrate(service, settings)
     api: FastAPI = module.create_app(settings)
     async with running_without_stream(service, settings) as app:
         api.state.onedoor = app

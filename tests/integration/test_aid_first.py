@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from onedoor.assistance.app import SERVICE
 from onedoor.assistance.domain.approval import packaged
 from onedoor.contracts.case import OpenCase
 from onedoor.contracts.core import Actor, derived_id
@@ -16,6 +17,7 @@ from onedoor.contracts.work import case_id
 from tests.assistance import HERE, THERE, Assistance, assistance
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 PERSON = derived_id("test-person", "in need")
 PAYS = {"amount_fen": 50_000, "reason": "急需"}
 

@@ -13,13 +13,12 @@ from onedoor.contracts.core import Envelope
 from onedoor.contracts.events.intake import ALARM, APPLICATION, ApplicationReceived, Subject
 from onedoor.contracts.plan import Plan
 from onedoor.notify.app import SERVICE
-from onedoor.runtime.migrate import migrate
-from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import dev_token, ensure_dev_key
 from onedoor.triage import evaluate, parse_form
 from tests.harness import Process, eventually, publish, publish_raw, running
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 AHEAD = 10_000
 CHAIN = UUID(int=7)
 
@@ -65,7 +64,6 @@ def application(number: int, chain_id: UUID, plan_: Plan, now: datetime, age: in
 async def test_an_alarm_overtakes_a_parked_chain_and_ten_thousand_ordinary_events(
     servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> None:
-    await migrate(SERVICE, Settings(environment="test", postgres=database))
     now = datetime.now(UTC)
     job = plan(now, {}, 40, ["job"])
     assert [(r.rule, r.urgency) for r in job.referrals] == [("R12", "ordinary")]

@@ -24,6 +24,7 @@ from tests.households import CONTRADICTIONS, UNREADABLE, changed
 from tests.servers import Servers
 from tests.specialised import Cases, running_cases
 
+MIGRATED = (ASSISTANCE, NOTIFY)
 HERE, THERE = "500112015", "500112017"
 START = datetime(2026, 3, 3, 2, tzinfo=UTC)
 INVESTIGATORS = [

@@ -22,6 +22,7 @@ from tests.harness import eventually
 from tests.servers import Servers
 from tests.specialised import Cases, running_cases
 
+MIGRATED = (ASSISTANCE, CHILD_WELFARE)
 HERE, THERE = "500112015", "500112017"
 
 

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from onedoor.runtime.migrate import migrate
 from tests.harness import Process, eventually, publish, read_topic
-from tests.integration.toy import TOY, Settings, withdrawal
+from tests.integration.toy import TOY, withdrawal
 from tests.servers import Servers
 
+MIGRATED = (TOY,)
 STEPS = ["decide-write", "write-commit", "commit-acknowledge", "before-publish", "publish-delete"]
 EVENTS = 300
 
@@ -22,8 +22,6 @@ EVENTS = 300
 async def test_killed_between_two_steps_nothing_is_lost_or_doubled(
     step: str, servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> None:
-    settings = Settings(environment="test", postgres=database, kafka=servers.kafka)
-    await migrate(TOY, settings)
     events = [withdrawal(UUID(int=number % 17 + 1), id_=uuid4()) for number in range(EVENTS)]
     await publish(servers.kafka, f"intake.application{topic_suffix}", events)
 

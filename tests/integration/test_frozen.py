@@ -11,13 +11,13 @@ import pytest
 
 from onedoor.contracts.core import Envelope
 from onedoor.notify.app import SERVICE
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.stream import SESSION_SECONDS
 from tests.harness import Process, eventually, publish, running
 from tests.notify import application, planned
-from tests.notify_bench import enveloped, settings_for
+from tests.notify_bench import enveloped
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 pytestmark = pytest.mark.timeout(180)
 
 EACH_TIME = 5
@@ -31,7 +31,6 @@ def asked_for_help() -> Envelope:
 async def test_what_came_while_it_stood_still_is_handled_before_another_session_is_over(
     servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> None:
-    await migrate(SERVICE, settings_for(servers, database, tmp_path / "dev.key"))
     environment = {
         "ONEDOOR_ENVIRONMENT": "test",
         "ONEDOOR_POSTGRES": database,

@@ -17,12 +17,12 @@ from onedoor.runtime import database as db
 from onedoor.runtime import idempotency, problems
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.http import Answer, Staff, answer, expected_version, idempotent
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import dev_token, ensure_dev_key
 from onedoor.runtime.unit import Transaction, Unit
 from tests.integration.toy import TOY, CountIt
 
+MIGRATED = (TOY,)
 CHAIN = UUID(int=1)
 
 
@@ -70,11 +70,9 @@ class Toy:
 
 @pytest.fixture
 async def settings(database: str, tmp_path: Path) -> Settings:
-    settings = Settings(
+    return Settings(
         environment="test", postgres=database, dev_key=ensure_dev_key(tmp_path / "key"), pool_size=5
     )
-    await migrate(TOY, settings)
-    return settings
 
 
 @pytest.fixture

@@ -11,16 +11,18 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from onedoor.intake.app import SERVICE
 from onedoor.intake.domain import id_number, receipt
-from tests.intake import CHILD_ALONE, INCOME, TOWNSHIP, Intake, running_intake
+from tests.intake import CHILD_ALONE, INCOME, TOWNSHIP, Intake, started_intake
 
+MIGRATED = (SERVICE,)
 OTHER_TOWNSHIP = "500112016"
 
 
 @pytest.fixture
 async def intake(database: str, tmp_path: Path) -> AsyncIterator[Intake]:
     """Kafka is out of reach in all these tests: the outbox holds what is to be published."""
-    async with running_intake(database, tmp_path) as running:
+    async with started_intake(database, tmp_path) as running:
         yield running
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.intake import CHILD_ALONE, INCOME, TOWNSHIP, Intake, running_intake
+from onedoor.intake.app import SERVICE
+from tests.intake import CHILD_ALONE, INCOME, TOWNSHIP, Intake, started_intake
 
+MIGRATED = (SERVICE,)
 MEMBERS = [{"name": "甲", "birth": "1950-01-01"}]
 FULL: dict[str, Any] = INCOME | {
     "kind": "application",
@@ -83,7 +85,7 @@ select (select count(*) from applications) as applications, (select count(*) fro
 
 @pytest.fixture
 async def intake(database: str, tmp_path: Path) -> AsyncIterator[Intake]:
-    async with running_intake(database, tmp_path) as running:
+    async with started_intake(database, tmp_path) as running:
         yield running
 
 

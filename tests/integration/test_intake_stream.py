@@ -19,11 +19,12 @@ from onedoor.contracts.events.case import ASSISTANCE, CaseClosed, CaseOpened
 from onedoor.contracts.events.notify import REFERRAL, ReferralClosed, ReferralSent
 from onedoor.contracts.registry import TOPICS
 from onedoor.intake.app import SERVICE
-from onedoor.runtime.migrate import folded, migrate
+from onedoor.runtime.migrate import folded
 from tests.harness import Process, eventually, publish, read_topic, running
 from tests.intake import INCOME, Intake, settings, started_intake
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 NAME, PHONE, WORDS, RELATION = "欧阳报信", "13900001234", "我亲眼看见他打孩子", "三姨妈"
 PLANTED: dict[str, Any] = INCOME | {
     "caller": {"role": "neighbour", "name": NAME, "phone": PHONE, "anonymous": True, "wants_reply": True},
@@ -66,7 +67,6 @@ async def system(
     servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> AsyncIterator[Running]:
     chosen = settings(database, tmp_path)
-    await migrate(SERVICE, chosen)
     environment = {
         "ONEDOOR_ENVIRONMENT": "test",
         "ONEDOOR_POSTGRES": database,
@@ -225,8 +225,6 @@ async def test_without_its_database_intake_says_so(tmp_path: Path) -> None:
 
 
 async def test_stored_state_is_what_the_archive_folds_to(database: str, tmp_path: Path) -> None:
-    chosen = settings(database, tmp_path)
-    await migrate(SERVICE, chosen)
     async with started_intake(database, tmp_path) as intake:
         taken = await intake.taken(PLANTED)
         path = f"applications/{taken['application_id']}"

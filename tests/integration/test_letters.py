@@ -12,12 +12,12 @@ import pytest
 from onedoor.contracts import codec
 from onedoor.contracts.core import Envelope
 from onedoor.runtime.access import dev_token
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.tokens import ensure_dev_key
 from tests.harness import Process, eventually, publish, publish_raw
-from tests.integration.toy import TOY, Settings, withdrawal
+from tests.integration.toy import TOY, withdrawal
 from tests.servers import Servers
 
+MIGRATED = (TOY,)
 CHAIN = [UUID(int=number) for number in range(1, 20)]
 
 
@@ -60,7 +60,6 @@ PARKED = "select count(*) from parked"
 async def start_toy(
     servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> AsyncIterator[Callable[[str], Awaitable[Toy]]]:
-    await migrate(TOY, Settings(environment="test", postgres=database, kafka=servers.kafka))
     key = tmp_path / "dev.key"
     ensure_dev_key(key)
     token = dev_token(key, "everything")

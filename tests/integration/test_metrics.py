@@ -13,11 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from onedoor.runtime import store
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.migrate import migrate
 from tests.harness import Process, eventually, publish, running
-from tests.integration.toy import TOY, Settings, withdrawal
+from tests.integration.toy import TOY, withdrawal
 from tests.servers import Servers
 
+MIGRATED = (TOY,)
 NOTIFYS = {
     "onedoor_clock_sweep_lag_seconds",
     "onedoor_stuck_clocks",
@@ -104,7 +104,6 @@ insert into pending (position) select position from impossible
 async def test_a_running_toy_sets_every_metric_but_those_of_the_clocks(
     servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> None:
-    await migrate(TOY, Settings(environment="test", postgres=database))
     twice = withdrawal(UUID(int=1), "twice", uuid4())
     place = (database, servers.kafka, topic_suffix, tmp_path)
     async with exposing("tests.integration.toy", "toy", *place) as toy:

@@ -27,14 +27,15 @@ from onedoor.notify.sweep import sweep, sweep_all
 from onedoor.runtime import clock as business
 from onedoor.runtime import database as pools
 from onedoor.runtime import logs
-from onedoor.runtime.migrate import folded, migrate
+from onedoor.runtime.migrate import folded
 from onedoor.runtime.tokens import ensure_dev_key
 from tests.harness import Process, eventually, publish, read_topic, running
 from tests.notices import NOTICE_2027
 from tests.notify import FRIDAY, application, planned, withdrawn
-from tests.notify_bench import HERE, THERE, Bench, enveloped, notify_bench, settings_for
+from tests.notify_bench import HERE, THERE, Bench, enveloped, notify_bench
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CRITICAL = {"rule": "R1", "to": "public-security", "urgency": "critical", "to_division": HERE}
 SECRET = "孩子在桥洞下找到，已送往亲属家"
@@ -426,7 +427,6 @@ async def process(
 ) -> AsyncIterator[Process]:
     key = tmp_path / "dev.key"
     ensure_dev_key(key)
-    await migrate(SERVICE, settings_for(servers, database, key))
     environment = {
         "ONEDOOR_ENVIRONMENT": "test",
         "ONEDOOR_KAFKA": servers.kafka,

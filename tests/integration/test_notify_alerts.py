@@ -13,6 +13,7 @@ import pytest
 
 from onedoor.contracts.events.notify import AlertEscalated, ClockBreached, ClockWarned
 from onedoor.notify import alerts, sweep, views
+from onedoor.notify.app import SERVICE
 from onedoor.notify.domain.clock import Clock, steps
 from onedoor.runtime import database as pools
 from onedoor.runtime.app import App
@@ -23,6 +24,7 @@ from tests.notify import FRIDAY, application, planned
 from tests.notify_bench import Bench, notify_bench
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 SOON = FRIDAY + timedelta(days=60)
 WRITTEN = (
     "select aggregatetype, aggregateid, version, type, eventversion, payload, topic, key, classification,"

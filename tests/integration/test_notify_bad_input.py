@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from onedoor.calendar import PACKAGED, moment, put_in_force
+from onedoor.notify.app import SERVICE
 from onedoor.notify.domain.clock import clock_id
 from onedoor.runtime.access import dev_token
 from tests.notices import NOTICE_2027
@@ -15,6 +16,7 @@ from tests.notify import application, of_plan, planned
 from tests.notify_bench import HERE, Bench, notify_bench
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 SCHOOLS = ("department", "education", HERE)
 REFERRAL = f"/v1/referrals/{of_plan()}"
 CLOCK = f"/v1/clocks/{clock_id('finish', of_plan())}"

@@ -17,6 +17,7 @@ from onedoor.contracts.events.notify import NoticeImported
 from onedoor.desk import app as desk_app
 from onedoor.intake import app as intake_app
 from onedoor.notify import almanac, views
+from onedoor.notify.app import SERVICE
 from onedoor.notify.sweep import sweep_all
 from onedoor.runtime import database as pools
 from onedoor.runtime.access import dev_token
@@ -31,6 +32,7 @@ from tests.notify import application, planned
 from tests.notify_bench import Bench, enveloped, notify_bench
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 PATH = "/v1/calendar/notices"
 WINTER = moment("2027-02-01T10:00")
 DAY = timedelta(days=1)

@@ -12,14 +12,14 @@ from onedoor.contracts.core import derived_id
 from onedoor.notify.app import SERVICE
 from onedoor.notify.domain.clock import clock_id
 from onedoor.notify.telling.roster import parse, take
-from onedoor.runtime.migrate import migrate
 from tests.harness import Process, eventually, publish, read_topic
 from tests.integration.dying_notify import STEPS, TELLING
 from tests.notify import application, of_plan, planned
-from tests.notify_bench import enveloped, settings_for
+from tests.notify_bench import enveloped
 from tests.receivers import Receiver, receiver
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 HOUR = timedelta(hours=1)
 R1 = of_plan("R1", "public-security")
 BREACHED = "select aggregateid, time from events where type = 'clock.breached'"
@@ -29,7 +29,6 @@ BREACHED = "select aggregateid, time from events where type = 'clock.breached'"
 async def test_killed_around_the_commit_of_a_sweep_every_breach_is_published_once(
     step: str, servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> None:
-    await migrate(SERVICE, settings_for(servers, database, tmp_path / "dev.key"))
     now = datetime.now(UTC)
     report = application(planned("R1", "public-security", "critical"), at=now - 3 * HOUR)
     await publish(servers.kafka, f"intake.alarm{topic_suffix}", [enveloped(report, now)])
@@ -94,7 +93,6 @@ async def test_killed_while_telling_the_message_goes_out_under_the_same_id(
     step: str, servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> None:
     """Killed before the commit: nothing was chosen, nothing went out. Killed after the sending: once more."""
-    await migrate(SERVICE, settings_for(servers, database, tmp_path / "dev.key"))
     conn = await asyncpg.connect(database, server_settings={"search_path": "notify"})
     async with receiver() as hook:
         await on_duty(conn, hook)
@@ -144,7 +142,6 @@ async def test_killed_while_telling_the_message_goes_out_under_the_same_id(
 async def test_two_processes_tell_and_send_everything_once(
     servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> None:
-    await migrate(SERVICE, settings_for(servers, database, tmp_path / "dev.key"))
     conn = await asyncpg.connect(database, server_settings={"search_path": "notify"})
     async with receiver() as hook:
         await on_duty(conn, hook)

@@ -11,6 +11,7 @@ import pytest
 
 from onedoor.calendar import moment
 from onedoor.contracts.core import derived_id
+from onedoor.notify.app import SERVICE
 from onedoor.notify.domain.ledger import referral_id
 from onedoor.notify.figures.passes import record
 from onedoor.notify.figures.queries import Wanted, clocks_as_of, passes_between, tallies
@@ -20,6 +21,7 @@ from tests.notify import FRIDAY, application, decided, opened, planned
 from tests.notify_bench import HERE, Bench, enveloped, notify_bench
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ALWAYS = Wanted(FRIDAY - 90 * DAY, FRIDAY + 90 * DAY)
 PERIOD = "from=2026-09-01&to=2026-12-01"

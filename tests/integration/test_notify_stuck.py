@@ -11,6 +11,7 @@ import pytest
 
 from onedoor.calendar import moment
 from onedoor.notify import alerts, views
+from onedoor.notify.app import SERVICE
 from onedoor.notify.domain.clock import clock_id
 from onedoor.notify.domain.ledger import referral_id
 from onedoor.notify.sweep import sweep, sweep_all
@@ -18,6 +19,7 @@ from tests.notify import FRIDAY, application, planned
 from tests.notify_bench import Bench, notify_bench
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 SOON = FRIDAY + timedelta(days=60)
 ACK_DUE = moment("2026-09-22T00:00")
 PAUSED_WITHOUT_A_PAUSE = "update clocks set state = 'paused' where id = $1"

@@ -29,6 +29,7 @@ from tests.notify_bench import Bench, enveloped, notify_bench
 from tests.receivers import Mailbox, mailbox, receiver
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 RECEIPT = "QZ-20260918-ABCDEF-7"

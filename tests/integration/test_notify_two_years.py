@@ -25,6 +25,8 @@ from tests.notify_bench import Bench, enveloped, notify_bench
 from tests.servers import Servers
 from tests.two_years import END, Deed, Killed, Script, disagreements, told
 
+MIGRATED = (SERVICE,)
+
 
 @pytest.fixture
 async def bench(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[Bench]:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from openpyxl import load_workbook
 
+from onedoor.assistance.app import SERVICE
 from onedoor.assistance.domain.approval import packaged
 from onedoor.assistance.payments import runs
 from onedoor.assistance.payments.schedule import Decided, month_number, owed, schedule
@@ -26,6 +27,7 @@ from onedoor.contracts.events.assistance import (
 from tests.assistance import DIBAO, HERE, THERE, Assistance, assistance
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 ACCOUNT = {
     "holder": "白小满", "bank": "invented bank", "account": "6200000000001234", "document": "card copy 7",
 }  # fmt: skip

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
+from onedoor.assistance.app import SERVICE
 from onedoor.assistance.payments.schedule import Decided, month_number, month_text
 from onedoor.contracts.core import derived_id
 from onedoor.contracts.events.assistance import CaseSuspended, SuspicionCleared
 from tests.assistance import HERE, Assistance, assistance, proceeding_of
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 OLD, YOUNG = derived_id("test-person", "old"), derived_id("test-person", "young")
 HOUSEHOLDS = {
     "two on dibao": ("dibao", (OLD, YOUNG)),

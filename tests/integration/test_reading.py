@@ -16,11 +16,12 @@ from onedoor.contracts.core import Actor
 from onedoor.runtime import database as db
 from onedoor.runtime import problems
 from onedoor.runtime.http import Reading, Staff, allow, not_found, note_view
-from onedoor.runtime.migrate import migrate, protection
+from onedoor.runtime.migrate import protection
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import dev_token, ensure_dev_key
 from tests.integration.toy import TOY
 
+MIGRATED = (TOY,)
 CLASSES = ("child", "internal", "public", "restricted")
 FILES = "create table files (id uuid primary key, classification text not null);"
 SETTINGS = ("role", "person", "department", "division", "own_department", "own_division")
@@ -61,7 +62,6 @@ def application(settings: Settings, reader: asyncpg.Pool) -> FastAPI:
 async def settings(database: str, tmp_path: Path) -> Settings:
     key = ensure_dev_key(tmp_path / "key")
     settings = Settings(environment="test", postgres=database, dev_key=key, pool_size=1)
-    await migrate(TOY, settings)
     owner = await db.connect(TOY, settings, "owner")
     await owner.execute(FILES + protection(TOY.schema, "files"))
     await owner.close()

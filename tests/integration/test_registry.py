@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from onedoor.assistance.app import SERVICE
 from onedoor.assistance.domain import DECIDER
 from onedoor.assistance.registry.terms import state_terms
 from onedoor.assistance.registry.tiers import packaged
@@ -19,6 +20,7 @@ from tests.assistance import HERE, JUNE, THERE, Assistance, assistance
 from tests.proceedings import Walk
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 BORN = date(1956, 3, 1)
 
 

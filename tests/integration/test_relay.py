@@ -21,12 +21,13 @@ from onedoor.runtime import outbox_api, problems
 from onedoor.runtime.access import dev_token
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.relay import Relay
 from onedoor.runtime.tokens import ensure_dev_key
 from onedoor.runtime.unit import Unit
 from tests.harness import eventually
 from tests.integration.toy import TOY, CountIt, Settings
+
+MIGRATED = (TOY,)
 
 
 class Kafka:
@@ -64,7 +65,6 @@ async def kafka() -> Kafka:
 @pytest.fixture
 async def toy_unit(database: str) -> AsyncIterator[tuple[Unit, Settings]]:
     settings = Settings(environment="test", postgres=database)
-    await migrate(TOY, settings)
     pool = await db.pool(TOY, settings, "writer")
     yield Unit(TOY, pool, Clock("test")), settings
     await pool.close()

@@ -18,12 +18,12 @@ from onedoor.runtime.clock import Clock
 from onedoor.runtime.consumer import Consumer, replay
 from onedoor.runtime.letters import Record
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.service import Service
 from onedoor.runtime.unit import Directive, Unit
 from tests.harness import eventually
 from tests.integration.toy import TOY, Settings, withdrawal
 
+MIGRATED = (TOY,)
 LIMIT = 3
 
 
@@ -33,9 +33,7 @@ def record(event: Envelope, offset: int) -> Record:
 
 @pytest.fixture
 async def settings(database: str) -> Settings:
-    settings = Settings(environment="test", postgres=database)
-    await migrate(TOY, settings)
-    return settings
+    return Settings(environment="test", postgres=database)
 
 
 @pytest.fixture

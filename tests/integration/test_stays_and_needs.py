@@ -25,6 +25,7 @@ from tests.harness import eventually
 from tests.servers import Servers
 from tests.specialised import Cases, running_cases
 
+MIGRATED = (VAGRANCY, CHARITY, NOTIFY)
 HERE, HOME = "500112015", "500112017"
 NAME = "文心兰"
 REQUESTED = "select count(*) from charity.events where type = 'referral.requested'"

@@ -35,7 +35,6 @@ from onedoor.runtime.clock import Clock
 from onedoor.runtime.consumer import Consumer, replay
 from onedoor.runtime.letters import Record
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import ensure_dev_key
@@ -46,6 +45,7 @@ from tests.intake import settings as intake_settings
 from tests.integration.toy import TOY, withdrawal
 from tests.servers import Servers
 
+MIGRATED = (TOY,)
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 ASKED = f"00-{TRACE}-00f067aa0ba902b7-01"
 PERSONAL = ("贺知秋", "贺小满", "11010519850101001X", "示例路")
@@ -228,7 +228,6 @@ class Worked:
 @pytest.fixture
 async def worked(database: str) -> AsyncIterator[Worked]:
     settings = Settings(environment="test", postgres=database)
-    await migrate(TOY, settings)
     exporter = InMemorySpanExporter()
     tracing.configure("toy", "0", exporter)
     async with await db.pool(TOY, settings, "writer") as pool:

@@ -18,13 +18,13 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from onedoor.contracts import codec
 from onedoor.contracts.core import Envelope
 from onedoor.notify.app import SERVICE
-from onedoor.runtime.migrate import migrate
 from onedoor.runtime.stream import HEARTBEAT_SECONDS, SESSION_SECONDS
 from tests.harness import Process, eventually, read_topic, running
 from tests.notify import application, planned
-from tests.notify_bench import enveloped, settings_for
+from tests.notify_bench import enveloped
 from tests.servers import Servers
 
+MIGRATED = (SERVICE,)
 PAGES, PAGE = 40, 10
 SLACK_SECONDS = 4.0
 """For joining, and for a machine that does other things too."""
@@ -84,7 +84,6 @@ OPEN = "select count(*) from clocks where state <> 'breached'"
 async def test_one_of_two_is_killed_while_events_flow(
     servers: Servers, database: str, topic_suffix: str, tmp_path: Path
 ) -> None:
-    await migrate(SERVICE, settings_for(servers, database, tmp_path / "dev.key"))
     events = [overdue_application() for _ in range(PAGES * PAGE)]
     environment = {
         "ONEDOOR_ENVIRONMENT": "test",
