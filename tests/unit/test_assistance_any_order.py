@@ -66,7 +66,7 @@ SAID: dict[str, list[dict[str, Any]]] = {
     "choose-care": [{"care": "home"}],
     "hand-over": [{"to_division": "500112017"}, {"to_division": "500112015"}],
 }
-ALONGSIDE = {"L2", "L7", "L10"}
+ALONGSIDE = {"L2", "L7", "L10", "L21-pay"}
 """Ended by others: the verification centre, the payment list, the months of a taper."""
 LEAVING = ("withdraw", "close-not-cooperating", "suspend")
 """From where little follows: left to chance, so that the rest is walked often."""

@@ -63,8 +63,8 @@ def of_stay(model: type[Event], **more: Any) -> Event:
     return model.model_validate(facts | more)
 
 
-def admitted(at: datetime, unidentified: bool = True) -> Event:
-    return of_stay(stay.StayAdmitted, admitted_at=at, unidentified=unidentified)
+def admitted(at: datetime, unidentified: bool = True, **more: Any) -> Event:
+    return of_stay(stay.StayAdmitted, admitted_at=at, unidentified=unidentified, **more)
 
 
 def duty(id_: str, limit: str, at: datetime = FRIDAY) -> dict[str, Any]:
@@ -118,6 +118,7 @@ def test_every_clock_that_can_start_can_be_met() -> None:
         ("L14", "10wd", of(assistance.AbilityReassessed, FRIDAY + DAY, "tekun")),
         ("L26", "72h", answered("R18", "court")),
         ("L37-push", "3wd", of_case(CaseDecided, "assistance", outcome="helped", reason="aid_first")),
+        ("L37-push", "3wd", requested(FRIDAY + DAY, "R22", "other-district")),
     ],
 )
 def test_what_only_a_plan_starts_is_met_by_what_comes_of_it(id_: str, limit: str, event: Event) -> None:
@@ -138,7 +139,7 @@ def test_every_event_that_the_file_names_exists_and_has_the_fields_that_it_asks_
     for trigger in (*triggers, *known.endings):
         if trigger.of_event:
             fields = models[trigger.name].model_fields
-            assert set(trigger.needs) <= set(fields), trigger
+            assert {name.partition(".")[0] for name in trigger.needs} <= set(fields), trigger
             assert trigger.at in fields or trigger.at == "at", trigger
 
 
@@ -366,6 +367,52 @@ def test_who_is_known_has_ten_days_and_no_tracing() -> None:
     assert started(notify) == {"L32"}
     notify.read(of_stay(stay.StayReturned, to_division="500112015", means="train"), FRIDAY + DAY)
     assert notify.clock("L32", STAY).state == "met"
+
+
+def test_ten_days_bind_nobody_with_signs_of_a_mental_or_intellectual_impairment() -> None:
+    notify = Notify()
+    notify.read(admitted(FRIDAY, unidentified=False, impaired=True), FRIDAY)
+    assert started(notify) == set()
+
+
+def test_where_somebody_is_to_stay_is_asked_in_ten_days_and_a_place_in_three_months() -> None:
+    """R7 to the bureau meets both limits, each by what it asks for; whom nobody knows may stay on."""
+    notify = Notify()
+    notify.read(admitted(FRIDAY), FRIDAY)
+    for days, over, l34 in ((9, "ten_days", "running"), (80, "three_months", "met")):
+        at = FRIDAY + days * DAY
+        wish = {"facts": {"stay_over": over}, "request_id": derived_id("wish", over)}
+        asked = requested(at, "R7", "civil-affairs", case_id=STAY, service="vagrancy", **wish)
+        notify.sweep(at)
+        notify.read(asked, at)
+        assert states(notify, ("L33", STAY), ("L34", STAY)) == ["met", l34]
+
+
+def test_an_objection_to_the_end_of_tekun_is_looked_into_by_its_own_article() -> None:
+    for ending, id_, article in ((False, "L12-objection", "art. 15"), (True, "L15-objection", "art. 26")):
+        notify = Notify()
+        notify.read(of(assistance.ObjectionRaised, FRIDAY, "tekun", ending=ending), FRIDAY)
+        assert started(notify) == {id_}
+        clock = notify.clock(id_, TEKUN)
+        assert (clock.limit, explain(clock).law) == ("15wd", f"民发〔2021〕43号 {article}")
+        notify.read(determined(FRIDAY + DAY, "stop", "tekun"), FRIDAY + DAY)
+        assert notify.clock(id_, TEKUN).state == "met"
+
+
+def test_an_unattended_child_is_paid_from_the_month_after() -> None:
+    notify = Notify()
+    granted = determined(FRIDAY, "grant", "unattended_child", per="month", amount_fen=150000)
+    notify.read(granted, FRIDAY)
+    assert notify.clock("L21-pay", SMALL).due_at == moment("2026-11-01T00:00")
+    paid = of(assistance.PaymentStarted, FRIDAY + 20 * DAY, "unattended_child", month="2026-10")
+    notify.read(paid, FRIDAY + 20 * DAY)
+    assert notify.clock("L21-pay", SMALL).state == "met"
+
+
+def test_that_two_rules_name_another_month_of_payment_is_said() -> None:
+    notify = Notify()
+    notify.read(determined(FRIDAY, "grant", per="month", amount_fen=60000), FRIDAY)
+    assert "art. 22 为批准当月，冲突未解决" in explain(notify.clock("L7", DIBAO)).lines[0].zh
 
 
 def test_a_withdrawal_ends_what_the_law_lets_it_end() -> None:

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from onedoor.calendar import local
 from onedoor.contracts.core import Command, Event, derived_id
 from onedoor.contracts.events.case import CaseReopened, ReferralRequested
 from onedoor.contracts.events.intake import Subject
@@ -120,7 +121,7 @@ def test_an_unidentified_man_is_admitted_searched_for_and_brought_home() -> None
     assert (police.to, police.request_id, police.facts) == (
         "public-security",
         APPLICATION,
-        {"cannot_speak": True, "unidentified": True},
+        {"cannot_speak": True, "unidentified": True, "admitted_on": local(NOW).date().isoformat()},
     ), "the application is its origin, as it is of the plan's own R6, so that notify sends one"
 
     assert stay.says(command_named(stay, "care")) == "stay.care_given"
@@ -130,6 +131,21 @@ def test_an_unidentified_man_is_admitted_searched_for_and_brought_home() -> None
     (home,) = asked(stay.events, "R8")
     assert (home.to, home.to_division, home.subjects) == ("township", HOME, (ADULT,))
     assert stay.case.state == "returned"
+
+
+@pytest.mark.parametrize(
+    ("facts", "impaired"),
+    [
+        ({}, False),
+        ({"mental_crisis": True}, True),
+        ({"disability": {"type": "visual", "level": 1}}, False),
+        ({"disability": {"type": "intellectual", "level": 3}}, True),
+    ],
+)
+def test_signs_of_an_impairment_are_told_with_the_admission(facts: dict[str, Any], impaired: bool) -> None:
+    stay = bench("admitted", MAN.model_copy(update={"facts": facts}))
+    (admitted,) = (event for event in stay.events if isinstance(event, StayAdmitted))
+    assert admitted.impaired is impaired
 
 
 @pytest.mark.parametrize(("division", "to"), [(HOME, "township"), (FAR, "other-district")])

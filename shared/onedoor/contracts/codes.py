@@ -11,3 +11,4 @@ ParentStatus = Literal["present", "dead", "detention", "prison", "forced_detox",
 DisabilityType = Literal["visual", "hearing", "speech", "physical", "intellectual", "mental"]
 Companion = Literal["verified", "unverified"]
 IdProblem = Literal["check_digit", "photo_differs"]
+StayOver = Literal["ten_days", "three_months"]

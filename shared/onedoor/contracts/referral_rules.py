@@ -49,6 +49,8 @@ _SHAPES: Mapping[str, Any] = {
     "gap_fen": Annotated[int, Field(ge=0)],
     "id_problem": codes.IdProblem,
     "last_seen_on": date,
+    "admitted_on": date,
+    "stay_over": codes.StayOver,
 }
 
 FACTS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter[Any](shape) for name, shape in _SHAPES.items()}

@@ -33,7 +33,14 @@ class Trigger:
 
     def fits(self, event: object) -> bool:
         """Whether an event of this type is meant; a field that is a list is if it holds one of the values."""
-        return all(_holds(getattr(event, name, None), values) for name, values in self.needs.items())
+        return all(_holds(_said(event, name), values) for name, values in self.needs.items())
+
+
+def _said(event: object, name: str) -> Any:
+    """The event's field of this name; with a dot what a field that is a mapping holds."""
+    field_, _, key = name.partition(".")
+    value = getattr(event, field_, None)
+    return value.get(key) if key and isinstance(value, Mapping) else value
 
 
 def _holds(value: Any, values: frozenset[Any]) -> bool:

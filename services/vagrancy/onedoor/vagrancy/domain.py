@@ -84,6 +84,8 @@ LEAVING = frozenset(
 )
 """Why a stay ends otherwise than at home; placed: care elsewhere or a household register here (158)."""
 
+IMPAIRED = frozenset({"intellectual", "mental"})
+
 ELSEWHERE_FIRST: Mapping[Screening, str] = {
     "infectious": "hospital",
     "acute_illness": "hospital",
@@ -340,13 +342,18 @@ def _admitted(stay: Stay, command: Admit, context: Context, identity: dict[str, 
     """
     unidentified = stay.unidentified if command.unidentified is None else command.unidentified
     admitted = StayAdmitted(
-        **identity, admitted_at=context.now, unidentified=unidentified, subjects=stay.subjects
+        **identity,
+        admitted_at=context.now,
+        unidentified=unidentified,
+        impaired=_impaired(stay),
+        subjects=stay.subjects,
     )
     if not unidentified:
         return (admitted,)
     assert stay.application_id is not None
     age = {} if command.age is None else {"age": command.age}
-    known = stay.facts | age | {"unidentified": True}
+    today = local(context.now).date()
+    known = stay.facts | age | {"unidentified": True, "admitted_on": today.isoformat()}
     police = RequestReferral(
         target=command.target,
         request_id=stay.application_id,
@@ -355,9 +362,14 @@ def _admitted(stay: Stay, command: Admit, context: Context, identity: dict[str, 
         to_division=stay.division,
         urgency="urgent",
         subjects=stay.subjects,
-        facts=travelling("R6", known, local(context.now).date()),
+        facts=travelling("R6", known, today),
     )
     return (admitted, work.requested(police, context, identity))
+
+
+def _impaired(stay: Stay) -> bool:
+    """Signs of a mental disorder or an intellectual disability: such a stay knows no ten days (132)."""
+    return stay.facts.get("mental_crisis") is True or stay.facts.get("disability_type") in IMPAIRED
 
 
 def _home(stay: Stay, command: Return, context: Context) -> RequestReferral:

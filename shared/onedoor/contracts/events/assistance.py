@@ -96,9 +96,11 @@ class NoticeEnded(ProceedingEvent):
 
 
 class ObjectionRaised(ProceedingEvent):
-    """Somebody objects to what a notice announces; the notice stands still."""
+    """Somebody objects to what a notice announces; the notice stands still. ending: that help ends (L15)."""
 
     type = "case.objection_raised"
+
+    ending: bool = False
 
 
 class ObjectionSettled(ProceedingEvent):

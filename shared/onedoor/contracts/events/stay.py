@@ -25,13 +25,18 @@ class StayOpened(StayEvent, CaseOpened):
 
 
 class StayAdmitted(StayEvent):
-    """Admitted of their own wish. `unidentified`: nobody knows who it is, so the duties of tracing begin."""
+    """Admitted of their own wish. `unidentified`: nobody knows who it is, so the duties of tracing begin.
+
+    impaired: there are signs of a mental disorder or an intellectual disability, so that the stay is not
+    bound to ten days (L32).
+    """
 
     type = "stay.admitted"
     brings = "in_work"
 
     admitted_at: AwareDatetime
     unidentified: bool
+    impaired: bool = False
     subjects: tuple[UUID, ...] = ()
 
 

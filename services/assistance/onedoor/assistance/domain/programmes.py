@@ -204,7 +204,7 @@ def _deciding_anew(
     The clocks: again, of the next review; changed, of the look at a change. ending: it is posted before.
     """
     announced = (guards.ending_announced,) if ending else ()
-    objection = ("L12-objection",) if ending else ()
+    objection = ("L15-objection",) if ending else ()
     return (
         Step("adjust", _in("review"), "granted", DISTRICT, said.Amount, events.Determined,
              (guards.not_who_began_the_review, guards.not_a_relative, guards.of_the_present_file,
@@ -254,7 +254,7 @@ def _reviewing(
             Step("end-ending-notice", _in("ending_notice"), "review", TOWNSHIP, said.Nothing,
                  events.NoticeEnded, (guards.notice_over,), meets=("L15",)),
             Step("object-to-ending", _in("ending_notice"), "review", ALL, said.Stated,
-                 events.ObjectionRaised, starts=("L12-objection",), cancels=("L15",)),
+                 events.ObjectionRaised, starts=("L15-objection",), cancels=("L15",)),
         ]  # fmt: skip
     return tuple(steps)
 
@@ -373,18 +373,20 @@ RIGID = Workflow(
 UNPOSTED = _in("notice", "objection")
 
 
-def _childs(checked: tuple[str, ...], decided: tuple[str, ...]) -> tuple[Step, ...]:
+def _childs(
+    checked: tuple[str, ...], decided: tuple[str, ...], paid: tuple[str, ...] = ()
+) -> tuple[Step, ...]:
     """A child's allowance: the township compares data and visits what is disputed, nothing is posted, the
     district confirms (62, 54).
 
-    The clocks: checked, that of the township; decided, that of the district.
+    The clocks: checked, that of the township; decided, that of the district; paid, of the first payment.
     """
     steps = (
         *RECEIVING,
         *_accepting(),
         *_investigating(),
         *_opining(),
-        *_deciding(decided, (), (), ("L8",), checked),
+        *_deciding(decided, (), (), (*paid, "L8"), checked),
         *_suspicion(()),
         *_leaving(),
         *_reviewing(again=("L8",)),
@@ -406,8 +408,12 @@ def _by_data(step: Step) -> Step:
     return step
 
 
-UNATTENDED_CHILD = Workflow("unattended_child", _childs(("L20",), ("L21",)), person=True, opening=("L20",))
-"""事实无人抚养儿童 (62): 15 working days at the township, 15 at the district, no notice."""
+UNATTENDED_CHILD = Workflow(
+    "unattended_child", _childs(("L20",), ("L21",), ("L21-pay",)), person=True, opening=("L20",)
+)
+"""事实无人抚养儿童 (62): 15 working days at the township, 15 at the district, no notice; paid from the month
+after.
+"""
 
 ORPHAN = Workflow("orphan", _childs((), ()), person=True)
 """孤儿 (54): as de facto unattended children, without numbers for its limits."""

@@ -455,6 +455,10 @@ def _notice_ended(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
     return {"completed": command != "take-down-notice", "ending": command == "end-ending-notice"}
 
 
+def _objection(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
+    return {"ending": asked.step.command == "object-to-ending"}
+
+
 def _reason_of_end(proceeding: Proceeding, asked: Asked) -> dict[str, Any]:
     return {"reason": "withdrawn" if asked.step.command == "withdraw" else "not_cooperating"}
 
@@ -549,6 +553,7 @@ _TOLD: Mapping[type[ProceedingEvent], Told] = {
     events.InvestigationStarted: lambda _, asked: {"investigators": len(asked.said.investigators)},
     events.NoticePosted: _notice,
     events.NoticeEnded: _notice_ended,
+    events.ObjectionRaised: _objection,
     events.ProceedingEnded: _reason_of_end,
     events.ProceedingReopened: _reason_of_reopening,
     events.AidPaidFirst: lambda proceeding, _: {"decision_id": _decision_id(proceeding)},
