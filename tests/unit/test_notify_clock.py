@@ -20,12 +20,15 @@ from onedoor.notify.domain.clock import (
     Clock,
     End,
     ExtendClock,
+    HoldClock,
     MeetClock,
     PauseClock,
+    ReleaseClock,
     ResumeClock,
     StartClock,
     Strike,
     clock_id,
+    pause_left,
     steps,
 )
 from onedoor.notify.explanation import explain
@@ -309,6 +312,25 @@ def test_pause_moves_the_due_day_and_ends_by_itself() -> None:
     assert bench.says(ResumeClock(target=pause.target), moment("2026-09-24")) == "clock.not_paused"
     bench.give(pause, moment("2026-09-25T09:00"))
     assert "clock.resumed" in bench.sweep(moment("2026-12-31"))
+
+
+def test_all_pauses_together_last_thirty_days_and_those_of_the_rule_do_not_count() -> None:
+    bench, id_ = Bench(), clock_id("finish", SUBJECT)
+    bench.give(start())
+    held = HoldClock(target=id_, at=FRIDAY + HOUR, until=FRIDAY + 5 * DAY)
+    bench.give(held, FRIDAY + HOUR)
+    bench.give(ReleaseClock(target=id_, at=FRIDAY + 4 * DAY), FRIDAY + 4 * DAY)
+    at = FRIDAY + 5 * DAY
+    first = PauseClock(target=id_, reason="court", until=at + 20 * DAY)
+    assert bench.says(first, at) == "clock.paused"
+    bench.give(ResumeClock(target=id_), at + 18 * DAY)
+    at += 19 * DAY
+    assert pause_left(bench.clock) == 12 * DAY
+    assert bench.says(first.model_copy(update={"until": at + 12 * DAY + HOUR}), at) == "clock.until"
+    assert bench.says(first.model_copy(update={"until": None}), at) == "clock.paused"
+    assert bench.clock.next_at == at + 12 * DAY
+    assert bench.sweep(at + 12 * DAY) == ["clock.resumed"]
+    assert bench.says(first, at + 12 * DAY) == "clock.pause_used"
 
 
 def test_what_is_done_in_a_pause_is_done_in_time() -> None:

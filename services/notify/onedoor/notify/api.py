@@ -18,13 +18,13 @@ from onedoor.notify.domain import duties
 from onedoor.notify.domain import referral as verbs
 from onedoor.notify.domain.clock import (
     LENGTHENING_REASONS,
-    LONGEST_PAUSE,
     PAUSE_REASONS,
     Clock,
     LengthenClock,
     PauseClock,
     ResumeClock,
     moves,
+    pause_left,
 )
 from onedoor.notify.domain.clock import State as ClockState
 from onedoor.notify.domain.referral import AskedExtension, Referral
@@ -506,7 +506,7 @@ def _moves(actor: Actor, clock: Clock, now: datetime) -> list[Move]:
         return []
     longest = duties.duty(clock.duty, clock.policy).longest
     offers: Mapping[type[Command], Move] = {
-        PauseClock: Move(verb="pause", reasons=list(PAUSE_REASONS), latest=now + LONGEST_PAUSE),
+        PauseClock: Move(verb="pause", reasons=list(PAUSE_REASONS), latest=now + pause_left(clock)),
         ResumeClock: Move(verb="resume"),
         LengthenClock: Move(
             verb="lengthen", reasons=list(LENGTHENING_REASONS), limit=longest and str(longest)
@@ -526,7 +526,7 @@ async def explanation(clock_id: UUID, actor: ClockReader, conn: Reading) -> Expl
 async def pause(
     clock_id: UUID, request: Request, actor: Pauser, conn: Reading, body: CommandBody = NO_BODY
 ) -> Response:
-    """Stand still from now, with a reason, until a moment within thirty days; a critical clock never does."""
+    """Stand still from now, with a reason, thirty days in all; a critical clock never does."""
     await _found(conn, clock_id)
     command = PauseClock(target=clock_id, reason=_code(body.reason, PAUSE_REASONS), until=body.until)
     return await _give(request, actor, command, body, _clock_answered)

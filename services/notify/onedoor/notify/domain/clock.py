@@ -64,7 +64,7 @@ BY_RULE = "publicity"
 """The reason of a standstill that the rule itself orders: no person decides it."""
 
 LONGEST_PAUSE = timedelta(days=30)
-"""A pause ends by itself after thirty days: assumed, nothing says so."""
+"""So long a clock may stand still in all by decision of a person: assumed, nothing says so."""
 
 
 @lru_cache(maxsize=4096)
@@ -230,7 +230,7 @@ class LengthenClock(Command):
 
 
 class PauseClock(Command):
-    """Stand still from now, by decision of whoever asks. `until`: at the latest; at most thirty days."""
+    """Stand still from now, by decision of whoever asks. `until`: at the latest; thirty days in all."""
 
     reason: str | None = None
     until: datetime | None = None
@@ -704,12 +704,13 @@ def _pause(clock: Clock, command: PauseClock, context: Context) -> Decided:
         return Refusal(
             "clock.reason", f"Give the reason as one of: {codes}.", f"请填写原因（取值：{codes}）。", "reason"
         )
-    until = command.until or context.now + LONGEST_PAUSE
-    if not context.now < until <= context.now + LONGEST_PAUSE:
+    latest = context.now + pause_left(clock)
+    until = command.until or latest
+    if not context.now < until <= latest:
         return Refusal(
             "clock.until",
-            "A pause ends later than now and within thirty days.",
-            "暂停的截止时间应晚于现在，且不超过三十日。",
+            "A pause ends later than now; all pauses of a clock together last thirty days at most.",
+            "暂停的截止时间应晚于现在；同一时限的暂停累计不超过三十日。",
             "until",
         )
     approver = context.actor.person
@@ -760,7 +761,19 @@ def _not_pausable(clock: Clock, now: datetime) -> Refusal | None:
             "This time must be kept in full; it cannot be paused.",
             "该期间须足额保持，不能暂停。",
         )
+    if not pause_left(clock):
+        return Refusal(
+            "clock.pause_used",
+            "The clock has stood still for thirty days in all; it is not paused any more.",
+            "该时限已累计暂停三十日，不能再次暂停。",
+        )
     return None
+
+
+def pause_left(clock: Clock) -> timedelta:
+    """How long a person may still let it stand still, of thirty days in all."""
+    stood = ((each.end or each.until) - each.start for each in clock.pauses if each.reason != BY_RULE)
+    return max(LONGEST_PAUSE - sum(stood, timedelta()), timedelta())
 
 
 def _resume(clock: Clock, at: datetime) -> Decided:
