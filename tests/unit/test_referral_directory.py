@@ -1,5 +1,6 @@
 """The directory of referrals: every row is whole, and agrees with what triage plans."""
 
+import re
 from datetime import date
 
 import pytest
@@ -9,6 +10,7 @@ from onedoor.contracts.referral_rules import (
     PROTECTION,
     RULES,
     ReferralRule,
+    check,
     check_feedback,
     directory,
     rule_on,
@@ -107,7 +109,20 @@ def test_feedback_is_what_its_rule_expects(
     assert (refusal and refusal.field) == field
     if refusal is not None:
         assert refusal.reason
-        assert refusal.reason_zh
+        assert not re.search("[a-z] [a-z]", refusal.reason_zh), "no English words in the Chinese"
+
+
+@pytest.mark.parametrize(
+    ("facts", "code", "field"),
+    [
+        ({"tier": "none", "violence": True}, "referral.facts", "facts.violence"),
+        ({"tier": "poor and old"}, "referral.fact", "facts.tier"),
+        ({"tier": "none"}, None, None),
+    ],
+)
+def test_what_may_not_travel_is_named(facts: dict[str, object], code: str | None, field: str | None) -> None:
+    refusal = check("assistance", "R13", "housing", "ordinary", facts)
+    assert (refusal and (refusal.code, refusal.field)) == (code and (code, field))
 
 
 def test_the_statutory_limits_that_a_row_names_are_in_the_table_of_duties() -> None:

@@ -220,9 +220,8 @@ def check_feedback(rule: str, outcome: str, results: Mapping[str, Any], day: dat
     expected = {each.name: each for each in row.feedback} if row else {}
     for name, value in results.items():
         if name not in expected:
-            return _no_feedback(
-                name, "not asked for by this rule", "不是该事项要求的反馈项", sorted(expected)
-            )
+            names = ", ".join(sorted(expected))
+            return _no_feedback(name, "not asked for by this rule", "不是该事项要求的反馈项", names, names)
         if not expected[name].fits(value):
             return _misfit(expected[name])
     if outcome in HELPED:
@@ -232,29 +231,39 @@ def check_feedback(rule: str, outcome: str, results: Mapping[str, Any], day: dat
 
 
 def _misfit(expected: Expected) -> Refusal:
-    shapes = {
-        "date": "a date",
-        "boolean": "true or false",
-        "count": "a whole number",
-        "fen": "an amount in fen",
-    }
-    allowed = list(expected.codes) or [shapes[expected.shape]]
-    return _no_feedback(expected.name, "not said as its rule expects", "未按该事项要求填写", allowed)
+    codes = ", ".join(expected.codes)
+    allowed, allowed_zh = _WORDED.get(expected.shape, (codes, codes))
+    return _no_feedback(
+        expected.name, "not said as its rule expects", "未按该事项要求填写", allowed, allowed_zh
+    )
 
 
-def _no_feedback(name: str, what: str, what_zh: str, allowed: list[str]) -> Refusal:
-    codes = ", ".join(allowed)
+_WORDED: Mapping[str, tuple[str, str]] = {
+    "date": ("a date", "日期"),
+    "boolean": ("true or false", "true 或 false"),
+    "count": ("a whole number", "整数"),
+    "fen": ("an amount in fen", "以分为单位的金额"),
+}
+
+
+def _no_feedback(name: str, what: str, what_zh: str, allowed: str, allowed_zh: str) -> Refusal:
     return Refusal(
         "referral.results",
-        f"{name} is {what}; allowed: {codes}.",
-        f"{name} {what_zh}（允许：{codes}）。",
+        f"{name} is {what}; allowed: {allowed}.",
+        f"{name} {what_zh}（允许：{allowed_zh}）。",
         f"results.{name}",
     )
 
 
 def _check_fact(row: ReferralRule, name: str, value: object) -> Refusal | None:
     if name not in row.facts:
-        return _no("facts", sorted(row.facts))
+        codes = ", ".join(sorted(row.facts))
+        return Refusal(
+            "referral.facts",
+            f"{name} does not travel by {row.rule}; leave it out, what may travel is: {codes}.",
+            f"{row.rule} 不传递 {name}；请去掉该项，可传递：{codes}。",
+            f"facts.{name}",
+        )
     try:
         FACTS[name].validate_json(to_json(value), strict=True)
     except ValidationError:
