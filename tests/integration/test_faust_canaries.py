@@ -18,6 +18,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faust.contrib.asgi import faust_app_running
+from faust.tables.manager import TableManager
 from mode.supervisors import CrashingSupervisor
 
 from onedoor.contracts.codec import Message
@@ -261,3 +262,15 @@ async def test_where_nothing_is_committed_it_goes_on_behind_what_it_dropped(grou
         await eventually(fetched, 20, "all is fetched")
         await consumer.perform_seek()
         assert await fetched(), changed(rule)
+
+
+async def test_it_waits_for_a_second_whether_tables_come_whenever_it_starts(group: Group) -> None:
+    """The house leaves that out: it has no tables, and nobody reads its partitions meanwhile."""
+    waited: list[Any] = []
+
+    class Watched(TableManager):
+        async def sleep(self, n: Any) -> None:
+            waited.append(n)
+
+    async with group.running(done, TableManager=Watched):
+        assert waited == [1.0], changed("drivers._NoTables")

@@ -17,10 +17,11 @@ from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from onedoor.runtime import stream
+from onedoor.dev.topics import delete_topics, ensure_topics
+from onedoor.runtime import drivers, stream
 from onedoor.runtime.consumer import State
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.stream import QUEUE, BareReader, FaustReader, faust_app, watch_progress
+from onedoor.runtime.stream import QUEUE, BareReader, FaustReader, watch_progress
 from tests.harness import eventually, publish
 from tests.integration.toy import Settings, withdrawal
 from tests.servers import Servers
@@ -52,9 +53,9 @@ def settings(servers: Servers, topic_suffix: str) -> Settings:
 
 
 @asynccontextmanager
-async def reading(kind: type[Any], settings: Settings) -> AsyncIterator[tuple[Any, Worker]]:
+async def reading(kind: type[Any], settings: Settings, *also: str) -> AsyncIterator[tuple[Any, Worker]]:
     worker = Worker("reader" + settings.topic_suffix)
-    reader = kind(worker, [TOPIC], settings)
+    reader = kind(worker, [TOPIC, *also], settings)
     task = asyncio.create_task(reader.run())
     try:
 
@@ -118,6 +119,87 @@ async def test_what_is_in_work_is_not_worked_off(settings: Settings, kind: type[
             return await lag(reader) == 0
 
         await eventually(worked_off, 10)
+
+
+@pytest.mark.parametrize("kind", [FaustReader, BareReader])
+async def test_a_reader_that_has_its_partitions_says_so_before_any_event(
+    settings: Settings, kind: type[Any]
+) -> None:
+    async with reading(kind, settings) as (_, worker):
+
+        async def connected() -> bool:
+            return worker.state.phase == "running"
+
+        await eventually(connected, 5, "it says that it runs")
+        assert not worker.seen
+
+
+@pytest.mark.parametrize("kind", [FaustReader, BareReader])
+async def test_a_topic_that_is_made_while_its_reader_starts_is_read(
+    servers: Servers, kind: type[Any]
+) -> None:
+    suffix = f".late-{uuid4().hex[:8]}"
+    settings = Settings(environment="test", kafka=servers.kafka, topic_suffix=suffix)
+    making = asyncio.create_task(made_later(settings))
+    try:
+        async with reading(kind, settings):
+            await making
+    finally:
+        await making
+        await delete_topics(servers.kafka, suffix)
+
+
+async def made_later(settings: Settings) -> None:
+    await asyncio.sleep(0.3)
+    await ensure_topics(settings.kafka, settings.topic_suffix)
+
+
+async def test_a_topic_that_is_missing_does_not_keep_the_others_from_being_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "TOPICS_SECONDS", 0.2)
+    async with reading(FaustReader, settings, "no.such.topic") as (reader, _):
+        assert {topic for topic, _ in await reader.position()} == {TOPIC + settings.topic_suffix}
+
+
+@pytest.mark.parametrize("kind", [FaustReader, BareReader])
+async def test_an_orderly_stop_ends_what_is_in_hand_and_begins_nothing_more(
+    settings: Settings, kind: type[Any]
+) -> None:
+    topic = TOPIC + settings.topic_suffix
+    async with reading(kind, settings) as (reader, worker):
+        worker.may_go_on.clear()
+        await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4()) for _ in range(3)])
+
+        async def in_work() -> bool:
+            return bool(worker.seen)
+
+        await eventually(in_work, 10)
+        begun = list(worker.seen)
+        finishing = asyncio.create_task(reader.finish())
+        await asyncio.sleep(0.1)
+        assert not finishing.done(), "the batch is still in hand"
+        worker.may_go_on.set()
+        await finishing
+        await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4())])
+    assert worker.seen == begun, "nothing is begun after it"
+    async with reading(kind, settings) as (reader, worker):
+
+        async def worked_off() -> bool:
+            return bool(worker.seen) and await lag(reader) == 0
+
+        await eventually(worked_off, 10)
+        assert begun + worker.seen == [0, 1, 2, 3], "nothing is given again, nothing is passed over"
+
+
+@pytest.mark.parametrize("kind", [FaustReader, BareReader])
+async def test_an_orderly_stop_does_not_wait_for_ever(
+    settings: Settings, kind: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "FINISH_SECONDS", 0.1)
+    reader = kind(Worker("reader"), [TOPIC], settings)
+    await reader.finish()
+    await asyncio.wait_for(reader.finish(), 5)
 
 
 @pytest.mark.parametrize("kind", [FaustReader, BareReader])
@@ -289,7 +371,7 @@ async def test_a_fetch_that_began_before_a_rebalance_and_ends_after_it_is_given(
 
 def test_kafka_never_ends_a_reader_that_waits_for_postgres(settings: Settings) -> None:
     """Blocked for longer than this, Faust gives up its partitions and never reads again."""
-    assert faust_app("reader", settings).conf.broker_max_poll_interval >= 7 * 24 * 3600
+    assert drivers.faust_app("reader", settings).conf.broker_max_poll_interval >= 7 * 24 * 3600
 
 
 class Standing:

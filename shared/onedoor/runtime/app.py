@@ -126,6 +126,7 @@ async def _running(service: Service, settings: Settings) -> AsyncIterator[App]:
     finally:
         for task in tasks:
             task.remove_done_callback(_end_process)
+        await asyncio.gather(*(reader.finish() for reader in readers))
         await _stopped(tasks)
         for consumer in app.consumers:
             await consumer.close()

@@ -7,24 +7,16 @@ of its own in a group of its own: Faust's agents share one buffer, and an alarm 
 import asyncio
 import logging
 import os
-import tempfile
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.errors import KafkaError
 from faust.contrib.asgi import faust_app_running
 from faust.exceptions import ConsumerNotStarted
-from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, Message
-from mode.supervisors import CrashingSupervisor
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -32,7 +24,9 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from onedoor.runtime import drivers
 from onedoor.runtime.consumer import Consumer
+from onedoor.runtime.drivers import HEARTBEAT_SECONDS, MAX_POLL_SECONDS, SESSION_SECONDS
 from onedoor.runtime.letters import Record
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.settings import Settings
@@ -40,165 +34,42 @@ from onedoor.runtime.settings import Settings
 log = logging.getLogger(__name__)
 
 QUEUE = 400
-PIECES = 2
-SESSION_SECONDS = 10.0
-HEARTBEAT_SECONDS = 1.0
-MAX_POLL_SECONDS = 30 * 24 * 3600.0
-"""PostgreSQL may be away for long. Once it passes this, Faust never reads again (it stops its own polling and
-waits for it); that nothing moves is found by `watch_progress`, not by Kafka."""
 STALLED_EXIT = 70
 LOOK_SECONDS = 5.0
+TOPICS_SECONDS = 10.0
+FINISH_SECONDS = 2.0
+"""How long an orderly stop waits for the batch in hand: without PostgreSQL it would wait for ever."""
 
 
-def _heedful(reader: AIOKafkaConsumer) -> AIOKafkaConsumer:
-    """Have it ask again what is committed while the group's coordinator moves or loads.
+class _Hand:
+    """The batch in hand. What is begun is worked off and acknowledged before an orderly stop."""
 
-    aiokafka overlooks that error: it takes it that nothing is committed, and begins the topic anew.
-    """
-    client: Any = reader._client
-    send = client.send
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
 
-    async def checked(node: int, request: Any, **more: Any) -> Any:
-        answer = await send(node, request, **more)
-        code = getattr(answer, "error_code", 0) if isinstance(request, OffsetFetchRequest) else 0
-        if code:
-            raise for_code(code)
-        return answer
-
-    client.send = checked
-    return reader
+    async def finish(self) -> None:
+        """Wait until nothing is in hand, `FINISH_SECONDS` at the most; nothing is begun afterwards."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self._lock.acquire()
 
 
-class _Thread(driver.AIOKafkaConsumerThread):
-    """Faust drops what it fetches during a rebalance and seeks back to what is committed.
-
-    Where nothing is committed yet it would go on behind what it dropped: there it begins at the beginning.
-    """
-
-    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
-        return _heedful(super()._create_consumer(loop))
-
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        committed: dict[TP, int] = await self.call_thread(self._seek_to_committed)
-        return committed
-
-    async def _seek_to_committed(self) -> dict[TP, int]:
-        """In the thread of the consumer, so that no rebalance comes between."""
-        reader = self._ensure_consumer()
-        committed: dict[TP, int] = await reader.seek_to_committed()
-        untouched = [tp for tp, offset in committed.items() if not offset]
-        first = await reader.beginning_offsets(untouched)
-        for tp in reader.assignment() & first.keys():
-            reader.seek(tp, first[tp])
-        return committed
-
-
-class _Consumer(driver.Consumer):
-    """Faust's consumer, through which all that a fetch brought of a partition goes as one piece.
-
-    Faust makes four tasks, a lock and several awaits of a message on its way to the agent. Here it takes a
-    piece for a message; the messages in it are acknowledged one by one.
-    """
-
-    def _new_consumer_thread(self) -> _Thread:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
-
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
-        """The next fetch; what a rebalance finds not yet given is dropped, and sought back by `_Thread`."""
-        fetched: dict[TP, list[Message]] = defaultdict(list)
-        async for tp, message in super().getmany(timeout):
-            fetched[tp].append(message)
-        for tp, messages in fetched.items():
-            await self._note_gaps(tp, messages)
-            if not self.flow_active:
-                return
-            self._read_offset[tp] = messages[-1].offset
-            yield tp, _piece(messages)
-
-    async def _note_gaps(self, tp: TP, messages: Sequence[Message]) -> None:
-        """Compaction leaves offsets out; noted, they do not stand in the way of a commit."""
-        before: int | None = self._read_offset[tp]
-        for message in messages:
-            if before is not None and message.offset - before > 1:
-                await self._add_gap(tp, before + 1, message.offset - 1)
-            before = message.offset
-
-    def on_buffer_full(self, tp: TP) -> None:
-        """A full buffer holds up the fetching by itself.
-
-        Faust takes the partition out instead, and where none is left it sleeps for a second.
-        """
-
-    def verify_event_path(self, now: float, tp: TP) -> None:
-        """Nothing: Faust only logs here, and crashes where a partition's position is not known at the moment.
-
-        What stalls is found by `watch_progress`.
-        """
-
-
-def _piece(messages: list[Message]) -> Message:
-    last, value = messages[-1], cast(Any, messages)
-    return Message(
-        last.topic,
-        last.partition,
-        last.offset,
-        last.timestamp,
-        last.timestamp_type,
-        headers=None,
-        key=None,
-        value=value,
-        checksum=None,
-        tp=last.tp,
-        generation_id=last.generation_id,
-    )
-
-
-class _Transport(driver.Transport):
-    Consumer = _Consumer
-
-
-def faust_app(name: str, settings: Settings) -> faust.App:
-    """A Faust app with the settings that keep the house's rules of the stream true."""
-    app = faust.App(
-        name,
-        broker=f"kafka://{settings.kafka}",
-        store="memory://",
-        autodiscover=False,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        agent_supervisor=CrashingSupervisor,
-        stream_wait_empty=False,
-        stream_publish_on_commit=False,
-        stream_buffer_maxsize=PIECES,
-        broker_commit_interval=1.0,
-        broker_session_timeout=SESSION_SECONDS,
-        broker_heartbeat_interval=HEARTBEAT_SECONDS,
-        broker_max_poll_records=500,
-        broker_max_poll_interval=MAX_POLL_SECONDS,
-        datadir=Path(tempfile.gettempdir(), f"onedoor-{os.getuid()}-{name}"),
-        consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"{name}-{settings.instance}",
-        key_serializer="raw",
-        value_serializer="raw",
-        loghandlers=[],
-    )
-    app.transport = _Transport(app.conf.broker_consumer, app)
-    return app
-
-
-class FaustReader:
+class FaustReader(_Hand):
     """Reads topics with one Faust agent that only hands over; its collector works and acknowledges."""
 
     def __init__(self, consumer: Consumer, topics: Sequence[str], settings: Settings) -> None:
+        super().__init__()
         self.consumer = consumer
         self._settings = settings
-        self._app = faust_app(consumer.group, settings)
+        self._topics = [topic + settings.topic_suffix for topic in topics]
+        self._app = drivers.faust_app(consumer.group, settings)
         self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
-        channel = self._app.topic(
-            *(topic + settings.topic_suffix for topic in topics), key_type=bytes, value_type=bytes
-        )
+        channel = self._app.topic(*self._topics, key_type=bytes, value_type=bytes)
         self._app.agent(channel, name="collect", concurrency=1)(self._hand_over)
+        self._app.on_partitions_assigned.connect(self._assigned)
+
+    async def _assigned(self, *_: Any, **__: Any) -> None:
+        self.consumer.state.connected = True
 
     async def _hand_over(self, stream: Any) -> None:
         async for piece in stream.noack():
@@ -208,7 +79,7 @@ class FaustReader:
     async def run(self) -> None:
         """Read until cancelled; an unreachable broker is tried again, a crashed app ends in an exception."""
         await self.consumer.look_whether_stopped()
-        await wait_for_broker(self._settings.kafka)
+        await wait_for_topics(self._settings.kafka, self._topics)
         async with faust_app_running(self._app, stop_timeout=10):
             watch = asyncio.create_task(self._crashed())
             collect = asyncio.create_task(self._collect())
@@ -231,9 +102,10 @@ class FaustReader:
             messages = [await self._queue.get()]
             while len(messages) < self._settings.batch_size and not self._queue.empty():
                 messages.append(self._queue.get_nowait())
-            await self.consumer.work([_record(message) for message in messages])
-            for message in messages:
-                message.ack(self._app.consumer)
+            async with self._lock:
+                await self.consumer.work([_record(message) for message in messages])
+                for message in messages:
+                    message.ack(self._app.consumer)
 
     async def position(self) -> dict[tuple[str, int], tuple[int, int]]:
         """For each partition in hand: what is committed or deleted, and the end of the log."""
@@ -252,12 +124,13 @@ class FaustReader:
         }
 
 
-class BareReader:
+class BareReader(_Hand):
     """Reads topics with aiokafka: larger batches for a projection, or the alarm's own way."""
 
     def __init__(
         self, consumer: Consumer, topics: Sequence[str], settings: Settings, batch: int = 500
     ) -> None:
+        super().__init__()
         self.consumer = consumer
         self._topics = [topic + settings.topic_suffix for topic in topics]
         self._settings = settings
@@ -294,18 +167,19 @@ class BareReader:
             max_poll_records=self._batch,
             max_poll_interval_ms=int(MAX_POLL_SECONDS * 1000),
         )
-        _heedful(reader)
+        drivers.heedful(reader)
         try:
             await reader.start()
             self._reader = reader
+            self.consumer.state.connected = True
             while True:
                 found = await reader.getmany(timeout_ms=1000, max_records=self._batch)
                 records = [_record(message) for messages in found.values() for message in messages]
-                self.consumer.state.connected = True
                 if records:
                     self._in_work = {tp: messages[0].offset for tp, messages in found.items()}
-                    await self.consumer.work(records)
-                    await self._commit(reader, found)
+                    async with self._lock:
+                        await self.consumer.work(records)
+                        await self._commit(reader, found)
                     self._in_work = {}
         finally:
             self._reader, self._in_work = None, {}
@@ -340,18 +214,35 @@ def _record(message: Any) -> Record:
     )
 
 
-async def wait_for_broker(bootstrap: str) -> None:
-    """Until one metadata request is answered. Never raises but on cancellation."""
+async def wait_for_topics(bootstrap: str, topics: Collection[str]) -> None:
+    """Until the broker answers; and, `TOPICS_SECONDS` at the most, until it knows these topics.
+
+    Where one is not known as the group is dealt out, Faust gives nobody its partitions for the next minutes.
+    Never raises but on cancellation.
+    """
     while True:
         probe = AIOKafkaClient(bootstrap_servers=bootstrap)
         try:
             await probe.bootstrap()
+            await _known(probe, topics)
             return
         except (KafkaError, OSError) as error:
             log.warning("kafka unreachable, waiting", extra={"error": type(error).__name__})
             await asyncio.sleep(1)
         finally:
             await probe.close()
+
+
+async def _known(probe: AIOKafkaClient, topics: Collection[str]) -> None:
+    missing = set(topics)
+    try:
+        async with asyncio.timeout(TOPICS_SECONDS):
+            await probe.set_topics(topics)
+            while missing := {topic for topic in topics if not probe.cluster.partitions_for_topic(topic)}:
+                await asyncio.sleep(0.1)
+                await probe.force_metadata_update()
+    except TimeoutError:
+        log.error("topics are missing, reading the others", extra={"topics": sorted(missing)})
 
 
 async def watch_progress(
