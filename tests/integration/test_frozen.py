@@ -11,7 +11,7 @@ import pytest
 
 from onedoor.contracts.core import Envelope
 from onedoor.notify.app import SERVICE
-from onedoor.runtime.stream import SESSION_SECONDS
+from onedoor.runtime.drivers import SESSION_SECONDS
 from tests.harness import Process, eventually, publish, running
 from tests.notify import application, planned
 from tests.notify_bench import enveloped

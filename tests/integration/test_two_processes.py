@@ -18,7 +18,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from onedoor.contracts import codec
 from onedoor.contracts.core import Envelope
 from onedoor.notify.app import SERVICE
-from onedoor.runtime.stream import HEARTBEAT_SECONDS, SESSION_SECONDS
+from onedoor.runtime.drivers import HEARTBEAT_SECONDS, SESSION_SECONDS
 from tests.harness import Process, eventually, read_topic, running
 from tests.notify import application, planned
 from tests.notify_bench import enveloped
