@@ -353,10 +353,10 @@ async def test_a_message_names_the_receipt_the_time_left_the_reason_and_a_link_a
     assert RECEIPT in zh
     assert "已超 12 分" in zh
     assert "到期2026-09-18 10:30" in zh
-    assert "依据：时限ack：30分钟，系统默认" in zh
+    assert "依据：签收时限：30分钟，系统默认" in zh
     assert "http://desk.example/inbox#n-" in zh
     assert "12 min over" in en
-    assert "by limit ack: 30" in en
+    assert "by limit of the acknowledgement: 30 minutes" in en
     assert "the system's default" in en
     for word in ("儿童", "child", "R1", "public-security", str(CHAIN), "dropped"):
         assert word not in mail.text

@@ -18,6 +18,7 @@ from onedoor.calendar import (
     announced,
     due,
     is_working,
+    limit_en,
     limit_zh,
     moment,
     parse_notice,
@@ -232,6 +233,23 @@ def test_the_month_after_what_is_immediate_what_is_kept_and_what_recurs(
     assert found.due_at == moment(due_at)
     assert not found.provisional
     assert found.steps[-1].zh.endswith(f"（{limit_zh(Limit.parse(limit))}）")
+    assert found.steps[-1].en.endswith(f"({limit_en(Limit.parse(limit))})")
+
+
+@pytest.mark.parametrize(
+    ("limit", "zh", "en"),
+    [
+        ("30m", "30分钟", "30 minutes"),
+        ("1wd", "1个工作日", "1 working day"),
+        ("7cd+", "不少于7日", "at least 7 days"),
+        ("3cd!", "3日", "3 days"),
+        ("3mo*", "每3个月一次", "once in every 3 months"),
+        ("1ma", "次月内", "by the end of the month after"),
+        ("now", "立即", "immediately"),
+    ],
+)
+def test_a_limit_in_words(limit: str, zh: str, en: str) -> None:
+    assert (limit_zh(Limit.parse(limit)), limit_en(Limit.parse(limit))) == (zh, en)
 
 
 def test_periods_are_counted_from_the_first_one() -> None:

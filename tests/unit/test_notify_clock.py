@@ -432,6 +432,14 @@ def test_next_years_working_days_are_provisional() -> None:
     assert "provisional" in kinds
 
 
+def test_the_limit_of_a_referral_is_called_by_its_name_in_both_languages() -> None:
+    bench = Bench()
+    bench.give(start())
+    rule = explain(bench.clock).lines[0]
+    assert rule.zh == "办结反馈时限：10个工作日，系统默认（暂定，待确认）"
+    assert rule.en == "limit of the answer: 10 working days, the system's default (assumed, to be confirmed)"
+
+
 def test_the_explanation_says_the_rule_and_ends_at_the_due_day() -> None:
     bench = Bench()
     bench.give(start("L16", "30wd", urgency=None))

@@ -10,7 +10,7 @@ Everything is pure: business time is a parameter, every moment timezone-aware.
 from onedoor.calendar.almanac import PACKAGED, Almanac, almanac_of, in_force, put_in_force
 from onedoor.calendar.counting import Due, due, period_start
 from onedoor.calendar.days import CHINA, Calendar, Day, Kind, announced, describe, is_working
-from onedoor.calendar.explanation import Step, StepKind, limit_zh
+from onedoor.calendar.explanation import Step, StepKind, limit_en, limit_zh
 from onedoor.calendar.limits import Limit, Pause, Unit
 from onedoor.calendar.moments import SHANGHAI, local, moment
 from onedoor.calendar.notices import Notice, parse_notice
@@ -49,6 +49,7 @@ __all__ = [
     "due",
     "in_force",
     "is_working",
+    "limit_en",
     "limit_zh",
     "local",
     "moment",

@@ -85,6 +85,26 @@ def limit_zh(limit: Limit) -> str:
     return f"不少于{amount}" if limit.keep else f"每{amount}一次" if limit.recurring else amount
 
 
+_UNIT_EN = {
+    Unit.MINUTES: "minute",
+    Unit.HOURS: "hour",
+    Unit.WORKING_DAYS: "working day",
+    Unit.CALENDAR_DAYS: "day",
+    Unit.MONTHS: "month",
+}
+
+
+def limit_en(limit: Limit) -> str:
+    """The limit in English words."""
+    if limit.unit is Unit.IMMEDIATELY:
+        return "immediately"
+    if limit.unit is Unit.MONTH_AFTER:
+        later = "month" if limit.amount == 1 else f"{limit.amount} months"
+        return f"by the end of the {later} after"
+    amount = f"{limit.amount} {_UNIT_EN[limit.unit]}{'s' if limit.amount > 1 else ''}"
+    return f"at least {amount}" if limit.keep else f"once in every {amount}" if limit.recurring else amount
+
+
 def _zh_day(day: date) -> str:
     return f"{day.month}月{day.day}日({_ZH_WEEKDAY[day.weekday()]})"
 
@@ -113,7 +133,8 @@ def _hours(count: Count, due_at: datetime) -> Iterator[Step]:
         start.date(),
         0,
         f"{_zh_day(start.date())}{start:%H:%M}起算，{limit_zh(count.limit)}，昼夜及节假日不停",
-        f"runs from {_en_day(start.date())} {start:%H:%M}, never stops for nights or holidays",
+        f"runs from {_en_day(start.date())} {start:%H:%M}, {limit_en(count.limit)}, never stops for "
+        "nights or holidays",
     )
     for begins, ends in standstills(count.pauses):
         if ends > start and begins < due_at:
@@ -249,5 +270,5 @@ def _closing(count: Count, due_on: date, due_at: datetime, provisional: bool) ->
         due_on,
         0,
         f"{_zh_day(due_on)}{zh_at}届满（{limit_zh(count.limit)}）",
-        f"due by {_en_day(due_on)} {zh_at} ({count.limit})",
+        f"due by {_en_day(due_on)} {zh_at} ({limit_en(count.limit)})",
     )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from onedoor.calendar import Calendar, Due, Limit, Unit, due, in_force, limit_zh, local
+from onedoor.calendar import Calendar, Due, Limit, Unit, due, in_force, limit_en, limit_zh, local
 from onedoor.notify.domain import duties
 from onedoor.notify.domain.clock import BY_RULE, Clock, Recount, Standstill, last_moment, standstills
 
@@ -15,6 +15,11 @@ SOURCES = {
     "default": ("系统默认", "the system's default"),
 }
 CERTAINTIES = {"confirmed": ("已核实", "confirmed"), "assumed": ("暂定，待确认", "assumed, to be confirmed")}
+REFERRAL_DUTIES = {
+    "ack": ("签收", "acknowledgement"),
+    "action": ("处置", "action"),
+    "finish": ("办结反馈", "answer"),
+}
 PAUSES = {
     "waiting_for_applicant": ("等待申请人补正", "waiting for the applicant"),
     "waiting_for_others": ("等待其他单位", "waiting for others"),
@@ -96,12 +101,15 @@ def _rule(clock: Clock) -> Line:
     since = f"，自{row.from_}起施行的版本" if clock.policy else ""
     since_en = f", as in force since {row.from_}" if clock.policy else ""
     limit = Limit.parse(clock.limit)
+    name_zh, name = f"时限{clock.duty}", f"limit {clock.duty}"
+    if (words := REFERRAL_DUTIES.get(clock.duty)) is not None:
+        name_zh, name = f"{words[0]}时限", f"limit of the {words[1]}"
     return Line(
         kind="rule",
-        zh=f"时限{clock.duty}：{limit_zh(limit)}，{source_zh}（{sure_zh}）"
+        zh=f"{name_zh}：{limit_zh(limit)}，{source_zh}（{sure_zh}）"
         + (f"，依据{law}" if law else "")
         + since,
-        en=f"limit {clock.duty}: {limit}, {source} ({sure})" + (f", by {law}" if law else "") + since_en,
+        en=f"{name}: {limit_en(limit)}, {source} ({sure})" + (f", by {law}" if law else "") + since_en,
     )
 
 

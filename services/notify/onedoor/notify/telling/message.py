@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from onedoor.calendar import local
 from onedoor.notify.domain.clock import Clock
-from onedoor.notify.explanation import explain
+from onedoor.notify.explanation import REFERRAL_DUTIES, explain
 
 Pair = tuple[str, str]
 
@@ -29,11 +29,6 @@ STEPS: Mapping[str, Pair] = {
     "unit-head": ("催办", "reminder"),
     "coordinating-bureau": ("督办", "supervision notice"),
     "leadership": ("报请分管领导", "to the leadership"),
-}
-DUTIES: Mapping[str, Pair] = {
-    "ack": ("签收", "acknowledgement"),
-    "action": ("处置", "action"),
-    "finish": ("办结反馈", "answer"),
 }
 
 
@@ -79,7 +74,7 @@ class Line(BaseModel):
     def _duty(self, lang: int) -> str:
         if self.duty is None:
             return self.service or ""
-        return DUTIES[self.duty][lang] if self.duty in DUTIES else self.duty
+        return REFERRAL_DUTIES[self.duty][lang] if self.duty in REFERRAL_DUTIES else self.duty
 
     def _kind(self, lang: int) -> str:
         said = STEPS.get(self.function) if self.kind == "escalated" else None
