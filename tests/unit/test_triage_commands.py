@@ -84,6 +84,24 @@ def test_due_refuses_what_it_cannot_use(arguments: tuple[str, ...], says: str) -
 
 
 @pytest.mark.parametrize(
+    ("limit", "pause", "field"),
+    [
+        ("0wd", "2026-07-08/2026-07-10", "limit"),
+        ("10000cd", "2026-07-08/2026-07-10", "limit"),
+        ("9999mo", "2026-07-08/2026-07-10", "limit"),
+        ("5wd", "2026-07-10/2026-07-08", "pause"),
+        ("5wd", "2026-02-30/2026-07-08", "pause"),
+    ],
+)
+def test_due_names_field_and_remedy_in_both_languages(limit: str, pause: str, field: str) -> None:
+    said = refused("due", "--from", "9500-07-06", "--limit", limit, "--pause", pause)
+    english, chinese = said.strip().splitlines()
+    assert english.startswith(f"{field}: ")
+    assert chinese.startswith(f"{field}：")
+    assert "；请" in chinese
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "[]",

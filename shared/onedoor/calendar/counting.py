@@ -51,7 +51,9 @@ def due(from_: datetime, limit: Limit, pauses: Iterable[Pause] = (), calendar: C
     except (OverflowError, ValueError) as error:
         if isinstance(error, CalendarProblem):
             raise
-        raise CalendarProblem("limit", "ends beyond the year 9999", "give a shorter one") from error
+        raise CalendarProblem(
+            "limit", "ends beyond the year 9999", "give a shorter one", "超过9999年", "请填写更短的时限"
+        ) from error
 
 
 def _elapsed(count: Count, left: timedelta) -> Due:
@@ -143,7 +145,10 @@ def period_start(from_: datetime, limit: Limit, number: int) -> datetime:
     if passed.elapsed is not None:
         return start + passed.elapsed
     if passed.unit is Unit.WORKING_DAYS:
-        raise CalendarProblem("limit", "recurs in working days", "give calendar days or months")
+        raise CalendarProblem(
+            "limit", "recurs in working days", "give calendar days or months",
+            "按工作日循环", "请填写自然日或月",
+        )  # fmt: skip
     return datetime.combine(date.fromordinal(_last_day(start.date(), passed, ())), start.timetz())
 
 

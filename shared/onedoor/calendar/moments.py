@@ -13,7 +13,9 @@ def local(at: datetime) -> datetime:
     if at.tzinfo is SHANGHAI:
         return at
     if at.tzinfo is None:
-        raise CalendarProblem("moment", "has no offset", "give a timezone-aware moment")
+        raise CalendarProblem(
+            "moment", "has no offset", "give a timezone-aware moment", "缺少时区", "请注明时区"
+        )
     return at.astimezone(SHANGHAI)
 
 
@@ -31,7 +33,13 @@ def moment(text: object, field: str = "moment") -> datetime:
     if isinstance(text, str):
         text = _parse(text.strip(), field)
     if not isinstance(text, date):
-        raise CalendarProblem(field, "is not a date or moment", "write it as quoted text")
+        raise CalendarProblem(
+            field,
+            "is not a date or moment",
+            "write it as quoted text",
+            "不是日期或时间",
+            "请写作带引号的文本",
+        )
     if not isinstance(text, datetime):
         return midnight(text)
     return text.replace(tzinfo=SHANGHAI) if text.tzinfo is None else text.astimezone(SHANGHAI)
@@ -41,5 +49,8 @@ def _parse(text: str, field: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        remedy = "write 2026-02-13, 2026-02-13T09:00 or 2026-02-13T09:00:00+08:00"
-        raise CalendarProblem(field, "is not a date or moment", remedy) from error
+        raise CalendarProblem(
+            field, "is not a date or moment",
+            "write 2026-02-13, 2026-02-13T09:00 or 2026-02-13T09:00:00+08:00",
+            "不是日期或时间", "请写作 2026-02-13、2026-02-13T09:00 或 2026-02-13T09:00:00+08:00",
+        ) from error  # fmt: skip

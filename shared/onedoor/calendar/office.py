@@ -127,7 +127,10 @@ def warn_at(
     time from the start to the close of office on the due day. Give the pauses that gave `due`.
     """
     if not 0 < fraction <= 1:
-        raise CalendarProblem("fraction", f"is {fraction}", "give more than 0 and at most 1")
+        raise CalendarProblem(
+            "fraction", f"is {fraction}", "give more than 0 and at most 1",
+            f"为{fraction}", "请填写大于0、不超过1的数",
+        )  # fmt: skip
     start, pauses = local(from_), tuple(pauses)
     calendar = calendar or in_force().calendar
     if limit.unit is Unit.WORKING_DAYS:

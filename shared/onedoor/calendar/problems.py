@@ -7,12 +7,15 @@ class CalendarProblem(ValueError):
     `problem_zh` and `remedy_zh` are the same in Chinese.
     """
 
-    def __init__(
-        self, field: str, problem: str, remedy: str, problem_zh: str = "填写有误", remedy_zh: str = "请更正"
-    ) -> None:
+    def __init__(self, field: str, problem: str, remedy: str, problem_zh: str, remedy_zh: str) -> None:
         super().__init__(f"{field}: {problem}; {remedy}")
         self.field = field
         self.problem = problem
         self.remedy = remedy
         self.problem_zh = problem_zh
         self.remedy_zh = remedy_zh
+
+    @property
+    def zh(self) -> str:
+        """The same sentence in Chinese."""
+        return f"{self.field}：{self.problem_zh}；{self.remedy_zh}"

@@ -60,9 +60,7 @@ def _checked(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         refuse(f"{file}: cannot be read ({type(error).__name__}); name a YAML file in UTF-8")
     except CalendarProblem as problem:
-        refuse(
-            f"{file.name}: {problem}\n{file.name}: {problem.field}：{problem.problem_zh}；{problem.remedy_zh}"
-        )
+        refuse(f"{file.name}: {problem}\n{file.name}: {problem.zh}")
     return text
 
 

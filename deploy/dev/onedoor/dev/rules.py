@@ -67,7 +67,7 @@ def _due_of(vector: Mapping[str, Any]) -> dict[str, Any]:
 
     for key in ("from", "limit"):
         if key not in vector:
-            raise CalendarProblem(key, "is missing", "give from and limit")
+            raise CalendarProblem(key, "is missing", "give from and limit", "缺失", "请填写 from 和 limit")
     pauses = vector.get("pause") or []
     if not isinstance(pauses, list):
         pauses = [pauses]
@@ -109,7 +109,9 @@ def _now(raw: object) -> datetime:
     from onedoor.triage.form import reports_danger
 
     if not (isinstance(raw, Mapping) and reports_danger(raw)):
-        raise CalendarProblem("received_at", "is missing", "say when the application was received")
+        raise CalendarProblem(
+            "received_at", "is missing", "say when the application was received", "缺失", "请填写收到时间"
+        )
     return datetime.now(SHANGHAI).replace(microsecond=0)
 
 
@@ -156,11 +158,12 @@ def read_yaml(path: Path) -> Any:
 
 @contextmanager
 def problems(where: str = "") -> Iterator[None]:
-    """Turns a problem of the rules into one sentence and the exit status."""
+    """Turns a problem of the rules into one sentence, in Chinese too if it has one, and the exit status."""
     try:
         yield
     except ValueError as error:
-        refuse(f"{where}: {error}" if where else str(error))
+        said = [str(error), *([zh] if (zh := getattr(error, "zh", None)) else [])]
+        refuse("\n".join(f"{where}: {each}" if where else each for each in said))
 
 
 def print_json(value: object) -> None:
