@@ -194,6 +194,35 @@ async def test_each_is_decided_before_its_moment_and_breached_at_it(
     assert ahead, "the others were written as decided, without being claimed"
 
 
+async def test_it_looks_further_ahead_while_it_waits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between alerts that follow each other closely nothing has to be read, decided or claimed first."""
+    done: list[str] = []
+    write, look = alerts.write, sweep._look_ahead
+
+    async def writing(conn: Any, schema: str, due: Sequence[alerts.Due], *, locked: bool) -> int:
+        done.extend(["claimed" if locked else "alert"] * len(due))
+        return await write(conn, schema, due, locked=locked)
+
+    async def looking(*asked: Any) -> sweep.Ahead:
+        done.append("look")
+        return await look(*asked)
+
+    monkeypatch.setattr(sweep, "AHEAD", 4)
+    monkeypatch.setattr(alerts, "write", writing)
+    monkeypatch.setattr(sweep, "_look_ahead", looking)
+    await asleep(bench, 16)
+    async with sweeping(bench):
+        due = await due_in(bench, 1.5, 0.05)
+
+        async def all_breached() -> bool:
+            return len(await bench.rows(BREACHES)) == 16
+
+        await eventually(all_breached, 20, "every one of them")
+    assert {row["aggregateid"]: row["time"] for row in await bench.rows(BREACHES)} == due
+    first = done.index("alert")
+    assert done[first : first + 16] == ["alert"] * 16
+
+
 def test_an_alert_that_is_not_validated_is_the_one_that_is() -> None:
     """As models, as JSON, and as what is set in them."""
     clock = Clock(

@@ -9,15 +9,15 @@ counted, and whatever else an event says of it PostgreSQL takes from its row. Th
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 from uuid_utils.compat import uuid7
 
-from onedoor.contracts.core import SYSTEM
-from onedoor.contracts.events.notify import CLOCK, AlertEscalated, ClockBreached
+from onedoor.contracts.core import SYSTEM, Event
+from onedoor.contracts.events.notify import CLOCK, AlertEscalated
 from onedoor.notify import views
 from onedoor.notify.domain.clock import Course, Standing, course
 from onedoor.notify.telling import notices
@@ -28,24 +28,19 @@ from onedoor.runtime.service import Connection
 class _Kind(NamedTuple):
     """What alerts have in common, whosever they are.
 
-    step, to: of a step of the ladder; function: whom a notice of it reaches (None: there is none), rung: at
-    which step.
+    step, to: of a step of the ladder; told: whether a notice says it to somebody.
     """
 
     type: str
-    eventversion: int
-    kind: str
     step: int | None
     to: str | None
-    function: str | None
-    rung: int
+    told: bool
 
 
 class _Sort(NamedTuple):
     """A step of clocks that stand alike which gives alerts and nothing else."""
 
     kinds: Sequence[_Kind]
-    breached: bool
     course: Course
 
 
@@ -81,20 +76,21 @@ def decided(row: asyncpg.Record, until: datetime) -> Due | None:
 @lru_cache(maxsize=4096)
 def _sort(standing: Standing) -> _Sort | None:
     found = course(standing)
-    kinds: list[_Kind] = []
-    for event in found.events:
-        kind = notices.KINDS.get(type(event))
-        if kind is None:
-            return None
-        step, to = (event.step, event.to) if isinstance(event, AlertEscalated) else (None, None)
-        function, rung = notices.addressed(event) or (None, 0)
-        kinds.append(_Kind(event.type, event.version, kind, step, to, function, rung))
-    return _Sort(kinds, any(isinstance(event, ClockBreached) for event in found.events), found)
+    if not all(type(event) in notices.KINDS for event in found.events):
+        return None
+    return _Sort([_kind(event) for event in found.events], found)
 
+
+def _kind(event: Event) -> _Kind:
+    step, to = (event.step, event.to) if isinstance(event, AlertEscalated) else (None, None)
+    return _Kind(event.type, step, to, notices.addressed(event) is not None)
+
+
+_TYPES = ", ".join(f"('{event.type}', {event.version}, '{kind}')" for event, kind in notices.KINDS.items())
 
 _CLOCKS = """
-unnest($3::uuid[], $4::int[], $5::int[], $6::text[], $7::int[], $8::boolean[], $9::timestamptz[])
-  as told (id, previous, alerts, state, step, breached, next_at)
+unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::timestamptz[])
+  as told (id, previous, alerts, state, step, next_at)
 """
 _FREE = f"""
 (select told.* from {_CLOCKS} join clocks on clocks.id = told.id and clocks.version = told.previous
@@ -113,30 +109,38 @@ def _moment(column: str) -> str:
     return f"replace({text}, '.000000Z', 'Z')"
 
 
-_NOTED = """
-(select id, kind, clock as subject, rung as step, time as at, function from alerts
- where function is not null and version = last)
-"""
+_NOTED = f"""
+(select id, kind, clock as subject, coalesce(step, 0) as step, time as at,
+        coalesce("to", '{notices.HANDLER}') as function
+ from alerts where told and version = last)
+"""  # noqa: S608 - own names
 """Only the last alert of each clock is told, as notices are."""
 
 
-def _writing(clocks: str) -> str:
+_ANEW = "(clocks.state <> 'breached' and told.state = 'breached')"
+"""In this row of the update the clock is breached, and was not before."""
+
+
+@cache
+def _writing(schema: str, clocks: str) -> str:
     return f"""
 with moved as (
   update clocks
   set state = told.state, step = told.step, next_at = told.next_at, version = clocks.version + told.alerts,
-      breached_at = case when told.breached then clocks.due_at else clocks.breached_at end,
-      acknowledged_by = case when not told.breached then clocks.acknowledged_by end,
-      acknowledged_at = case when not told.breached then clocks.acknowledged_at end
+      breached_at = case when {_ANEW} then clocks.due_at else clocks.breached_at end,
+      acknowledged_by = case when not {_ANEW} then clocks.acknowledged_by end,
+      acknowledged_at = case when not {_ANEW} then clocks.acknowledged_at end
   from {clocks} where clocks.id = told.id
-  returning clocks.*
+  returning clocks.id, clocks.version, chain_id, duty, subject, owner, owner_division, referral_id, child,
+            sealed, due_at, urgency, late_entry, classification
 ), alerts as (
-  select a.id, a.clock, a.version, a.time, a.traceparent, k.*, m.version as last, m.child, m.sealed,
-         m.chain_id, m.duty, m.subject, m.owner, m.owner_division, m.referral_id, m.due_at, m.classification
-  from unnest($10::uuid[], $11::uuid[], $12::int[], $13::timestamptz[], $14::text[], $15::int[])
-    as a (id, clock, version, time, traceparent, kind)
-  join unnest($16::text[], $17::int[], $18::text[], $19::int[], $20::text[], $21::text[], $22::int[])
-    with ordinality as k (type, eventversion, kind, step, "to", function, rung, number) on k.number = a.kind
+  select a.id, a.clock, a.version, a.time, a.traceparent, a.step, a."to", a.told, t.*, m.version as last,
+         m.child, m.sealed, m.chain_id, m.duty, m.subject, m.owner, m.owner_division, m.referral_id, m.due_at,
+         m.classification
+  from unnest($7::uuid[], $8::uuid[], $9::int[], $10::timestamptz[], $11::text[], $12::text[], $13::int[],
+              $14::text[], $15::boolean[])
+    as a (id, clock, version, time, traceparent, type, step, "to", told)
+  join (values {_TYPES}) as t (type, eventversion, kind) using (type)
   join moved m on m.id = a.clock
 ), appended as (
   {store.INTO_EVENTS}
@@ -152,42 +156,31 @@ with moved as (
   {notices.inserted(_NOTED, "moved")}
 )
 select count(*),
-  (select pg_notify($1, '') from queued limit 1),
-  (select pg_notify($2, '') from moved where next_at is not null limit 1),
+  (select pg_notify('{store.pending_channel(schema)}', '') from queued limit 1),
   (select pg_notify('{notices.TELL_CHANNEL}', '') from noted limit 1)
 from moved
 """  # noqa: S608 - own names
-
-
-_WRITE, _WRITE_FREE = _writing(_CLOCKS), _writing(_FREE)
 
 
 async def write(conn: Connection, schema: str, due: Sequence[Due], *, locked: bool) -> int:
     """Write these alerts in the order of their moments; of how many clocks.
 
     locked: the caller's transaction has claimed the clocks. Else those are left out that somebody else holds,
-    and those that are not at their version any more.
+    and those that are not at their version any more. No other sweep is woken: each looks a second ahead, and
+    whoever writes looks at what follows from it.
     """
     here = tracing.current()
-    kinds: dict[_Kind, int] = {}
     clocks, alerts = [], []
     for id_, version, steps, next_at in due:
-        reached, breached = version, False
+        reached = version
         for at, sort in steps:
             traceparent = here or tracing.fresh()
-            breached = breached or sort.breached
             for kind in sort.kinds:
                 reached += 1
-                number = kinds.setdefault(kind, len(kinds) + 1)
-                alerts.append((uuid7(), id_, reached, at, traceparent, number))
+                alerts.append((uuid7(), id_, reached, at, traceparent, *kind))
         after = steps[-1][1].course.after
-        clocks.append((id_, version, reached - version, after.state, after.step, breached, next_at))
+        clocks.append((id_, version, reached - version, after.state, after.step, next_at))
     written: int = await conn.fetchval(
-        _WRITE if locked else _WRITE_FREE,
-        store.pending_channel(schema),
-        views.SWEEP_CHANNEL,
-        *zip(*clocks, strict=True),
-        *zip(*alerts, strict=True),
-        *zip(*kinds, strict=True),
+        _writing(schema, _CLOCKS if locked else _FREE), *zip(*clocks, strict=True), *zip(*alerts, strict=True)
     )
     return written

@@ -1,16 +1,17 @@
 """The sweep: takes every step that has fallen due, each at its own moment.
 
 It works as of any moment that it is given. In the running service it reads and decides what falls due within
-the next second, so that one statement is left for the moment itself, and is woken by an earlier clock or by
-an adjustment of business time. What is overdue it claims in batches; where more than one is due, two are
-worked side by side. A clock that cannot take its step is set aside, so that it holds up no other.
+the next second, so that one statement is left for the moment itself; while it waits for those moments it
+looks further ahead. It is woken by an earlier clock or by an adjustment of business time. What is overdue it
+claims in batches; where more than one is due, two are worked side by side. A clock that cannot take its step
+is set aside, so that it holds up no other.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
@@ -40,6 +41,8 @@ AHEAD = 50
 HELD = timedelta(milliseconds=20)
 """What is due and not to be had is in another process' hands: look again soon."""
 RETRY_SECONDS = 1.0
+EARLY_SECONDS = 0.0005
+"""uvloop's timers round to the millisecond: rather too early, and then again, than too late."""
 
 Taken = Literal["taken", "left", "stuck"]
 """What became of one clock: left is what another process holds or what is not due any more."""
@@ -191,22 +194,24 @@ async def keep_sweeping(app: App) -> None:
 
 async def _while_connected(app: App) -> None:
     woken = asyncio.Event()
+    async with _connected(app) as conn, _connected(app) as beside:
+        moves = asyncio.create_task(_tell_moves(app, woken))
+        try:
+            await conn.add_listener(views.SWEEP_CHANNEL, lambda *_: woken.set())
+            conn.add_termination_listener(lambda _: woken.set())
+            while True:
+                woken.clear()
+                await _in_turn(app, conn, beside, woken, await _look_ahead(app, conn))
+        finally:
+            moves.cancel()
+
+
+@asynccontextmanager
+async def _connected(app: App) -> AsyncIterator[asyncpg.Connection]:
     conn = await database.connect(app.service, app.settings)
-    own = conn.get_server_pid()
-
-    def of_others(_: object, sender: int, *__: object) -> None:
-        if sender != own:
-            woken.set()
-
-    moves = asyncio.create_task(_tell_moves(app, woken))
     try:
-        await conn.add_listener(views.SWEEP_CHANNEL, of_others)
-        conn.add_termination_listener(lambda _: woken.set())
-        while True:
-            woken.clear()
-            await _in_turn(app, conn, woken, await _look_ahead(app, conn))
+        yield conn
     finally:
-        moves.cancel()
         conn.terminate()
 
 
@@ -223,23 +228,37 @@ class Ahead(NamedTuple):
     until: datetime
 
 
-async def _look_ahead(app: App, conn: asyncpg.Connection) -> Ahead:
+async def _look_ahead(app: App, conn: Connection) -> Ahead:
     """Take what is due already; else what falls due within the next second."""
     epoch = app.clock.epoch
-    outlook = await views.outlook(conn)
+    next_at = await _outlook(app, conn)
     now = app.clock.now()
-    soon = now + LONGEST_SLEEP
-    next_at = outlook.next_at or soon
-    app.metrics.clock_sweep_lag_seconds.set(max((now - next_at).total_seconds(), 0.0))
-    app.metrics.stuck_clocks.set(outlook.stuck)
-    if next_at <= now:
+    if next_at is not None and next_at <= now:
         ahead = Ahead((), now if await _sweep_due(app, now) else now + HELD)
-    elif next_at <= soon:
-        ahead = _decided(await views.upcoming(conn, soon, AHEAD), soon)
     else:
-        ahead = Ahead((), soon)
+        ahead = await _upcoming(app, conn)
     app.status["swept_epoch"] = epoch
     return ahead
+
+
+async def _look_again(app: App, conn: Connection) -> Ahead:
+    """What falls due within the next second, while what was seen of it is still being written."""
+    await _outlook(app, conn)
+    return await _upcoming(app, conn)
+
+
+async def _outlook(app: App, conn: Connection) -> datetime | None:
+    """When the next step falls due; the metrics say how it stands."""
+    outlook = await views.outlook(conn)
+    now = app.clock.now()
+    app.metrics.clock_sweep_lag_seconds.set(max((now - (outlook.next_at or now)).total_seconds(), 0.0))
+    app.metrics.stuck_clocks.set(outlook.stuck)
+    return outlook.next_at
+
+
+async def _upcoming(app: App, conn: Connection) -> Ahead:
+    soon = app.clock.now() + LONGEST_SLEEP
+    return _decided(await views.upcoming(conn, soon, AHEAD), soon)
 
 
 async def _sweep_due(app: App, now: datetime) -> int:
@@ -267,20 +286,39 @@ def _decided(rows: Sequence[asyncpg.Record], until: datetime) -> Ahead:
     return Ahead(due, until if len(rows) < AHEAD else rows[-1]["next_at"])
 
 
-async def _in_turn(app: App, conn: asyncpg.Connection, woken: asyncio.Event, ahead: Ahead) -> None:
-    """Write each alert at its moment, until it is time to look again, or something has come between."""
+async def _in_turn(
+    app: App, conn: Connection, beside: Connection, woken: asyncio.Event, ahead: Ahead
+) -> None:
+    """Write each alert at its moment, until nothing is known to come, or something has come between.
+
+    beside: by which it looks further ahead, once half of what it knows is written.
+    """
     left = deque(ahead.due)
-    while not await _sleep(app, woken, left[0].at if left else ahead.until) and left:
-        due, now = [], app.clock.now()
-        while left and left[0].at <= now:
-            due.append(left.popleft())
-        if await _write(app, conn, due) < len(due):
-            return
-        if any(each.next_at and each.next_at <= ahead.until for each in due):
-            return
+    written: set[tuple[UUID, int]] = set()
+    further: asyncio.Task[Ahead] | None = None
+    try:
+        while not await _sleep(app, woken, left[0].at if left else ahead.until) and left:
+            due, now = [], app.clock.now()
+            while left and left[0].at <= now:
+                due.append(left.popleft())
+            if await _write(app, conn, due) < len(due):
+                return
+            if any(each.next_at and each.next_at <= now + LONGEST_SLEEP for each in due):
+                return
+            written.update((each.id, each.version) for each in due)
+            if further is None and left and 2 * len(left) <= len(ahead.due):
+                written.clear()
+                further = asyncio.create_task(_look_again(app, beside))
+            elif further is not None and (further.done() or not left):
+                ahead, further = await further, None
+                left = deque(each for each in ahead.due if (each.id, each.version) not in written)
+    finally:
+        if further is not None:
+            further.cancel()
+            await asyncio.gather(further, return_exceptions=True)
 
 
-async def _write(app: App, conn: asyncpg.Connection, due: Sequence[Due]) -> int:
+async def _write(app: App, conn: Connection, due: Sequence[Due]) -> int:
     """Write these alerts by one statement; of how many clocks. The others have to be looked at again."""
     try:
         return await alerts.write(conn, app.service.schema, due, locked=False)
@@ -295,6 +333,6 @@ async def _sleep(app: App, woken: asyncio.Event, until: datetime) -> bool:
     """Sleep until that business time; whether something woke it before."""
     while not woken.is_set() and (left := (until - app.clock.now()).total_seconds()) > 0:
         with suppress(TimeoutError):
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(max(left - EARLY_SECONDS, 0.0)):
                 await woken.wait()
     return woken.is_set()

@@ -36,6 +36,8 @@ from onedoor.runtime.service import Connection
 TELL_CHANNEL = "onedoor_tell_notify"
 
 HOTLINE, BUREAU, OPERATIONS = "hotline-12345", "civil-affairs", "operations"
+HANDLER = "handler"
+"""Whoever sees to the matter: whom a warning and a breach reach, before any step of the ladder."""
 
 KINDS: Mapping[type[Event], str] = {
     ClockWarned: "warned",
@@ -163,7 +165,7 @@ def addressed(event: Event) -> tuple[str, int] | None:
     duty = duties.duty(event.duty)
     if not duty.chased or duty.keep:
         return None
-    return (event.to, event.step) if isinstance(event, AlertEscalated) else ("handler", 0)
+    return (event.to, event.step) if isinstance(event, AlertEscalated) else (HANDLER, 0)
 
 
 async def _write(
