@@ -10,6 +10,9 @@ PURE := unit contract
 SERVED := integration acceptance
 WHOLE := e2e chaos
 
+# Each process would compile all modules anew where the environment says that what is compiled is not kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Downloaded packages, shared by all checkouts with the same requirements: a second start needs no network.
 WHEELS = $(or $(ONEDOOR_CACHE),$(HOME)/.cache/onedoor)/wheels-$(shell cksum < requirements.txt | cut -d ' ' -f 1)-$(shell $(PYTHON) -c 'import sys; print(sys.implementation.cache_tag)')
 
