@@ -9,8 +9,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.responses import Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.base import SecurityBase
+from fastapi.security.utils import get_authorization_scheme_param
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -52,7 +54,6 @@ __all__ = [
     "outcome_headers",
     "reading",
     "refused",
-    "signed_in",
 ]
 
 ACCESS_LOG_DDL = """
@@ -83,23 +84,26 @@ select set_config('onedoor.role', $1, true), set_config('onedoor.clearance', $2,
 
 _POOL_WAIT = 5.0
 _UNTRACED = frozenset({"/health/live", "/health/ready", "/metrics"})
-_BEARER = HTTPBearer(auto_error=False, description="`onedoor token --role ROLE` in development")
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-async def signed_in(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-) -> Actor:
+class SignedIn(SecurityBase):
     """Who asks, by bearer token. Raises a 401 problem."""
-    if credentials is None:
-        raise for_status(401, {"WWW-Authenticate": "Bearer"})
-    try:
-        return verify(credentials.credentials, request.app.state.onedoor.settings)
-    except BadToken:
-        raise for_status(401, {"WWW-Authenticate": 'Bearer error="invalid_token"'}) from None
+
+    scheme_name = "HTTPBearer"
+    model = HTTPBearerModel(description="`onedoor token --role ROLE` in development")
+
+    async def __call__(self, request: Request) -> Actor:
+        scheme, token = get_authorization_scheme_param(_header(request.scope, b"authorization"))
+        if scheme.lower() != "bearer" or not token:
+            raise for_status(401, {"WWW-Authenticate": "Bearer"})
+        try:
+            return verify(token, request.app.state.onedoor.settings)
+        except BadToken:
+            raise for_status(401, {"WWW-Authenticate": 'Bearer error="invalid_token"'}) from None
 
 
-Staff = Annotated[Actor, Depends(signed_in)]
+Staff = Annotated[Actor, Depends(SignedIn())]
 
 
 def allow(action: str) -> Callable[..., Awaitable[Actor]]:
