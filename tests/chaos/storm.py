@@ -275,6 +275,7 @@ class Storm:
             for name, process in self.system.processes.items():
                 if not self._hands[name].locked() and process.returncode() is not None:
                     self.evidence.ended[name] += 1
+                    print(f"{name} has ended by itself, {process.returncode()}:\n{process.tail()}")
                     process.start()
             await asyncio.sleep(0.2)
 
