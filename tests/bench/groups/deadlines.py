@@ -50,7 +50,7 @@ select gen_random_uuid(), gen_random_uuid(), 'finish', 'education', $1::timestam
 from generate_series(1, $3::int) n
 """
 EMPTY = """
-truncate events, pending; delete from clocks where state = 'breached';
+truncate events, pending, notices cascade; delete from clocks where state = 'breached';
 truncate anchor.breaches, anchor.clock_outbox; delete from anchor.clocks where state = 1
 """
 _MINUTE = timedelta(minutes=1)

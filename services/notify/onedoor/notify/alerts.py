@@ -14,7 +14,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from onedoor.contracts.core import SYSTEM, Event
 from onedoor.contracts.events.notify import CLOCK, AlertEscalated
