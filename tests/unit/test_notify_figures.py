@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from onedoor.calendar import OFFICE_HOURS, OfficeHours, moment
 from onedoor.calendar.office import office_minutes
-from onedoor.contracts.core import Refusal, derived_id
+from onedoor.contracts.core import Envelope, Refusal, derived_id
 from onedoor.notify.domain.clock import Clock
 from onedoor.notify.domain.ledger import referral_id
 from onedoor.notify.domain.referral import Return, SendOn
@@ -23,7 +23,6 @@ from onedoor.notify.figures.passes import Pass, pass_of
 from onedoor.notify.figures.published import Shown, hidden, published
 from onedoor.notify.figures.timeliness import Key, Tally, tally, verdict
 from tests.notify import ANYONE, Notify, application, of_plan, planned
-from tests.notify_bench import enveloped
 
 FRIDAY = moment("2026-09-18T10:00")
 DAY = timedelta(days=1)
@@ -254,7 +253,10 @@ def test_each_return_counts_for_who_sent_it_back_and_none_for_who_decided(critic
             id_ = referral_id(id_, rule, unit)
     decided = SendOn(target=referral_id(id_, rule, "civil-affairs"), to=units[0])
     assert not isinstance(notify.give(decided, at + timedelta(minutes=1), ANYONE), Refusal)
-    told = [enveloped(event, at) for at, kind, _, event in notify.log if kind == "referral"]
+    told = (
+        Envelope(id=UUID(int=number), source="notify", subject=subject, time=at, key="", data=event)
+        for number, (at, _, subject, event) in enumerate(notify.log)
+    )
     passes = [each for event in told if (each := pass_of(event)) is not None]
     assert returns(passes, FRIDAY, FRIDAY + DAY) == Counter(back)
     (item,) = agenda(passes, {}, lambda due: False)
