@@ -310,6 +310,16 @@ def test_the_first_receiver_may_take_it_after_all() -> None:
     assert notify.clock("ack", R1).state == "met"
 
 
+def test_what_was_handed_on_is_not_returned_again_by_who_took_it_after_all() -> None:
+    """A second return would bring a third office in, and nobody would relieve the one that stands there."""
+    notify = opened(planned(**CRITICAL))
+    notify.give(Return(target=R1, reason="duplicate"), FRIDAY, POLICE)
+    notify.give(SendOn(target=R1, to="minor-protection-centre"), FRIDAY, ANYONE)
+    notify.give(Acknowledge(target=R1), FRIDAY, POLICE)
+    assert code(notify.give(Return(target=R1, reason="duplicate"), FRIDAY, POLICE)) == "referral.handed_on"
+    assert notify.referral(R1).state == "acknowledged"
+
+
 def test_reopening_counts_the_finish_clock_anew() -> None:
     notify = in_state("answered")
     at = moment("2026-11-02T09:00")

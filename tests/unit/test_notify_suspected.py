@@ -10,7 +10,8 @@ from onedoor.contracts.events.assistance import CaseAccepted, JurisdictionChange
 from onedoor.contracts.events.intake import SUSPICION, UnitSuspected
 from onedoor.contracts.referral_rules import directory
 from onedoor.notify.domain.clock import clock_id
-from onedoor.notify.domain.referral import FOLLOWS, Referral, Return, Revoke, SendOn
+from onedoor.notify.domain.ledger import referral_id
+from onedoor.notify.domain.referral import FOLLOWS, Acknowledge, Referral, Return, Revoke, SendOn
 from tests.notify import (
     ANYONE,
     APPLICATION,
@@ -114,6 +115,25 @@ def test_what_it_has_got_already_is_taken_from_it_and_counts_on() -> None:
     assert notify.clock("finish", of_plan("R1", "public-security")).state == "cancelled"
     notify.read(suspected("public-security", HERE), FRIDAY + HOUR)
     assert len(referrals(notify)) == 2
+
+
+@pytest.mark.parametrize("sent_on", [False, True])
+def test_who_held_it_before_a_suspected_unit_is_relieved_by_who_has_it_after(sent_on: bool) -> None:
+    notify = arrived(application(planned("R1", "public-security", "critical")))
+    first, between = of_plan("R1", "public-security"), "minor-protection-centre"
+    notify.give(Return(target=first, reason="not_our_matter"), FRIDAY, ANYONE)
+    notify.give(SendOn(target=first, to=between), FRIDAY, ANYONE)
+    if sent_on:
+        second = referral_id(first, "R1", between)
+        notify.give(Return(target=second, reason="not_our_matter"), FRIDAY, ANYONE)
+        notify.give(SendOn(target=second, to="civil-affairs"), FRIDAY, ANYONE)
+    notify.read(suspected(between), FRIDAY + HOUR)
+    assert notify.referral(first).held
+    (last,) = [state.referral_id for state in referrals(notify) if state.state == "sent"]
+    assert last is not None
+    notify.give(Acknowledge(target=last), FRIDAY + HOUR, ANYONE)
+    assert notify.referral(first).released
+    assert notify.clock("finish", first).state == "cancelled"
 
 
 @pytest.mark.parametrize("order", list(permutations(("first", "suspicion", "again"))), ids="-".join)

@@ -142,12 +142,16 @@ class Matter(RuleBasedStateMachine):
     def one_office_at_most_is_responsible(self) -> None:
         open_ = {id_: r for id_, r in self.known().items() if r.state in HOLDING or r.held}
         held = {id_ for id_, r in open_.items() if r.waits_for_next}
-        waiting = {
-            id_
-            for id_, r in open_.items()
-            if r.wanted is not None and r.wanted.replaces in held and not r.acknowledged
-        }
+        waiting = {id_ for id_, r in open_.items() if self.stands_for(r) in held and not r.acknowledged}
         assert len(open_.keys() - waiting) <= 1, {id_: (r.state, r.held) for id_, r in open_.items()}
+
+    def stands_for(self, referral: Referral) -> UUID | None:
+        """In whose place it is, of those from whom it was not taken."""
+        while (wanted := referral.wanted) is not None and wanted.replaces is not None:
+            referral = self.notify.referral(wanted.replaces)
+            if referral.state != "revoked":
+                return wanted.replaces
+        return None
 
     @invariant()
     def an_open_referral_has_its_clock_and_no_other_has(self) -> None:

@@ -480,6 +480,9 @@ def decide(referral: Referral, command: Command, context: Context) -> Decided:
         case Divert():
             return _divert(referral, command, context)
         case TakeOver():
+            if referral.state == "revoked":
+                # Taken from its receiver meanwhile: who was before them waits for the same one.
+                return _took_over(referral)
             if not referral.waits_for_next:
                 return ()
             # Whoever it stood in for is relieved with it, if nobody has acknowledged in between.
@@ -587,7 +590,7 @@ def _divert(referral: Referral, command: Divert, context: Context) -> Sequence[E
     revoked = ReferralRevoked(**identity(referral), reason=ONE_LEVEL_UP, revoked_at=context.now)
     if referral.handed_on:
         return (revoked,)
-    moved = {"to": command.to, "to_division": command.to_division, "dated": False, "replaces": None}
+    moved = {"to": command.to, "to_division": command.to_division, "dated": False}
     onward = {"wanted": wanted.model_copy(update=moved), "at": context.now, "diverted": True}
     return (revoked, ReferralSentOn(**_whole(referral), **onward))
 
@@ -733,6 +736,8 @@ def _not_returnable(referral: Referral, command: Return | SendOn, context: Conte
                 "该转介尚在承办单位办理，退回后方可转交。",
             )
         return _no_such_receiver(wanted, command)
+    if referral.handed_on:
+        return _HANDED_ON
     if wanted.rule == duties.MANUAL:
         return Refusal(
             "referral.manual",
