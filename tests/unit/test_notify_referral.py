@@ -209,6 +209,7 @@ def test_only_allowed_facts_travel() -> None:
     assert sent["R1"].facts["subjects"] == [{"person_id": str(CHILD), "alone": True, "age": 9}]
     assert sent["R4"].facts["subjects"] == [{"person_id": str(CHILD), "school": "dropped_out", "age": 9}]
     assert sent["R1"].classification() == "child"
+    assert (sent["R1"].facts["place_division"], sent["R4"].facts.keys()) == ("500112015", {"subjects"})
 
 
 def test_nothing_is_answered_before_it_is_acknowledged() -> None:

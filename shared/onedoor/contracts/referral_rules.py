@@ -46,6 +46,7 @@ _SHAPES: Mapping[str, Any] = {
     "disability_level": Annotated[int, Field(ge=1, le=4)],
     "emergency": codes.EmergencyKind,
     "household_size": Annotated[int, Field(ge=1, le=50)],
+    "place_division": Annotated[str, Field(pattern=r"^[0-9]{6,12}$")],
     "gap_fen": Annotated[int, Field(ge=0)],
     "id_problem": codes.IdProblem,
     "last_seen_on": date,
