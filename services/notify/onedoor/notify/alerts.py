@@ -7,7 +7,7 @@ counted, and whatever else an event says of it PostgreSQL takes from its row. Th
 `Unit.record` would write (`tests/integration/test_notify_alerts.py` compares the two).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -88,14 +88,48 @@ def _kind(event: Event) -> _Kind:
 
 _TYPES = ", ".join(f"('{event.type}', {event.version}, '{kind}')" for event, kind in notices.KINDS.items())
 
-_CLOCKS = """
-unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::timestamptz[])
-  as told (id, previous, alerts, state, step, next_at)
+_CLOCK: Mapping[str, str] = {
+    "id": "uuid",
+    "previous": "int",
+    "alerts": "int",
+    "state": "text",
+    "step": "int",
+    "next_at": "timestamptz",
+}
+"""previous: its version so far; alerts: how many it gives; the rest: how it stands afterwards."""
+_ALERT: Mapping[str, str] = {
+    "id": "uuid",
+    "clock": "uuid",
+    "version": "int",
+    "time": "timestamptz",
+    "traceparent": "text",
+    "type": "text",
+    "step": "int",
+    "to": "text",
+    "told": "boolean",
+}
+"""version: to which it brings its clock; the last four as in `_Kind`."""
+
+
+def _given(columns: Mapping[str, str], first: int, one: bool) -> str:
+    """The rows that are given from this parameter on: arrays of their columns, or the values of one row.
+
+    For the one row PostgreSQL has a shorter plan, and values are sent and read faster than arrays.
+    """
+    given = [
+        (f"${place}::{type_}", f'"{name}"') for place, (name, type_) in enumerate(columns.items(), first)
+    ]
+    if one:
+        return "select " + ", ".join(f"{value} as {name}" for value, name in given)
+    arrays = ", ".join(f"{value}[]" for value, _ in given)
+    names = ", ".join(name for _, name in given)
+    return f"select * from unnest({arrays}) as given ({names})"  # noqa: S608 - own names
+
+
+_FREE = """
+select told.* from ({told}) as told join clocks on clocks.id = told.id and clocks.version = told.previous
+for update of clocks skip locked
 """
-_FREE = f"""
-(select told.* from {_CLOCKS} join clocks on clocks.id = told.id and clocks.version = told.previous
- for update of clocks skip locked) as told
-"""  # noqa: S608 - own names
 _OWN = """
 'child', a.child, 'sealed', a.sealed, 'clock_id', a.clock, 'chain_id', a.chain_id, 'duty', a.duty,
 'subject', a.subject, 'owner', a.owner, 'owner_division', a.owner_division, 'referral_id', a.referral_id
@@ -122,7 +156,10 @@ _ANEW = "(clocks.state <> 'breached' and told.state = 'breached')"
 
 
 @cache
-def _writing(schema: str, clocks: str) -> str:
+def _writing(schema: str, locked: bool, one: bool) -> str:
+    told, alerts = _given(_CLOCK, 1, one), _given(_ALERT, len(_CLOCK) + 1, one)
+    if not locked:
+        told = _FREE.format(told=told)
     return f"""
 with moved as (
   update clocks
@@ -130,16 +167,14 @@ with moved as (
       breached_at = case when {_ANEW} then clocks.due_at else clocks.breached_at end,
       acknowledged_by = case when not {_ANEW} then clocks.acknowledged_by end,
       acknowledged_at = case when not {_ANEW} then clocks.acknowledged_at end
-  from {clocks} where clocks.id = told.id
+  from ({told}) as told where clocks.id = told.id
   returning clocks.id, clocks.version, chain_id, duty, subject, owner, owner_division, referral_id, child,
             sealed, due_at, urgency, late_entry, classification
 ), alerts as (
   select a.id, a.clock, a.version, a.time, a.traceparent, a.step, a."to", a.told, t.*, m.version as last,
          m.child, m.sealed, m.chain_id, m.duty, m.subject, m.owner, m.owner_division, m.referral_id, m.due_at,
          m.classification
-  from unnest($7::uuid[], $8::uuid[], $9::int[], $10::timestamptz[], $11::text[], $12::text[], $13::int[],
-              $14::text[], $15::boolean[])
-    as a (id, clock, version, time, traceparent, type, step, "to", told)
+  from ({alerts}) as a
   join (values {_TYPES}) as t (type, eventversion, kind) using (type)
   join moved m on m.id = a.clock
 ), appended as (
@@ -180,7 +215,7 @@ async def write(conn: Connection, schema: str, due: Sequence[Due], *, locked: bo
                 alerts.append((uuid7(), id_, reached, at, traceparent, *kind))
         after = steps[-1][1].course.after
         clocks.append((id_, version, reached - version, after.state, after.step, next_at))
-    written: int = await conn.fetchval(
-        _writing(schema, _CLOCKS if locked else _FREE), *zip(*clocks, strict=True), *zip(*alerts, strict=True)
-    )
+    one = len(alerts) == 1
+    values = (*clocks[0], *alerts[0]) if one else (*zip(*clocks, strict=True), *zip(*alerts, strict=True))
+    written: int = await conn.fetchval(_writing(schema, locked, one), *values)
     return written
