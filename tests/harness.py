@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from multiprocessing.context import ForkServerProcess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from mode.threads import WorkerThread
 
 from onedoor.contracts import codec
 from onedoor.contracts.core import Envelope
@@ -27,6 +29,15 @@ async def eventually(condition: Callable[[], Awaitable[bool]], timeout: float = 
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(f"not within {timeout} s: {what or condition}") from None
+
+
+async def no_faust() -> None:
+    """Until Faust's threads have ended: they may outlive its stop by a moment, but not the event loop."""
+
+    async def ended() -> bool:
+        return not any(isinstance(thread, WorkerThread) for thread in threading.enumerate())
+
+    await eventually(ended, 60, "Faust's threads end")
 
 
 async def publish(bootstrap: str, topic: str, events: Iterable[Envelope]) -> None:

@@ -22,7 +22,7 @@ from onedoor.runtime import drivers, stream
 from onedoor.runtime.consumer import State
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.stream import QUEUE, BareReader, FaustReader, watch_progress
-from tests.harness import eventually, publish
+from tests.harness import eventually, no_faust, publish
 from tests.integration.toy import Settings, withdrawal
 from tests.servers import Servers
 
@@ -71,6 +71,7 @@ async def reading(kind: type[Any], settings: Settings, *also: str) -> AsyncItera
         worker.may_go_on.set()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await no_faust()
 
 
 async def lag(reader: Any) -> int:
@@ -229,6 +230,19 @@ async def test_a_topic_is_not_begun_anew_while_the_coordinator_does_not_know_wha
         await eventually(worked_off, 20, "read on")
         assert worker.seen == [3]
         assert not refusals
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.01, 0.03, 0.1, 0.3])
+async def test_stopped_while_it_starts_it_leaves_no_thread(settings: Settings, moment: float) -> None:
+    """Such a thread keeps the process from ending. The moment: seconds from the begin of Faust's start."""
+    reader: Any = FaustReader(Worker("early" + settings.topic_suffix), [TOPIC], settings)  # type: ignore[arg-type]
+    task = asyncio.create_task(reader.run())
+    while not reader._app.started:
+        await asyncio.sleep(0)
+    await asyncio.sleep(moment)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await no_faust()
 
 
 async def test_a_partition_whose_position_is_not_known_at_the_moment_crashes_nothing(

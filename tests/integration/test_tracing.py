@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -16,7 +15,6 @@ import httpx
 import pytest
 import structlog
 from fastapi import APIRouter, Request
-from mode.threads import WorkerThread
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
@@ -39,7 +37,7 @@ from onedoor.runtime.service import Service
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import ensure_dev_key
 from onedoor.runtime.unit import Unit
-from tests.harness import eventually, read_topic
+from tests.harness import eventually, no_faust, read_topic
 from tests.intake import INCOME
 from tests.intake import settings as intake_settings
 from tests.integration.toy import TOY, withdrawal
@@ -150,12 +148,7 @@ async def house(
                 )
             )
         yield House(servers.kafka, topic_suffix, clients)
-    await eventually(no_faust, 60, "Faust's threads end")
-
-
-async def no_faust() -> bool:
-    """Its threads outlive its stop by a moment or a request, and must not outlive the event loop."""
-    return not any(isinstance(thread, WorkerThread) for thread in threading.enumerate())
+    await no_faust()
 
 
 def trace_of(span: ReadableSpan) -> str:

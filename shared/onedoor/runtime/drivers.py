@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ import faust
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
+from faust.contrib.asgi import faust_app_running
 from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka
 from faust.types import TP, Message
@@ -26,6 +28,7 @@ from onedoor.runtime.settings import Settings
 PIECES = 2
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
+STOP_SECONDS = 10.0
 MAX_POLL_SECONDS = 30 * 24 * 3600.0
 """PostgreSQL may be away for long. Once it passes this, Faust never reads again (it stops its own polling and
 waits for it); that nothing moves is found by `watch_progress`, not by Kafka."""
@@ -58,6 +61,12 @@ class _Thread(aiokafka.AIOKafkaConsumerThread):
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
         return heedful(super()._create_consumer(loop))
+
+    async def stop(self) -> None:
+        """Also while it starts: Faust's own stop passes over a thread that has only just begun."""
+        while self._thread is not None and self._thread.is_alive() and not self._started.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await super().stop()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         committed: dict[TP, int] = await self.call_thread(self._seek_to_committed)
@@ -174,3 +183,17 @@ def faust_app(name: str, settings: Settings) -> faust.App:
     )
     app.transport = _Transport(app.conf.broker_consumer, app)
     return app
+
+
+@asynccontextmanager
+async def running(app: faust.App) -> AsyncIterator[None]:
+    """The app, started; stopped at the end, also where its start is cut short.
+
+    Faust leaves it then as it is, and its thread would keep the process alive for ever.
+    """
+    try:
+        async with faust_app_running(app, stop_timeout=STOP_SECONDS):
+            yield
+    finally:
+        if app.started:
+            await asyncio.wait_for(app.stop(), STOP_SECONDS)

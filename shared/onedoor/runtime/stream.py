@@ -15,7 +15,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
-from faust.contrib.asgi import faust_app_running
 from faust.exceptions import ConsumerNotStarted
 from tenacity import (
     AsyncRetrying,
@@ -80,7 +79,7 @@ class FaustReader(_Hand):
         """Read until cancelled; an unreachable broker is tried again, a crashed app ends in an exception."""
         await self.consumer.look_whether_stopped()
         await wait_for_topics(self._settings.kafka, self._topics)
-        async with faust_app_running(self._app, stop_timeout=10):
+        async with drivers.running(self._app):
             watch = asyncio.create_task(self._crashed())
             collect = asyncio.create_task(self._collect())
             try:
