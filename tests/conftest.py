@@ -1,3 +1,4 @@
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -8,13 +9,27 @@ from onedoor.dev.topics import delete_topics, ensure_topics
 from tests.migrated import Templates
 from tests.servers import Servers, cloned, empty_database, migrated_template, servers_for_tests
 
-LONGEST = ("test_up", "test_schemathesis", "test_replay")
+sys.modules["sniffio"] = None  # type: ignore[assignment]
+"""Not installed. httpx tries to import it with every request of an application in this process, and without this
+line Python looks through its whole path each time."""
+
+LONGEST = (
+    "integration/test_up",
+    "chaos/test_kills",
+    "integration/test_schemathesis",
+    "e2e/test_cases",
+    "e2e/test_walk",
+    "integration/test_replay",
+    "e2e/test_referrals",
+    "integration/test_alarm",
+)
 """Files that take longest: begun first, so that no process is left alone with them at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; otherwise in their order."""
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.stem}", len(rank)))
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ from tests.servers import Servers
 
 LONG = bool(os.environ.get("ONEDOOR_LONG"))
 SEED = int(os.environ.get("ONEDOOR_SEED", "20260303"))
-EXAMPLES = 100 if LONG else 3
+EXAMPLES = 100 if LONG else 2
 """Requests by the description for each operation, and as many against it; each is sent with each role."""
 
 pytestmark = pytest.mark.timeout(3600 if LONG else 600)

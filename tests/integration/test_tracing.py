@@ -332,7 +332,7 @@ async def test_a_wait_for_postgres_names_its_trace(worked: Worked, written: Line
 
 
 async def test_each_command_leaves_a_line_by_which_its_trace_and_its_chain_are_found(
-    worked: Worked, written: Lines
+    worked: Worked, written: Lines, servers: Servers, topic_suffix: str
 ) -> None:
     router = APIRouter()
 
@@ -344,7 +344,8 @@ async def test_each_command_leaves_a_line_by_which_its_trace_and_its_chain_are_f
     @router.get("/look")
     async def look() -> None: ...
 
-    app = service_app(replace(TOY, routers=(router,), reads=()), worked.settings)
+    broker = {"kafka": servers.kafka, "topic_suffix": topic_suffix}
+    app = service_app(replace(TOY, routers=(router,), reads=()), worked.settings.model_copy(update=broker))
     written.capture()
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
