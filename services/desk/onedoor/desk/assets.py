@@ -4,12 +4,15 @@ npm comes as a wheel. The lock file fixes each package's digest, which npm check
 files that the pages need are then kept with digests of their own, so that a later start asks nobody.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from onedoor.desk.settings import Settings
@@ -61,13 +64,30 @@ def install(cache: Path | None = None) -> Path:
     kept = folder(cache)
     if not intact(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as draft:
-            _fetch(Path(draft))
-            ready = Path(draft) / "kept"
-            _pick(Path(draft) / "node_modules", ready)
-            shutil.rmtree(kept, ignore_errors=True)
-            ready.rename(kept)
+        with _alone(kept.parent):
+            if not intact(kept):
+                _make(kept)
     return kept
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time: others that find nothing wait for what the first one fetches."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def _make(kept: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=kept.parent) as draft:
+        _fetch(Path(draft))
+        ready = Path(draft) / "kept"
+        _pick(Path(draft) / "node_modules", ready)
+        shutil.rmtree(kept, ignore_errors=True)
+        ready.rename(kept)
 
 
 def _fetch(draft: Path) -> None:
