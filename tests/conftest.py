@@ -10,8 +10,8 @@ from tests.migrated import Templates
 from tests.servers import Servers, cloned, empty_database, migrated_template, servers_for_tests
 
 sys.modules["sniffio"] = None  # type: ignore[assignment]
-"""Not installed. httpx tries to import it with every request of an application in this process, and without this
-line Python looks through its whole path each time."""
+"""Not installed. httpx tries to import it with every request of an application in this process, and each time
+Python would look through its whole path."""
 
 LONGEST = (
     "integration/test_up",
