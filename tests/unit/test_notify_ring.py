@@ -89,6 +89,14 @@ def test_an_acknowledgement_before_or_after_its_sending_came_to_us(order: tuple[
     assert ring.open_at is None
 
 
+def test_an_older_end_that_comes_late_asks_for_no_second_call() -> None:
+    asked, older = (expect(FRIDAY), AskForCall(target=TASK)), drop(FRIDAY - FIVE)
+    ring, events, _ = given(*asked, older, AskForCall(target=TASK))
+    assert [event.type for event in events].count("ring.asked") == 1
+    assert ring.state == "asked"
+    assert given(*asked, call(), older)[0].state == "done"
+
+
 def ring_of(notify: Notify) -> Ring:
     ring: Ring = notify.states.get(("ring", ring_id(R9)), Ring())
     return ring

@@ -161,7 +161,9 @@ def _changes(ring: Ring, event: Event) -> Mapping[str, Any]:
         case RingExpected():
             return _of_event(event) | _standing(event.sent_at, ring.ended_at)
         case RingDropped():
-            return _of_event(event) | {"ended_at": event.at} | _standing(ring.sent_at, event.at)
+            before = ring.sent_at is not None and event.at < ring.sent_at
+            standing = {} if before else _standing(ring.sent_at, event.at)
+            return _of_event(event) | {"ended_at": event.at} | standing
         case RingAsked():
             return {"state": "asked"}
         case RingRecorded():
