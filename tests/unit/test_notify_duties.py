@@ -341,6 +341,22 @@ def test_a_person_nobody_knows_is_traced_from_admission() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("told_first", ["referral", "admission"])
+def test_the_police_that_were_asked_before_the_admission_are_asked(told_first: str) -> None:
+    """The request's plan asks them (R6); the stay asks for the same, and nothing is sent a second time."""
+    asked = application(planned("R6", "public-security", "urgent", asked_at=FRIDAY))
+    told = [(asked, FRIDAY), (admitted(FRIDAY + HOUR), FRIDAY + HOUR)]
+    notify = Notify()
+    for event, at in told if told_first == "referral" else reversed(told):
+        notify.read(event, at)
+    stay_asks = {"request_id": APPLICATION, "case_id": STAY, "service": "vagrancy", "urgency": "urgent"}
+    notify.read(requested(FRIDAY + HOUR, "R6", "public-security", **stay_asks), FRIDAY + HOUR)
+    assert notify.types("referral").count("referral.sent") == 1
+    assert notify.clock("L30", STAY).state == "met"
+    notify.sweep(FRIDAY + 60 * DAY)
+    assert notify.clock("L30", STAY).breached_at is None
+
+
 def test_a_term_that_is_stated_later_counts_from_the_grant() -> None:
     notify = Notify()
     granted, now = FRIDAY - 500 * DAY, FRIDAY

@@ -20,12 +20,13 @@ Certainty = Literal["confirmed", "assumed"]
 class Trigger:
     """A stage of the file, or an event of which `needs` holds: field by field one of the values.
 
-    at: the event's field with the moment that counts.
+    at: the event's field with the moment that counts; before: as an end it counts before the start, too.
     """
 
     name: str
     needs: Mapping[str, frozenset[Any]] = field(default_factory=dict)
     at: str = "at"
+    before: bool = False
 
     @property
     def of_event(self) -> bool:
@@ -271,9 +272,9 @@ def _trigger(raw: Any, where: str) -> Trigger:
     needs = {
         name: frozenset(value if isinstance(value, list) else [value])
         for name, value in raw.items()
-        if name not in ("event", "at")
+        if name not in ("event", "at", "before")
     }
-    return Trigger(raw["event"], needs, raw.get("at", "at"))
+    return Trigger(raw["event"], needs, raw.get("at", "at"), raw.get("before", False))
 
 
 def _limit(raw: Any, where: str) -> Limit:

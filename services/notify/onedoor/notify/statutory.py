@@ -116,13 +116,14 @@ def _settle(event: Event, time: datetime) -> Iterator[Command]:
     known = packaged_duties()
     endings = [each for each in known.endings if each.name == event.type and each.fits(event)]
     for trigger in endings:
-        yield _settlement(event, _moment(event, trigger, time), (), _base(event), "cancelled")
+        yield _settlement(event, _moment(event, trigger, time), (), _base(event), "cancelled", False)
     for kind, ending in (("met", "met"), ("cancelled", "cancelled")):
-        groups: dict[tuple[UUID, datetime], list[DutyRow]] = {}
+        groups: dict[tuple[UUID, datetime, bool], list[DutyRow]] = {}
         for row, trigger in _matching(known.ended_by.get(event.type, ()), kind, event):
-            groups.setdefault((_scope(event, row), _moment(event, trigger, time)), []).append(row)
-        for (scope, at), rows in groups.items():
-            yield _settlement(event, at, rows, scope, ending)
+            key = (_scope(event, row), _moment(event, trigger, time), trigger.before)
+            groups.setdefault(key, []).append(row)
+        for (scope, at, before), rows in groups.items():
+            yield _settlement(event, at, rows, scope, ending, before)
 
 
 def _scope(event: Event, row: DutyRow) -> UUID:
@@ -133,7 +134,9 @@ def _scope(event: Event, row: DutyRow) -> UUID:
     return application
 
 
-def _settlement(event: Event, at: datetime, rows: Sequence[DutyRow], scope: UUID, ending: Any) -> Settle:
+def _settlement(
+    event: Event, at: datetime, rows: Sequence[DutyRow], scope: UUID, ending: Any, before: bool
+) -> Settle:
     settlement = Settlement(
         ids=tuple(sorted({row.id for row in rows})),
         scope=scope,
@@ -141,6 +144,7 @@ def _settlement(event: Event, at: datetime, rows: Sequence[DutyRow], scope: UUID
         ending=ending,
         reason=event.type.rpartition(".")[2] if ending == "cancelled" else "",
         by=event.type,
+        before=before,
     )
     planned = any(not trigger.of_event for row in rows for trigger in row.start)
     return Settle(**_of(event), settlement=settlement, keep=planned)

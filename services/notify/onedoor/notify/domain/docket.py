@@ -56,7 +56,8 @@ class Owed(BaseModel):
 class Settlement(BaseModel):
     """What ends duties at `at`: these, or where none is named all that are not of protection.
 
-    scope: the proceeding, case, referral or application that it speaks of.
+    scope: the proceeding, case, referral or application that it speaks of; before: it ends what starts later,
+    too.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +68,7 @@ class Settlement(BaseModel):
     ending: Literal["met", "cancelled"]
     reason: str = ""
     by: str
+    before: bool = False
 
     @property
     def key(self) -> tuple[datetime, str, str, tuple[str, ...]]:
@@ -101,7 +103,9 @@ class Docket(BaseModel):
         return one_level_up(self.suspected, owed.owner, self.division_of(owed))
 
     def ends(self, owed: Owed, settlement: Settlement) -> bool:
-        """Whether this settlement is of this duty, and came after its start (or with it, otherwise)."""
+        """Whether this settlement is of this duty, and came after its start (or with it, otherwise), where it
+        does not end what starts later as well.
+        """
         if settlement.ids:
             if owed.id not in settlement.ids:
                 return False
@@ -110,6 +114,8 @@ class Docket(BaseModel):
         in_scope = settlement.scope in (owed.base, owed.case_id, self.application_id)
         if not in_scope and not (owed.by is None and settlement.ids):
             return False
+        if settlement.before:
+            return True
         gone = settlement.ending == "cancelled"
         start = owed.since if gone and owed.since else owed.started_at
         return start < settlement.at or (start == settlement.at and owed.by != settlement.by)
