@@ -218,15 +218,15 @@ async def test_it_looks_further_ahead_while_it_waits(bench: Bench, monkeypatch: 
     monkeypatch.setattr(sweep, "_look_ahead", looking)
     await asleep(bench, 16)
     async with sweeping(bench):
-        due = await due_in(bench, 1.5, 0.05)
+        due = await due_in(bench, 1.5, 0.15)
 
         async def all_breached() -> bool:
             return len(await bench.rows(BREACHES)) == 16
 
         await eventually(all_breached, 20, "every one of them")
     assert {row["aggregateid"]: row["time"] for row in await bench.rows(BREACHES)} == due
-    first = done.index("alert")
-    assert done[first : first + 16] == ["alert"] * 16
+    between = done[done.index("alert") : len(done) - done[::-1].index("alert")]
+    assert between.count("look") <= 1, "the machine may stall once; with a look after each four it were three"
 
 
 def test_an_alert_that_is_not_validated_is_the_one_that_is() -> None:
