@@ -20,7 +20,7 @@ WHEELS = $(or $(ONEDOOR_CACHE),$(HOME)/.cache/onedoor)/wheels-$(shell cksum < re
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install up demo down status logs test district chaos chaos-selftest bench check format schemas reset
+.PHONY: help install up demo down status logs test district seeds fuzz chaos chaos-selftest bench check format schemas reset
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ test: install ## run all tests, on real Kafka and PostgreSQL and in a real brows
 
 district: install ## a year of 5,000 invented households against plain Python, in half a minute of computation
 	ONEDOOR_DISTRICT=5000 $(BIN)/python -m pytest --timeout 1800 tests/unit/test_policy_oracle.py -k year
+
+seeds: install ## topics, groups and clock simulated around the domain, for ONEDOOR_SEEDS (2000) seeds
+	ONEDOOR_SEEDS=$(or $(ONEDOOR_SEEDS),2000) $(BIN)/python -m pytest --timeout 3600 tests/unit/test_simulation.py
+
+fuzz: install ## a hundred requests of each kind to every operation with every role
+	ONEDOOR_LONG=1 $(BIN)/python -m pytest tests/integration/test_schemathesis.py
 
 chaos: install ## everything that may befall the system, under load, for ONEDOOR_CHAOS_MINUTES (10)
 	$(BIN)/python -m pytest -s tests/chaos/long.py

@@ -3,7 +3,7 @@
 Whatever is sent, the answer is no error of the server (an honest 503 is none), and every error is a problem
 document. Schemathesis makes the requests, half of them against the description; ids of things that exist are
 mixed in, so that what happens behind them is reached. The short form runs in `make test`; for the long one
-set ONEDOOR_LONG to anything.
+`make fuzz`.
 """
 
 import asyncio
