@@ -2,8 +2,8 @@
 
 Whatever is sent, the answer is no error of the server (an honest 503 is none), and every error is a problem
 document. Schemathesis makes the requests, half of them against the description; ids of things that exist are
-mixed in, so that what happens behind them is reached. The short form runs in `make test`; for the long one
-`make fuzz`.
+mixed in, so that what happens behind them is reached. The short form runs in `make test`, the long one
+in `make fuzz`.
 """
 
 import asyncio

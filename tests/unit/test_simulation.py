@@ -1,8 +1,8 @@
 """Whatever happens between any two steps, every application ends with exactly what its plan asks for.
 
 Each seed makes a story: applications, what becomes known later, withdrawals, what people do about them. It is
-played twice, once without any fault and once with every kind of it; both must end in the same state. `make seeds`
-plays more of them; for one alone set ONEDOOR_SEED.
+played twice, once without any fault and once with every kind of it; both must end in the same state. More of
+them: `make seeds`; for one alone set ONEDOOR_SEED.
 """
 
 import os
