@@ -32,7 +32,8 @@ AXE = "axe.run({resultTypes: ['violations']}).then(({violations}) => ({violation
 CLEAN: set[str] = set()
 """Pages on which axe has found nothing, as they stood: the same page again need not be gone through."""
 LIVE = 15_000
-"""Milliseconds until an open page has to show what happened elsewhere, on a busy machine."""
+"""Milliseconds until an open page has to show what happened, on a busy machine."""
+expect.set_options(timeout=LIVE)
 
 
 class Visitor:
