@@ -60,8 +60,12 @@ async def empty(app: apps.App, conn: asyncpg.Connection) -> dict[str, float]:
     return {name: sorted(found)[len(found) // 2] * 1e6 for name, found in times.items()}
 
 
-async def lateness(app: apps.App, conn: asyncpg.Connection, count: int) -> dict[str, float]:
-    """Milliseconds from the due moment to the end of the commit; and those of a commit of one row."""
+async def lateness(app: apps.App, conn: asyncpg.Connection, count: int, apart: float) -> dict[str, float]:
+    """Milliseconds from the due moment to the end of the commit; and those of a commit of one row.
+
+    apart: seconds between two clocks. Between them, as far apart, come the commits that they are compared
+    with; those without a pause between them (`hot`) are told beside it.
+    """
     late: list[float] = []
     claimed: ContextVar[list[alerts.Due]] = ContextVar("claimed")
     done = asyncio.Event()
@@ -87,14 +91,27 @@ async def lateness(app: apps.App, conn: asyncpg.Connection, count: int) -> dict[
         return taken
 
     alerts.write, replaced._together = write, together
-    task = asyncio.create_task(sweeping.keep_sweeping(app))
+    commits: list[float] = []
+
+    async def commit() -> float:
+        return await _timed(lambda: conn.execute("insert into bench_commits values (1)"))
+
+    async def keep_committing() -> None:
+        while True:
+            await asyncio.sleep(apart)
+            commits.append(await commit())
+
+    tasks = [asyncio.create_task(work) for work in (sweeping.keep_sweeping(app), keep_committing())]
     await done.wait()
-    task.cancel()
-    commits = [
-        await _timed(lambda: conn.execute("insert into bench_commits values (1)")) for _ in range(REPEATS)
-    ]
-    counted = percentiles(late[int(count * DISCARDED) :])
-    return counted | {f"commit_{name}": value for name, value in percentiles(commits).items()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    hot = [await commit() for _ in range(REPEATS)]
+    return {
+        **percentiles(late[int(count * DISCARDED) :]),
+        **{f"commit_{name}": value for name, value in percentiles(commits).items()},
+        **{f"hot_{name}": value for name, value in percentiles(hot).items()},
+    }
 
 
 async def _timed(action: Callable[[], Awaitable[object]]) -> float:
@@ -117,7 +134,7 @@ async def main() -> None:
         case "empty":
             answer(await empty(app, conn))
         case "lateness":
-            answer(await lateness(app, conn, question["count"]))
+            answer(await lateness(app, conn, question["count"], question["apart"]))
 
 
 if __name__ == "__main__":
