@@ -1,5 +1,6 @@
 """The desk's pages without a browser: who gets in, what a foreign site can do, what if others are away."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from onedoor.desk import session
 from onedoor.desk.settings import Settings
 from onedoor.runtime.people import BY_ID, PEOPLE
 from onedoor.runtime.tokens import ensure_dev_key
-from tests.desk import CHAIN, CLOCK, Desk, envelopes, running_desk
+from tests.desk import CHAIN, CLOCK, REFERRAL, Desk, envelopes, running_desk
 from tests.servers import Servers
 
 SIGN_IN = "/signin"
@@ -115,6 +116,14 @@ async def test_with_every_other_service_away_pages_say_so_instead_of_failing(
     for path in (f"/clocks/{CLOCK['finish']}", f"/clocks/{CLOCK['finish']}/pause"):
         answer = await browser.get(path, headers={"HX-Request": "true"})
         assert "没有响应" in answer.text, path
+
+
+async def test_a_referral_whose_service_is_away_is_asked_for_again(browser: httpx.AsyncClient) -> None:
+    await signed_in(browser)
+    path = f"/work/{REFERRAL}"
+    details = (await browser.get(path, headers={"HX-Request": "true"})).text
+    assert "没有响应" in details
+    assert re.search(rf'hx-get="{path}\?[^>]*hx-trigger="load delay:2s"', details)
 
 
 async def test_only_those_who_may_pause_a_clock_are_asked_how(browser: httpx.AsyncClient) -> None:
