@@ -85,8 +85,10 @@ async def test_from_the_roster_to_a_named_person(visitors: Visit, system: System
             await expect(alert.first).to_contain_text("高卫平")
             await expect(police.page.locator("#alerts")).to_be_visible(timeout=LIVE)
             await police.looked("inbox-alert")
-            await alert.first.get_by_role("button", name="我负责跟进").click()
-            await expect(alert.first).to_contain_text("高卫平 负责跟进", timeout=LIVE)
+            # By its id: a further alert may come before it in the list.
+            taken = police.page.locator(f"#{await alert.first.get_attribute('id')}")
+            await taken.get_by_role("button", name="我负责跟进").click()
+            await expect(taken).to_contain_text("高卫平 负责跟进", timeout=LIVE)
             await police.looked("inbox-acknowledged")
             said = "".join(call.body for call in hook.calls)
             assert "QZ" in said or "receipt" in said

@@ -1,6 +1,7 @@
 """The readers: what counts as worked off, what as a stall, and Faust's own ways around compaction."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -232,6 +233,8 @@ async def test_a_topic_is_not_begun_anew_while_the_coordinator_does_not_know_wha
         assert not refusals
 
 
+# aiokafka leaves connections unclosed where its start is cut short; they are met here, not in a later test.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("moment", [0.0, 0.01, 0.03, 0.1, 0.3])
 async def test_stopped_while_it_starts_it_leaves_no_thread(settings: Settings, moment: float) -> None:
     """Such a thread keeps the process from ending. The moment: seconds from the begin of Faust's start."""
@@ -243,6 +246,7 @@ async def test_stopped_while_it_starts_it_leaves_no_thread(settings: Settings, m
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await no_faust()
+    gc.collect()
 
 
 async def test_a_partition_whose_position_is_not_known_at_the_moment_crashes_nothing(
