@@ -79,6 +79,24 @@ async def lag(reader: Any) -> int:
     return sum(end - done for done, end in (await reader.position()).values())
 
 
+async def in_work(worker: Worker) -> None:
+    """Wait until something is in the worker's hands."""
+
+    async def begun() -> bool:
+        return bool(worker.seen)
+
+    await eventually(begun, 10, "something is in work")
+
+
+async def worked_off(reader: Any, worker: Worker, timeout: float = 10) -> None:
+    """Wait until something has been worked, and nothing is left."""
+
+    async def done() -> bool:
+        return bool(worker.seen) and await lag(reader) == 0
+
+    await eventually(done, timeout, "all is committed")
+
+
 async def delete_all(settings: Settings) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
     await admin.start()
@@ -109,18 +127,10 @@ async def test_what_is_in_work_is_not_worked_off(settings: Settings, kind: type[
     async with reading(kind, settings) as (reader, worker):
         worker.may_go_on.clear()
         await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4()) for _ in range(3)])
-
-        async def in_work() -> bool:
-            return bool(worker.seen)
-
-        await eventually(in_work, 10)
+        await in_work(worker)
         assert await lag(reader) == 3
         worker.may_go_on.set()
-
-        async def worked_off() -> bool:
-            return await lag(reader) == 0
-
-        await eventually(worked_off, 10)
+        await worked_off(reader, worker)
 
 
 @pytest.mark.parametrize("kind", [FaustReader, BareReader])
@@ -159,7 +169,7 @@ async def made_later(settings: Settings) -> None:
 async def test_a_topic_that_is_missing_does_not_keep_the_others_from_being_read(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "TOPICS_SECONDS", 0.2)
+    monkeypatch.setattr(stream, "TOPICS_SECONDS", 2.0)
     async with reading(FaustReader, settings, "no.such.topic") as (reader, _):
         assert {topic for topic, _ in await reader.position()} == {TOPIC + settings.topic_suffix}
 
@@ -172,25 +182,18 @@ async def test_an_orderly_stop_ends_what_is_in_hand_and_begins_nothing_more(
     async with reading(kind, settings) as (reader, worker):
         worker.may_go_on.clear()
         await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4()) for _ in range(3)])
-
-        async def in_work() -> bool:
-            return bool(worker.seen)
-
-        await eventually(in_work, 10)
+        await in_work(worker)
         begun = list(worker.seen)
+        await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4())])
         finishing = asyncio.create_task(reader.finish())
         await asyncio.sleep(0.1)
         assert not finishing.done(), "the batch is still in hand"
         worker.may_go_on.set()
         await finishing
-        await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4())])
-    assert worker.seen == begun, "nothing is begun after it"
+        assert await lag(reader) > 0
+        assert worker.seen == begun, "nothing is begun after it"
     async with reading(kind, settings) as (reader, worker):
-
-        async def worked_off() -> bool:
-            return bool(worker.seen) and await lag(reader) == 0
-
-        await eventually(worked_off, 10)
+        await worked_off(reader, worker)
         assert begun + worker.seen == [0, 1, 2, 3], "nothing is given again, nothing is passed over"
 
 
@@ -209,13 +212,9 @@ async def test_a_topic_is_not_begun_anew_while_the_coordinator_does_not_know_wha
     settings: Settings, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic = TOPIC + settings.topic_suffix
-
-    async def worked_off() -> bool:
-        return bool(worker.seen) and await lag(reader) == 0
-
     async with reading(kind, settings) as (reader, worker):
         await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4()) for _ in range(3)])
-        await eventually(worked_off, 10, "committed")
+        await worked_off(reader, worker)
 
     refusals, send = ["not the coordinator"] * 12, AIOKafkaClient.send
 
@@ -228,7 +227,7 @@ async def test_a_topic_is_not_begun_anew_while_the_coordinator_does_not_know_wha
     monkeypatch.setattr(AIOKafkaClient, "send", moving)
     async with reading(kind, settings) as (reader, worker):
         await publish(settings.kafka, topic, [withdrawal(UUID(int=1), None, uuid4())])
-        await eventually(worked_off, 20, "read on")
+        await worked_off(reader, worker, 20)
         assert worker.seen == [3]
         assert not refusals
 
@@ -309,11 +308,7 @@ async def test_a_rebalance_while_a_piece_is_under_way_passes_nothing_over(settin
         app.consumer.resume_flow()
         assert await lag(reader) == events, "nothing is committed of what is in work or dropped"
         worker.may_go_on.set()
-
-        async def worked_off() -> bool:
-            return await lag(reader) == 0
-
-        await eventually(worked_off, 20, "all is committed")
+        await worked_off(reader, worker, 20)
         assert set(worker.seen) == set(range(events))
 
 
