@@ -14,14 +14,16 @@ from onedoor.contracts import codec
 from onedoor.contracts.core import SYSTEM, Context, Envelope
 from onedoor.runtime import database as db
 from onedoor.runtime import letters
+from onedoor.runtime.app import service_app
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.consumer import Consumer, replay
 from onedoor.runtime.letters import Record
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.service import Service
 from onedoor.runtime.unit import Directive, Unit
-from tests.harness import eventually
+from tests.harness import eventually, publish
 from tests.integration.toy import TOY, Settings, withdrawal
+from tests.servers import Servers
 
 MIGRATED = (TOY,)
 LIMIT = 3
@@ -326,3 +328,29 @@ async def test_who_waits_for_an_aggregate_decides_on_what_the_other_has_made_of_
         other = asyncio.create_task(second())
         await stands(other, tx.conn)
     assert await other == 3
+
+
+async def test_a_service_that_is_stopped_ends_what_is_in_hand(
+    settings: Settings, servers: Servers, topic_suffix: str
+) -> None:
+    """Cut short it would be rolled back, and be given again after every planned restart."""
+    stopping = settings.model_copy(update={"kafka": servers.kafka, "topic_suffix": topic_suffix})
+    other = await asyncpg.connect(settings.postgres, server_settings={"search_path": TOY.schema})
+
+    async def in_hand() -> bool:
+        return bool(await other.fetchval("select count(*) from pg_locks where not granted"))
+
+    try:
+        async with other.transaction():
+            app = service_app(TOY, stopping)
+            life = app.router.lifespan_context(app)
+            await life.__aenter__()
+            await other.execute("lock table inbox in access exclusive mode")
+            await publish(servers.kafka, f"intake.application{topic_suffix}", [withdrawal(UUID(int=1))])
+            await eventually(in_hand, 20, "the event is in hand")
+            ending = asyncio.create_task(life.__aexit__(None, None, None))
+            await asyncio.sleep(0)
+        await ending
+        assert await other.fetchval("select count(*) from inbox") == 1
+    finally:
+        await other.close()
