@@ -8,7 +8,7 @@ import random
 import time
 from collections import deque
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
 
 import uvloop
@@ -17,10 +17,19 @@ from tests.bench.generators.forms import form
 from tests.bench.meter import Meter, answer, asked, percentiles
 
 
-class Connection(asyncio.Protocol):
-    """One kept-alive connection: one request at a time."""
+async def connected(url: SplitResult, count: int) -> "list[Connection]":
+    """So many connections to the server of this address."""
+    made = [Connection(url.hostname, url.port) for _ in range(count)]
+    for connection in made:
+        await connection.open()
+    return made
 
-    def __init__(self) -> None:
+
+class Connection(asyncio.Protocol):
+    """One kept-alive connection, made anew where the server has closed it: one request at a time."""
+
+    def __init__(self, host: str | None, port: int | None) -> None:
+        self._place = host, port
         self._transport: Any = None
         self._answered: asyncio.Future[bytes] | None = None
         self._received = b""
@@ -46,8 +55,13 @@ class Connection(asyncio.Protocol):
             self._received = b""
             self._answered.set_result(head + found + body)
 
+    async def open(self) -> None:
+        await asyncio.get_running_loop().create_connection(lambda: self, *self._place)
+
     async def ask(self, request: bytes) -> bytes:
         """Send it; gives the whole answer. Raises RuntimeError unless it is a success."""
+        if self._transport.is_closing():
+            await self.open()
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         answered = await self._answered
@@ -89,7 +103,7 @@ async def closed(connections: list[Connection], waiting: deque[bytes]) -> dict[s
 
 async def opened(connections: list[Connection], waiting: deque[bytes], rate: float) -> dict[str, float]:
     """Requests fall due at random moments, `rate` a second on the average."""
-    free: asyncio.Queue[Connection] = asyncio.Queue()
+    free: asyncio.Queue[Connection] = asyncio.LifoQueue()
     for connection in connections:
         free.put_nowait(connection)
     rng, times, due = random.Random(), [], time.perf_counter()
@@ -111,11 +125,7 @@ async def opened(connections: list[Connection], waiting: deque[bytes], rate: flo
 async def main() -> None:
     question = asked()
     url = urlsplit(question["url"])
-    loop = asyncio.get_running_loop()
-    connections = [
-        (await loop.create_connection(Connection, url.hostname, url.port))[1]
-        for _ in range(question["connections"])
-    ]
+    connections = await connected(url, question["connections"])
     waiting = requests(url.path, question["token"], question["count"])
     rate = question.get("rate")
     answer(await (opened(connections, waiting, rate) if rate else closed(connections, waiting)))

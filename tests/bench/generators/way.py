@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import uvloop
 
-from tests.bench.generators.http import Connection
+from tests.bench.generators.http import Connection, connected
 from tests.bench.meter import answer, asked, percentiles
 
 CONNECTIONS = 64
@@ -70,10 +70,9 @@ async def post(free: asyncio.Queue[Connection], sent: bytes, due: float, arrival
 
 async def main() -> None:
     question = asked()
-    url, loop = urlsplit(question["url"]), asyncio.get_running_loop()
-    free: asyncio.Queue[Connection] = asyncio.Queue()
-    for _ in range(CONNECTIONS):
-        free.put_nowait((await loop.create_connection(Connection, url.hostname, url.port))[1])
+    free: asyncio.Queue[Connection] = asyncio.LifoQueue()
+    for connection in await connected(urlsplit(question["url"]), CONNECTIONS):
+        free.put_nowait(connection)
     arrivals, rng = Arrivals(question["count"]), random.Random()
     listening, asking = [await asyncpg.connect(question["postgres"]) for _ in range(2)]
     await listening.add_listener(CHANNEL, lambda *_: arrivals.changed.set())
