@@ -1,18 +1,21 @@
 """The relay keeps order per key and completeness whatever fails, at least once."""
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
-from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 from fastapi import FastAPI
 
 from onedoor.contracts.core import SYSTEM
@@ -21,40 +24,80 @@ from onedoor.runtime import outbox_api, problems
 from onedoor.runtime.access import dev_token
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.metrics import Metrics
-from onedoor.runtime.relay import Relay
+from onedoor.runtime.relay import PARTITION, Relay, kafka_producer
 from onedoor.runtime.tokens import ensure_dev_key
 from onedoor.runtime.unit import Unit
-from tests.harness import eventually
+from tests.harness import PARTITIONS, eventually, read_topic
 from tests.integration.toy import TOY, CountIt, Settings
+from tests.servers import Servers
 
 MIGRATED = (TOY,)
 
 
-class Kafka:
-    """A log per key that fails when told: the sends it took, in order."""
+Message = tuple[str, str]
+"""Key and event id."""
+
+
+class Batch:
+    """Takes four messages."""
 
     def __init__(self) -> None:
-        self.log: dict[str, list[str]] = defaultdict(list)
-        self.failures: list[tuple[str, Exception]] = []
+        self.messages: list[Message] = []
 
-    async def start(self) -> None: ...
+    def append(
+        self, *, timestamp: int | None, key: bytes | None, value: bytes | None, headers: Sequence[Any]
+    ) -> object | None:
+        if len(self.messages) == 4:
+            return None
+        self.messages.append(((key or b"").decode(), dict(headers)["ce_id"].decode()))
+        return self
+
+
+class Kafka:
+    """A log per key that fails when told: what it took, in order.
+
+    As the real one it takes a batch whole or not at all, and none after a failed one until it starts anew.
+    """
+
+    def __init__(self, partitions: int = 6) -> None:
+        self.log: dict[str, list[str]] = defaultdict(list)
+        self.batches: list[list[Message]] = []
+        self.failures: list[tuple[str, Exception]] = []
+        self._partitions = set(range(partitions))
+        self._broken: set[int] = set()
+
+    async def start(self) -> None:
+        self._broken.clear()
 
     async def stop(self) -> None: ...
 
-    async def send(
-        self, topic: str, value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes]]
-    ) -> Any:
-        name, id_ = (key or b"").decode(), dict(headers)["ce_id"].decode()
+    async def partitions_for(self, topic: str) -> set[int]:
+        return self._partitions
 
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> Any:
         async def delivered() -> None:
             await asyncio.sleep(0)
-            for failure in self.failures:
-                if failure[0] == name:
-                    self.failures.remove(failure)
-                    raise failure[1]
-            self.log[name].append(id_)
+            for key, error in self.failures:
+                if any(key == name for name, _ in batch.messages):
+                    self._failed(partition, key, error, batch)
+            if partition in self._broken:
+                raise OutOfOrderSequenceNumber
+            self.batches.append(batch.messages)
+            for name, id_ in batch.messages:
+                self.log[name].append(id_)
 
         return delivered()
+
+    def _failed(self, partition: int, key: str, error: Exception, batch: Batch) -> None:
+        """What is too large is refused for as long as it is not alone: then its failure has been met."""
+        if not isinstance(error, MessageSizeTooLargeError):
+            self._broken.add(partition)
+        if len(batch.messages) == 1 or not isinstance(error, MessageSizeTooLargeError):
+            self.failures.remove((key, error))
+        raise error
 
 
 @pytest.fixture
@@ -70,13 +113,13 @@ async def toy_unit(database: str) -> AsyncIterator[tuple[Unit, Settings]]:
     await pool.close()
 
 
-async def append(unit: Unit, chains: Sequence[UUID], each: int) -> dict[str, list[str]]:
+async def append(unit: Unit, chains: Sequence[UUID], each: int, reason: str = "") -> dict[str, list[str]]:
     """Events of several chains interleaved; their ids per key in order."""
     ids: dict[str, list[str]] = defaultdict(list)
     for number in range(each):
         async with unit.transaction() as tx:
             commands = [
-                CountIt(target=chain, application_id=chain, chain_id=chain, reason=str(number))
+                CountIt(target=chain, application_id=chain, chain_id=chain, reason=reason or str(number))
                 for chain in chains
             ]
             for outcome in await tx.execute(*commands, actor=SYSTEM):
@@ -135,10 +178,84 @@ async def test_the_connection_is_killed_in_mid_page_and_nothing_is_lost(
         assert len(kafka.log[key]) > len(ids), "the page killed after its sends is published again"
 
 
+async def test_what_happened_together_goes_together(toy_unit: tuple[Unit, Settings]) -> None:
+    unit, settings = toy_unit
+    expected = await append(unit, [UUID(int=1)], each=7)
+    kafka = Kafka()
+    conn = await db.connect(TOY, settings)
+    try:
+        assert await relay(settings, kafka).publish_page(conn) == 7
+    finally:
+        await conn.close()
+    assert kafka.log == expected
+    assert [len(batch) for batch in kafka.batches] == [4, 3]
+
+
+async def test_what_is_too_large_for_kafka_takes_nothing_beside_it_along(
+    toy_unit: tuple[Unit, Settings], servers: Servers
+) -> None:
+    """All chains lie in one partition: the large event's companions are refused with it at first."""
+    unit, settings = toy_unit
+    suffix = f".{uuid4().hex[:8]}"
+    topic, chains = "assistance.case" + suffix, _in_one_partition(3)
+    expected = await append(unit, chains, each=2)
+    large = await append(unit, [chains[1]], each=1, reason="x" * 150_000)
+    after = await append(unit, chains, each=1)
+    producer = partial(kafka_producer, servers.kafka)
+    working = Relay(TOY, lambda: db.connect(TOY, settings), producer, Metrics(), suffix)
+
+    async def only_the_large_ones_key_waits() -> bool:
+        waiting = await unit.pool.fetch(
+            "select e.id, p.failed from pending p join events e using (position) order by position"
+        )
+        return [(str(row["id"]), row["failed"]) for row in waiting] == [
+            (large[str(chains[1])][0], "MessageSizeTooLargeError"),
+            (after[str(chains[1])][0], None),
+        ]
+
+    async with _narrow(servers.kafka, topic, most=100_000):
+        task = asyncio.create_task(working.run())
+        try:
+            await eventually(only_the_large_ones_key_waits, 20)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        events = await read_topic(servers.kafka, topic)
+    published: dict[str, list[str]] = defaultdict(list)
+    for event in events:
+        published[str(event.key)].append(str(event.id))
+    del after[str(chains[1])]
+    assert published == {key: ids + after[key] for key, ids in expected.items()}
+
+
+@asynccontextmanager
+async def _narrow(kafka: str, topic: str, most: int) -> AsyncIterator[None]:
+    """While this topic is there, which takes batches of so many bytes at the most."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        limit = {"max.message.bytes": str(most)}
+        await admin.create_topics([NewTopic(topic, PARTITIONS, 1, topic_configs=limit)])
+        yield
+        await admin.delete_topics([topic])
+    finally:
+        await admin.close()
+
+
+def _in_one_partition(count: int) -> list[UUID]:
+    numbers = list(range(PARTITIONS))
+    found = (UUID(int=number) for number in itertools.count(1))
+    return list(
+        itertools.islice((id_ for id_ in found if not PARTITION(str(id_).encode(), numbers, numbers)), count)
+    )
+
+
+@pytest.mark.parametrize("partitions", [1, 6])
 async def test_what_can_never_be_published_parks_its_key_visibly_and_the_others_flow(
-    toy_unit: tuple[Unit, Settings], kafka: Kafka
+    toy_unit: tuple[Unit, Settings], partitions: int
 ) -> None:
     unit, settings = toy_unit
+    kafka = Kafka(partitions)
     chains = [UUID(int=1), UUID(int=2)]
     expected = await append(unit, chains, each=3)
     kafka.failures = [(str(chains[0]), MessageSizeTooLargeError())]

@@ -2,18 +2,23 @@
 
 One is active per service. Lock, LISTEN and page reads share one connection, so that losing it ends this
 relay and nothing else; a second process takes over. A row leaves `pending` only when Kafka has it.
+
+What a page holds for a partition goes as one batch, or as several in turn: a batch is written whole or not at
+all, so that order stands whatever fails, and readers get together what happened together.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError
+from aiokafka.partitioner import DefaultPartitioner
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from onedoor.contracts import codec
@@ -28,7 +33,7 @@ log = logging.getLogger(__name__)
 
 PAGE_SIZE = 500
 BATCH_BYTES = 256 * 1024
-"""A page's share of one partition fits into one batch: a full batch makes the next send wait for Kafka."""
+"""A page's share of one partition fits into one batch, as a rule."""
 
 PAGE = """
 select p.position, e.id, e.aggregateid, e.type, e.eventversion, e.payload, e.topic, e.key, e.classification,
@@ -44,19 +49,56 @@ PUBLISHED = "delete from pending where position = any($1::bigint[])"
 
 PARK = "update pending set failed = $2 where position = $1"
 
+PARTITION = DefaultPartitioner()
+"""Which partition a key lies in, as for every producer of the topics."""
+
 HOPELESS = (MessageSizeTooLargeError, InvalidTopicError, ValueError, TypeError)
+
+
+class Batch(Protocol):
+    """Messages for one partition, as aiokafka builds them."""
+
+    def append(
+        self,
+        *,
+        timestamp: int | None,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+    ) -> object | None:
+        """None where it is full; an empty one takes a message of any size."""
 
 
 class Producer(Protocol):
     """What the relay needs of aiokafka's producer."""
 
-    async def send(
-        self, topic: str, value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes]]
-    ) -> Awaitable[Any]: ...
+    async def partitions_for(self, topic: str) -> set[int]: ...
+
+    def create_batch(self) -> Batch: ...
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Awaitable[Any]: ...
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A row of the page as it goes to Kafka."""
+
+    row: asyncpg.Record
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+    def joins(self, batch: Batch) -> bool:
+        """Whether the batch had room for it."""
+        fields = {"key": self.key, "value": self.value}
+        return batch.append(timestamp=None, headers=self.headers, **fields) is not None
+
+
+_Failed = tuple[asyncpg.Record, Exception]
 
 
 def kafka_producer(bootstrap: str) -> Producer:
@@ -67,7 +109,6 @@ def kafka_producer(bootstrap: str) -> Producer:
         acks="all",
         linger_ms=0,
         max_batch_size=BATCH_BYTES,
-        max_request_size=2_000_000,
         request_timeout_ms=15_000,
     )
     return producer
@@ -163,46 +204,62 @@ class Relay:
 
     async def _send(
         self, producer: Producer, page: Sequence[asyncpg.Record]
-    ) -> tuple[list[int], list[tuple[asyncpg.Record, Exception]]]:
-        """All keys at once, one key's rows one after another; a key stops at its first failure."""
-        published: list[int] = []
-        errors: list[tuple[asyncpg.Record, Exception]] = []
-        by_key: dict[tuple[str, str], list[asyncpg.Record]] = defaultdict(list)
+    ) -> tuple[list[int], list[_Failed]]:
+        """All partitions at once, each in order; each stops at its first failure."""
+        errors: list[_Failed] = []
+        by_place: dict[tuple[str, int], list[_Message]] = defaultdict(list)
+        stopped: set[tuple[str, str | None]] = set()
+        partitions: dict[str, list[int]] = {}
         for row in page:
-            by_key[row["topic"], row["key"] or str(row["position"])].append(row)
-        waiting = list(by_key.values())
-        while waiting:
-            done = await self._send_together(producer, [rows.pop(0) for rows in waiting])
-            published += [row["position"] for row, error in done if error is None]
-            errors += [(row, error) for row, error in done if error is not None]
-            waiting = [rows for rows, (_, error) in zip(waiting, done, strict=True) if rows and error is None]
+            topic = row["topic"] + self._suffix
+            if (topic, row["key"]) in stopped:
+                continue
+            try:
+                message = self._message(row)
+                if topic not in partitions:
+                    partitions[topic] = sorted(await producer.partitions_for(topic))
+                place = PARTITION(message.key, partitions[topic], partitions[topic])
+            except Exception as error:
+                errors.append((row, error))
+                stopped.add((topic, row["key"]))
+            else:
+                by_place[topic, place].append(message)
+        published: list[int] = []
+        sending = (
+            self._in_order(producer, place, messages, published) for place, messages in by_place.items()
+        )
+        for failed in await asyncio.gather(*sending):
+            errors += failed
         return published, errors
 
-    async def _send_together(
-        self, producer: Producer, rows: Sequence[asyncpg.Record]
-    ) -> list[tuple[asyncpg.Record, Exception | None]]:
-        """Rows of different keys, each with its error if it has one."""
-        failed: dict[int, Exception] = {}
-        sent: list[tuple[asyncpg.Record, Awaitable[Any]]] = []
-        for row in rows:
+    async def _in_order(
+        self, producer: Producer, place: tuple[str, int], messages: Sequence[_Message], published: list[int]
+    ) -> list[_Failed]:
+        """One batch after another, until one fails. Of what Kafka refuses for good the culprit is found."""
+        topic, partition = place
+        for batch, held in _batches(producer, messages):
             try:
-                sent.append((row, await producer.send(**self._message(row))))
+                await (await producer.send_batch(batch, topic, partition=partition))
+            except HOPELESS as error:
+                if len(held) == 1:
+                    return [(held[0].row, error)]
+                for each in held:
+                    if failed := await self._in_order(producer, place, [each], published):
+                        return failed
             except Exception as error:
-                failed[row["position"]] = error
-        answers = await asyncio.gather(*(answer for _, answer in sent), return_exceptions=True)
-        for (row, _), answer in zip(sent, answers, strict=True):
-            if isinstance(answer, Exception):
-                failed[row["position"]] = answer
-        return [(row, failed.get(row["position"])) for row in rows]
+                return [(message.row, error) for message in held]
+            else:
+                published += [message.row["position"] for message in held]
+        return []
 
-    def _message(self, row: asyncpg.Record) -> dict[str, Any]:
+    def _message(self, row: asyncpg.Record) -> _Message:
         """A person's record that was erased before it got out travels as the erasure it has become."""
         erased = row["payload"] is None or row["type"] == "person.erased"
-        return {
-            "topic": row["topic"] + self._suffix,
-            "value": None if erased else row["payload"].encode(),
-            "key": row["key"].encode() if row["key"] else None,
-            "headers": codec.header_lines(
+        return _Message(
+            row,
+            key=row["key"].encode() if row["key"] else None,
+            value=None if erased else row["payload"].encode(),
+            headers=codec.header_lines(
                 id=row["id"],
                 source=self.service.name,
                 type_="person.erased" if erased else row["type"],
@@ -215,12 +272,13 @@ class Relay:
                 cause=row["cause"],
                 traceparent=row["traceparent"],
             ),
-        }
+        )
 
-    async def _settle(
-        self, conn: asyncpg.Connection, errors: Sequence[tuple[asyncpg.Record, Exception]]
-    ) -> None:
-        """Park what fails for good; for the rest drop the producer and let the caller start anew."""
+    async def _settle(self, conn: asyncpg.Connection, errors: Sequence[_Failed]) -> None:
+        """Park what fails for good, and let the caller start anew for the rest.
+
+        A producer whose batch failed is let go: Kafka expects the next one with that batch's number.
+        """
         later = [error for _, error in errors if not isinstance(error, HOPELESS)]
         for row, error in errors:
             self._metrics.relay_failed_total.inc()
@@ -229,8 +287,9 @@ class Relay:
                 details = {"error": reason, "event_id": row["id"], "trace_id": trace_id}
                 log.error("event cannot be published", extra=details)
                 await conn.execute(PARK, row["position"], reason)
-        if later:
+        if errors:
             await self._drop_producer()
+        if later:
             raise later[0]
 
     async def _drop_producer(self) -> None:
@@ -238,3 +297,15 @@ class Relay:
         if producer is not None:
             with suppress(Exception):
                 await asyncio.wait_for(producer.stop(), 5)
+
+
+def _batches(producer: Producer, messages: Sequence[_Message]) -> Iterator[tuple[Batch, Sequence[_Message]]]:
+    """The messages in their order, in as few batches as hold them. Each is made when it is its turn."""
+    batch, held = producer.create_batch(), list[_Message]()
+    for message in messages:
+        if not message.joins(batch):
+            yield batch, held
+            batch, held = producer.create_batch(), []
+            message.joins(batch)
+        held.append(message)
+    yield batch, held
