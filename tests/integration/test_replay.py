@@ -91,16 +91,16 @@ async def live(system: System, database: str) -> None:
         posted = await steady(intake, SEED, PER_SECOND, SECONDS)
         assert len(posted.accepted) == posted.posted
         await conserved(desk, system.kafka, system.suffix, posted.accepted)
-        chance, ways = random.Random(SEED), cycle(CASE_WAYS)
+        chance, turns = random.Random(SEED), Turns()
         for accepted in posted.accepted:
-            await _work(accepted, chance, ways, intake, desk, notify, assistance)
+            await _work(accepted, chance, turns, intake, desk, notify, assistance)
     await clocks.advance(database, timedelta(days=21))
 
 
 async def _work(
     accepted: Accepted,
     chance: random.Random,
-    ways: Iterator[str],
+    turns: "Turns",
     intake: httpx.AsyncClient,
     desk: httpx.AsyncClient,
     notify: httpx.AsyncClient,
@@ -111,16 +111,16 @@ async def _work(
     of_application = f"/v1/applications/{accepted.application_id}"
     for referral in chain["referrals"]:
         path = f"/v1/referrals/{referral['referral_id']}"
-        for verb, body in chance.choice(REFERRAL_STORIES):
+        for verb, body in next(turns.stories) if referral["state"] == "sent" else ():
             await _post(notify, f"{path}/{verb}", body)
     for clock in chain["clocks"]:
-        if chance.random() < 0.2:
+        if next(turns.paused):
             await _post(notify, f"/v1/clocks/{clock['clock_id']}/pause", {"reason": "court"})
     gone = chance.random() < 0.2
     for case in chain["cases"]:
         if case["service"] != "assistance":
             continue
-        way = next(ways)
+        way = next(turns.cases)
         gone |= way == "withdrawn"
         if way == "decided":
             path = f"/v1/cases/{case['case_id']}"
@@ -134,9 +134,6 @@ async def _work(
         await _post(intake, f"{of_application}/withdraw", {"reason": "changed_mind"})
 
 
-CASE_WAYS = ("decided", "withdrawn", "left")
-"""What becomes of the assistance cases, by turns: left to chance, a small load may miss one of them."""
-
 Story = Sequence[tuple[str, dict[str, Any]]]
 REFERRAL_STORIES: tuple[Story, ...] = (
     (),
@@ -149,6 +146,15 @@ REFERRAL_STORIES: tuple[Story, ...] = (
         ("reopen", {"reason": "need_remains"}),
     ),
 )
+
+
+class Turns:
+    """What becomes of the next referral, case and clock: by turns, since chance may leave one out of a few."""
+
+    def __init__(self) -> None:
+        self.stories: Iterator[Story] = cycle(REFERRAL_STORIES)
+        self.cases = cycle(("decided", "withdrawn", "left"))
+        self.paused = cycle((True, False, False))
 
 
 async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> None:
