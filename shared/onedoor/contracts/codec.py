@@ -20,6 +20,9 @@ SOURCE = "/onedoor/"
 SCHEMA = "urn:onedoor:schema:"
 JSON = b"application/json"
 
+_remembered = lru_cache(maxsize=1024)
+"""For attributes of which all messages together have few values."""
+
 Headers = Iterable[tuple[str, bytes | None]] | Mapping[str, bytes | None]
 
 _CLASSIFICATIONS: Mapping[str, Classification] = {name: name for name in get_args(Classification)}
@@ -147,17 +150,17 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers) -> Envelope
     found = dict(headers)
     if _text(found, "ce_specversion") != "1.0":
         raise Undecodable("ce_specversion is not 1.0")
-    type_ = _text(found, "ce_type")
+    model = _kind(found.get("ce_type"), found.get("ce_dataschema"))
     subject = _uuid(found, "ce_subject")
     return Envelope(
-        data=_data(_model(type_, _version(found, type_)), value, subject, found),
+        data=_data(model, value, subject, found),
         id=_uuid(found, "ce_id"),
-        source=_source(found),
+        source=_source(found.get("ce_source")),
         subject=subject,
         time=_time(found),
         key=_key(key, found),
         classification=_classification(found),
-        actor=_actor(found),
+        actor=_actor(found["ce_actor"]) if "ce_actor" in found else SYSTEM,
         cause=_uuid(found, "ce_cause") if "ce_cause" in found else None,
         traceparent=_text(found, "ce_traceparent") if "ce_traceparent" in found else None,
     )
@@ -169,6 +172,13 @@ def decode_body(type_: str, version: int, body: bytes | str) -> Event:
     Raises Undecodable or Unregistered.
     """
     return _validated(_model(type_, version), body)
+
+
+@_remembered
+def _kind(type_: bytes | None, schema: bytes | None) -> type[Event]:
+    headers = {"ce_type": type_, "ce_dataschema": schema}
+    name = _text(headers, "ce_type")
+    return _model(name, _version(headers, name))
 
 
 def _model(type_: str, version: int) -> type[Event]:
@@ -250,8 +260,9 @@ def _time(headers: Mapping[str, bytes | None]) -> datetime:
     return moment
 
 
-def _source(headers: Mapping[str, bytes | None]) -> str:
-    text = _text(headers, "ce_source")
+@_remembered
+def _source(raw: bytes | None) -> str:
+    text = _text({"ce_source": raw}, "ce_source")
     if not text.startswith(SOURCE) or len(text) == len(SOURCE):
         raise Undecodable("ce_source is not /onedoor/<service>")
     return text[len(SOURCE) :]
@@ -282,13 +293,9 @@ def _classification(headers: Mapping[str, bytes | None]) -> Classification:
     return found
 
 
-def _actor(headers: Mapping[str, bytes | None]) -> Actor:
-    if "ce_actor" not in headers:
-        return SYSTEM
-    text = _text(headers, "ce_actor")
+@_remembered
+def _actor(raw: bytes | None) -> Actor:
+    text = _text({"ce_actor": raw}, "ce_actor")
     if text.count("/") < 3:
         raise Undecodable("ce_actor is not role/department/division/person")
-    return _parsed(text)
-
-
-_parsed = lru_cache(maxsize=1024)(Actor.parse)
+    return Actor.parse(text)
