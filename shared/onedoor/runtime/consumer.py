@@ -7,6 +7,7 @@ that pass by themselves are waited out; an error of one event sets only that eve
 import asyncio
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from tenacity import (
 from uuid_utils.compat import uuid7
 
 from onedoor.contracts import codec
-from onedoor.contracts.core import Context, Envelope
+from onedoor.contracts.core import Command, Context, Envelope
 from onedoor.contracts.events.operations import LetterSetAside
 from onedoor.contracts.registry import LATEST
 from onedoor.runtime import letters, logs, store, tracing
@@ -247,14 +248,18 @@ class Consumer:
         if self.service.absorb is not None:
             await self.service.absorb(conn, events)
         here = tracing.current()
-        done = await self.unit.decide(conn, [self._directive(event, here) for event in events])
-        handled = [
-            _handled(record, event, outcomes)
-            for (record, event), outcomes in zip(fresh, done.outcomes, strict=True)
-        ]
+        directives = {
+            event.id: self._directive(event, commands, here)
+            for event in events
+            if (commands := tuple(self.service.react(event)))
+        }
+        done = await self.unit.decide(conn, list(directives.values()))
+        outcomes = dict(zip(directives, done.outcomes, strict=True))
+        handled = [_handled(record, event, outcomes.get(event.id, ())) for record, event in fresh]
         await self.unit.write(conn, done, handled)
-        for event, row in zip(events, handled, strict=True):
-            self._metrics.events_handled_total.labels(self.group, event.type, row.outcome).inc()
+        counted = Counter((event.type, row.outcome) for event, row in zip(events, handled, strict=True))
+        for (type_, outcome), count in counted.items():
+            self._metrics.events_handled_total.labels(self.group, type_, outcome).inc(count)
 
     def _fresh(
         self, read: Sequence[tuple[Record, Envelope]], known: Container[UUID]
@@ -267,9 +272,9 @@ class Consumer:
         self._metrics.inbox_duplicates_total.labels(self.group).inc(len(read) - len(fresh))
         return list(fresh.values())
 
-    def _directive(self, event: Envelope, here: str | None) -> Directive:
+    def _directive(self, event: Envelope, commands: tuple[Command, ...], here: str | None) -> Directive:
         return Directive(
-            commands=tuple(self.service.react(event)),
+            commands=commands,
             context=Context(event.actor, self.unit.clock.now()),
             cause=event.id,
             traceparent=tracing.followed(event.traceparent, here),
