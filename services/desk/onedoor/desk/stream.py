@@ -4,7 +4,8 @@ An aggregate's events come from one service, whose ids (UUIDv7) follow the order
 So a row keeps the id of the event that gave a value, and an older event never overwrites a newer one.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, get_args
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from onedoor.contracts.work import ReferralState
 from onedoor.desk import views
 from onedoor.runtime import almanac
 from onedoor.runtime.service import Connection
+from onedoor.runtime.statements import together
 
 Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = dict[UUID, Row]
@@ -49,10 +51,24 @@ async def absorb(conn: Connection, envelopes: Sequence[Envelope]) -> None:
     known = [envelope for envelope in envelopes if envelope.type in STORY]
     if not known:
         return
-    for table, rows in projected(known).items():
-        await views.write(conn, table, list(rows.values()))
+    await _write(conn, known)
     await views.follow_clocks(conn, _timed(known))
     await views.announce(conn, {envelope.data.chain_id for envelope in known})  # type: ignore[attr-defined]
+
+
+async def _write(conn: Connection, envelopes: Sequence[Envelope]) -> None:
+    """Table after table, always in the same order: while PostgreSQL writes one, the next one's are made."""
+    writing: asyncio.Task[None] | None = None
+    try:
+        for table, rows in projected(envelopes):
+            merging = views.merging(table, rows.values())
+            if writing is not None:
+                await writing
+            writing = asyncio.create_task(together(conn, [merging]))
+            await asyncio.sleep(0)  # now it is sent
+    finally:
+        if writing is not None:
+            await writing
 
 
 def _timed(envelopes: Sequence[Envelope]) -> set[UUID]:
@@ -64,10 +80,14 @@ def _timed(envelopes: Sequence[Envelope]) -> set[UUID]:
     }
 
 
-def projected(envelopes: Sequence[Envelope]) -> dict[str, Rows]:
-    """The rows that these events give, by table and id; what no event says is absent or None."""
-    tables: dict[str, Rows] = {name: {} for name in views.TABLES}
-    for envelope in sorted(envelopes, key=lambda envelope: envelope.id):
+def projected(envelopes: Sequence[Envelope]) -> Iterator[tuple[str, Rows]]:
+    """The rows that these events give, by id, of each table that gets any; the timeline's last.
+
+    What no event says is absent or None.
+    """
+    tables: dict[str, Rows] = {name: {} for name in views.TABLES if name != "timeline"}
+    ordered = sorted(envelopes, key=lambda envelope: envelope.id)
+    for envelope in ordered:
         match envelope.data:
             case intake.ApplicationReceived() | intake.ApplicationSupplemented() as event:
                 _application(tables, envelope, event)
@@ -79,8 +99,8 @@ def projected(envelopes: Sequence[Envelope]) -> dict[str, Rows]:
                 _referral(tables["referrals"], envelope, event)
             case notify.ClockEvent() as event:
                 _clock(tables["clocks"], envelope, event)
-        tables["timeline"][envelope.id] = _moment(envelope)
-    return tables
+    yield from ((name, rows) for name, rows in tables.items() if rows)
+    yield "timeline", {envelope.id: _moment(envelope) for envelope in ordered}
 
 
 def reading_class(envelope: Envelope) -> Classification:
@@ -107,6 +127,7 @@ def _application(
     event: intake.ApplicationReceived | intake.ApplicationSupplemented,
 ) -> None:
     minor = any(subject.minor for subject in event.subjects)
+    class_ = reading_class(envelope)
     chain = {
         "chain_id": event.chain_id,
         "application_id": event.application_id,
@@ -117,7 +138,7 @@ def _application(
         "sealed": event.protection,
         "child": minor,
         "first_event": envelope.id,
-        "classification": reading_class(envelope),
+        "classification": class_,
     }
     first = tables["chains"].setdefault(event.chain_id, chain)
     if first is not chain:
@@ -139,7 +160,7 @@ def _application(
         subjects=event.subjects,
         plan=event.plan,
         facts_event=envelope.id,
-        classification=reading_class(envelope),
+        classification=class_,
     )
 
 

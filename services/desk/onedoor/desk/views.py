@@ -14,6 +14,7 @@ import asyncpg
 from pydantic_core import to_json
 
 from onedoor.runtime.service import Connection
+from onedoor.runtime.statements import Statement
 
 CHANNEL = "onedoor_desk_changed"
 CLOSENESS = ["public", "internal", "restricted", "child"]
@@ -148,10 +149,9 @@ TABLES: Mapping[str, Table] = {
 _UPSERTS = {name: table.upsert(name) for name, table in TABLES.items()}
 
 
-async def write(conn: Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Merge rows into a table as one set; a column that a row does not name keeps its value."""
-    if rows:
-        await conn.execute(_UPSERTS[table], to_json(rows).decode())
+def merging(table: str, rows: Collection[Mapping[str, Any]]) -> Statement:
+    """The write that merges rows into a table as one set; a column that a row lacks keeps its value."""
+    return Statement(_UPSERTS[table], (to_json(list(rows)).decode(),))
 
 
 _FOLLOW_CLOCKS = """
