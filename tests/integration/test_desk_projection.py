@@ -55,6 +55,21 @@ async def test_one_batch_or_the_same_events_again_changes_nothing(desk: Desk) ->
     assert await desk.read_model() == one_by_one
 
 
+async def test_what_says_nothing_new_writes_no_row_anew(desk: Desk) -> None:
+    async def versions() -> list[str]:
+        tables = ("chains", "applications", "timeline", "cases", "clocks")
+        found = [await desk.conn.fetch(f"select xmin::text from {table} order by 1") for table in tables]
+        assert all(found)
+        return [row["xmin"] for rows in found for row in rows]
+
+    await desk.clear()
+    story = envelopes()
+    await desk.absorb(story)
+    written = await versions()
+    await desk.absorb(story, story[5:])
+    assert await versions() == written
+
+
 async def test_the_chain_over_http_has_the_agreed_shape(desk: Desk) -> None:
     await desk.clear()
     await desk.absorb(envelopes())

@@ -38,16 +38,17 @@ class Table:
     special: Mapping[str, str] = field(default_factory=dict)
 
     def upsert(self, name: str) -> str:
-        """One statement that merges a JSON list of rows into the table."""
+        """One statement that merges a JSON list of rows into the table; nothing new, nothing written."""
         quoted = ", ".join(f'"{column}"' for column in self.columns)
         typed = ", ".join(f'"{column}" {type_}' for column, type_ in self.columns.items())
-        merged = ",\n  ".join(
-            f'"{column}" = {self._merged(column)}' for column in self.columns if column != self.key
-        )
+        merged = {f'"{column}"': self._merged(column) for column in self.columns if column != self.key}
+        changed = ",\n  ".join(f"{column} = {value}" for column, value in merged.items())
+        stood = ", ".join(f"old.{column}" for column in merged)
         return (
             f"insert into {name} as old ({quoted})\n"
             f"select {quoted} from jsonb_to_recordset($1::jsonb) as row ({typed}) order by {self.key}\n"
-            f"on conflict ({self.key}) do update set\n  {merged}"
+            f"on conflict ({self.key}) do update set\n  {changed}\n"
+            f"where ({', '.join(merged.values())}) is distinct from ({stood})"
         )
 
     def _merged(self, column: str) -> str:
