@@ -7,7 +7,7 @@ import asyncio
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -183,6 +183,18 @@ def faust_app(name: str, settings: Settings) -> faust.App:
     )
     app.transport = _Transport(app.conf.broker_consumer, app)
     return app
+
+
+def add_agent(
+    app: faust.App, name: str, topics: Sequence[str], work: Callable[[Any], Awaitable[None]]
+) -> None:
+    """As `app.agent` does, which would search all that was imported for the place where it was called."""
+    channel = app.topic(*topics, key_type=bytes, value_type=bytes)
+    agent = cast(Any, app.conf).Agent(
+        work, name=name, app=app, channel=channel, concurrency=1, on_error=app._on_agent_error
+    )
+    app.agents[agent.name] = agent
+    app.topics.beacon.add(agent)
 
 
 @asynccontextmanager

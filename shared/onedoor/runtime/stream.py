@@ -63,8 +63,7 @@ class FaustReader(_Hand):
         self._topics = [topic + settings.topic_suffix for topic in topics]
         self._app = drivers.faust_app(consumer.group, settings)
         self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
-        channel = self._app.topic(*self._topics, key_type=bytes, value_type=bytes)
-        self._app.agent(channel, name="collect", concurrency=1)(self._hand_over)
+        drivers.add_agent(self._app, "collect", self._topics, self._hand_over)
         self._app.on_partitions_assigned.connect(self._assigned)
 
     async def _assigned(self, *_: Any, **__: Any) -> None:
