@@ -1,24 +1,23 @@
 """An erasure that overtakes its person's record in the outbox, and refolding what it nulled."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from onedoor.contracts import codec
-from onedoor.contracts.core import SYSTEM, Command, Context, Decider, Envelope, Event
+from onedoor.contracts.core import SYSTEM, Command, Context, Decider, Event
 from onedoor.contracts.events.intake import PersonErased, PersonRecorded
 from onedoor.runtime import database as db
 from onedoor.runtime.clock import Clock
 from onedoor.runtime.metrics import Metrics
 from onedoor.runtime.migrate import folded, migrate
-from onedoor.runtime.relay import Relay
+from onedoor.runtime.relay import Relay, kafka_producer
 from onedoor.runtime.service import Service
 from onedoor.runtime.unit import Unit
+from tests.harness import read_topic
 from tests.integration.toy import MIGRATIONS, Count, Settings
+from tests.servers import Servers
 
 PERSON = UUID(int=5)
 
@@ -42,23 +41,6 @@ PEOPLE: Decider[Count] = Decider(
 SERVICE = Service(name="toy", migrations=MIGRATIONS, deciders=(PEOPLE,))
 
 
-class Kafka:
-    """Takes everything."""
-
-    def __init__(self) -> None:
-        self.taken: list[Envelope] = []
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def send(
-        self, topic: str, value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes]]
-    ) -> Awaitable[Any]:
-        self.taken.append(codec.decode(key, value, headers))
-        return asyncio.sleep(0)
-
-
 @pytest.fixture
 async def erased(database: str) -> AsyncIterator[asyncpg.Connection]:
     """A database in which a person was recorded, and erased before the relay got to it."""
@@ -74,15 +56,20 @@ async def erased(database: str) -> AsyncIterator[asyncpg.Connection]:
     await owner.close()
 
 
-async def test_it_travels_as_the_erasure_it_has_become(erased: asyncpg.Connection) -> None:
-    kafka = Kafka()
+async def test_it_travels_as_the_erasure_it_has_become(
+    erased: asyncpg.Connection, servers: Servers, topic_suffix: str
+) -> None:
+    producer = kafka_producer(servers.kafka)
 
     async def no_connection() -> asyncpg.Connection:
         raise AssertionError("the test gives the connection")
 
-    relay = Relay(SERVICE, no_connection, lambda: kafka, Metrics())
-    assert await relay.publish_page(erased) == 1
-    (event,) = kafka.taken
+    relay = Relay(SERVICE, no_connection, lambda: producer, Metrics(), topic_suffix)
+    try:
+        assert await relay.publish_page(erased) == 1
+    finally:
+        await producer.stop()
+    (event,) = await read_topic(servers.kafka, "intake.person" + topic_suffix)
     assert event.data == PersonErased(person_id=PERSON)
 
 
