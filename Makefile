@@ -5,8 +5,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DISTRIBUTIONS := shared $(sort $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml))) deploy/dev
 PACKAGES := $(filter-out __pycache__,$(notdir $(wildcard $(addsuffix /onedoor/*,$(DISTRIBUTIONS)))))
-# Two processes, each with a Kafka and a PostgreSQL of its own where it needs them. What waits for a browser or for a
-# process to come back leaves room for what computes: so they run side by side.
+# What needs servers waits now and then, for a browser or for a process to come back: three side by side, on one Kafka
+# and one PostgreSQL.
 PURE := unit contract
 SERVED := integration acceptance e2e chaos
 
@@ -56,7 +56,7 @@ logs: install ## follow the logs of all processes
 
 test: install ## run all tests, on real Kafka and PostgreSQL and in a real browser
 	$(BIN)/python -m pytest -n 2 --durations=20 $(wildcard $(addprefix tests/,$(PURE)))
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 $(wildcard $(addprefix tests/,$(SERVED)))
+	$(BIN)/python -m tests.servers $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20 $(wildcard $(addprefix tests/,$(SERVED)))
 
 district: install ## a year of 5,000 invented households against plain Python, in half a minute of computation
 	ONEDOOR_DISTRICT=5000 $(BIN)/python -m pytest --timeout 1800 tests/unit/test_policy_oracle.py -k year

@@ -1,15 +1,20 @@
-"""Real servers for tests: the resolver of `make up`, free ports, and databases that are cheap to make."""
+"""Real servers for tests: the resolver of `make up`, free ports, and databases that are cheap to make.
+
+`python -m tests.servers command …` runs a command beside servers that all its processes share.
+"""
 
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
+from pydantic import BaseModel
 
 from onedoor.dev import ports
 from onedoor.dev.postgres import with_database
@@ -24,9 +29,32 @@ ROOM = 4 * 1024**3
 """Bytes; a whole run of the tests takes less than half of it."""
 
 
+SHARED = "ONEDOOR_TEST_SERVERS"
+"""The variable that names servers which several test processes share, and a template in them."""
+
+
+class Shared(BaseModel):
+    """Servers with a database in which every service has migrated."""
+
+    servers: Servers
+    template: str
+
+
+def shared() -> Shared | None:
+    """What this process shares with others, if it was started so."""
+    told = os.environ.get(SHARED)
+    return Shared.model_validate_json(told) if told else None
+
+
 @asynccontextmanager
 async def servers_for_tests() -> AsyncIterator[Servers]:
-    """Kafka and PostgreSQL as the environment says; embedded ones on free ports, their data thrown away."""
+    """Kafka and PostgreSQL: shared ones, else as the environment says, else embedded ones of our own.
+
+    These are on free ports, and their data is thrown away.
+    """
+    if (given := shared()) is not None:
+        yield given.servers
+        return
     with tempfile.TemporaryDirectory(
         prefix="onedoor-test-", dir=_in_memory(), ignore_cleanup_errors=True
     ) as home:
@@ -80,6 +108,9 @@ async def _execute(dsn: str, statement: str) -> None:
 @asynccontextmanager
 async def migrated_template(servers: Servers, dev_key: Path) -> AsyncIterator[str]:
     """A database in which every service has migrated. Raises RuntimeError with what a migration said."""
+    if (given := shared()) is not None and given.servers == servers:
+        yield given.template
+        return
     async with empty_database(servers.postgres) as dsn:
         settings = {
             "ONEDOOR_ENVIRONMENT": "test",
@@ -93,3 +124,20 @@ async def migrated_template(servers: Servers, dev_key: Path) -> AsyncIterator[st
         if process.exitcode:
             raise RuntimeError(log.read_text())
         yield dsn
+
+
+async def _beside_servers(command: Sequence[str]) -> int:
+    """Run the command to its end; its status."""
+    with tempfile.TemporaryDirectory(prefix="onedoor-test-") as folder:
+        async with (
+            servers_for_tests() as servers,
+            migrated_template(servers, Path(folder) / "dev.key") as template,
+        ):
+            print(f"servers: {servers}", flush=True)
+            told = Shared(servers=servers, template=template).model_dump_json()
+            process = await asyncio.create_subprocess_exec(*command, env={**os.environ, SHARED: told})
+            return await process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_beside_servers(sys.argv[1:])))

@@ -10,7 +10,9 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.system import System
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+BROWSERS = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
+CHROMIUM = Path(os.environ.get("CHROMIUM") or next(filter(os.path.exists, BROWSERS), BROWSERS[-1]))
+"""The one without windows takes a quarter less of the processor."""
 QUIET = [
     "--headless",
     "--no-sandbox",
