@@ -149,7 +149,7 @@ REFERRAL_STORIES: tuple[Story, ...] = (
 
 
 class Turns:
-    """What becomes of the next referral, case and clock: by turns, since chance may leave one out of a few."""
+    """What becomes of the next referral, case and clock: chance might leave a kind out."""
 
     def __init__(self) -> None:
         self.stories: Iterator[Story] = cycle(REFERRAL_STORIES)
