@@ -19,7 +19,7 @@ from onedoor.runtime.access import dev_token
 from onedoor.runtime.migrate import migrate
 from onedoor.runtime.settings import Settings
 from onedoor.runtime.tokens import ensure_dev_key
-from tests.harness import Process, running
+from tests.harness import PLAIN, Process, running
 from tests.servers import Servers, empty_database
 
 T0 = datetime.fromisoformat("2026-03-03T13:40:00+00:00")
@@ -164,7 +164,9 @@ class Desk:
 
     async def get(self, path: str, role: str | None = "everything", **whose: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {dev_token(self.key, role, **whose)}"} if role else {}
-        async with httpx.AsyncClient(base_url=self.process.url, headers=headers, timeout=20) as client:
+        async with httpx.AsyncClient(
+            base_url=self.process.url, headers=headers, timeout=20, verify=PLAIN
+        ) as client:
             return await client.get(path)
 
 

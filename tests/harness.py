@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -19,14 +20,23 @@ from tests import nursery
 
 ROOT = Path(__file__).parent.parent
 PARTITIONS = 6
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of the services, which speak plain HTTP: httpx would read all authorities for each of them."""
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], timeout: float = 30, what: str = "") -> None:
-    """Wait until the condition holds; AssertionError with `what` when it does not in time."""
+async def eventually(
+    condition: Callable[[], Awaitable[bool]], timeout: float = 30, what: str = "", seldom: float = 0.2
+) -> None:
+    """Wait until the condition holds; AssertionError with `what` when it does not in time.
+
+    seldom: seconds after which it looks again, once it has looked for a while.
+    """
+    pause = min(0.03, seldom)
     try:
         async with asyncio.timeout(timeout):
             while not await condition():
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.3, seldom)
     except TimeoutError:
         raise AssertionError(f"not within {timeout} s: {what or condition}") from None
 
@@ -116,7 +126,7 @@ class Process:
 
     async def ready(self, timeout: float = 60) -> None:
         """Wait until it answers and its stream runs."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=PLAIN) as client:
 
             async def runs() -> bool:
                 if self.returncode() is not None:

@@ -17,7 +17,7 @@ from onedoor.runtime.access import dev_token
 from onedoor.runtime.service import Service
 from onedoor.runtime.tokens import ensure_dev_key
 from tests.casework import application, envelope
-from tests.harness import Process, eventually, publish, read_topic
+from tests.harness import PLAIN, Process, eventually, publish, read_topic
 from tests.servers import Servers
 
 
@@ -59,6 +59,7 @@ class Cases:
             base_url=self.processes[service].url,
             headers={"Authorization": f"Bearer {token}"} if role else {},
             timeout=20,
+            verify=PLAIN,
         )
 
     async def counted(self, sql: str, *args: object) -> int:

@@ -12,7 +12,7 @@ from onedoor.dev import ports
 from onedoor.dev.services import startable
 from onedoor.runtime.access import dev_token
 from onedoor.runtime.tokens import ensure_dev_key
-from tests.harness import Process
+from tests.harness import PLAIN, Process
 
 SERVICES = {service.name: service.module for service in startable()}
 """The module of each service that `make up` would start."""
@@ -74,6 +74,7 @@ class System:
             base_url=self.processes[service].url,
             headers={"Authorization": f"Bearer {self.token(role, department, division)}"},
             timeout=20,
+            verify=PLAIN,
         )
 
     async def ready(self, timeout: float = 180) -> None:

@@ -19,7 +19,7 @@ from onedoor.policy.evidence import read_evidence, reproduce
 from onedoor.runtime import clock
 from onedoor.runtime.migrate import folded
 from tests.casework import ADULT, CHILD
-from tests.harness import eventually
+from tests.harness import PLAIN, eventually
 from tests.households import CONTRADICTIONS, UNREADABLE, changed
 from tests.servers import Servers
 from tests.specialised import Cases, running_cases
@@ -72,7 +72,7 @@ async def settled(cases: Cases, database: str) -> None:
     wanted = (await clock.show(database)).epoch
 
     async def follows() -> bool:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=PLAIN) as client:
             answers = [await client.get(f"{each.url}/health/ready") for each in cases.processes.values()]
         return all(
             answer.json().get("clock_epoch", answer.json().get("epoch")) == wanted for answer in answers

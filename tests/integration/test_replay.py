@@ -186,7 +186,7 @@ async def quiet(database: str) -> None:
         )
 
     try:
-        await eventually(still, 60, "the system comes to rest")
+        await eventually(still, 60, "the system comes to rest", seldom=0.05)
         types = [row["type"] for s in schemas for row in await conn.fetch(f"select type from {s}.events")]
     finally:
         await conn.close()

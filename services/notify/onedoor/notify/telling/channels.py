@@ -8,10 +8,12 @@ import asyncio
 import json
 import logging
 import re
+import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from urllib.parse import quote
 from uuid import UUID
 
@@ -40,6 +42,12 @@ class NotDelivered(Exception):
         self.final = final
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whose certificates a webhook's receiver may show: read once for all ways."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Ways:
     """All ways out of one process."""
 
@@ -49,7 +57,9 @@ class Ways:
         self._channels = channels
         self._timeout = timeout
         self._networks = networks
-        self._client = httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False)
+        self._client = httpx.AsyncClient(
+            timeout=timeout, trust_env=False, follow_redirects=False, verify=_authorities()
+        )
 
     async def close(self) -> None:
         await self._client.aclose()
