@@ -6,6 +6,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
@@ -127,7 +128,8 @@ async def migrated_template(servers: Servers, dev_key: Path) -> AsyncIterator[st
 
 
 async def _beside_servers(command: Sequence[str]) -> int:
-    """Run the command to its end; its status."""
+    """Run the command to its end, which SIGTERM hastens; its status."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory(prefix="onedoor-test-") as folder:
         async with (
             servers_for_tests() as servers,
@@ -136,7 +138,12 @@ async def _beside_servers(command: Sequence[str]) -> int:
             print(f"servers: {servers}", flush=True)
             told = Shared(servers=servers, template=template).model_dump_json()
             process = await asyncio.create_subprocess_exec(*command, env={**os.environ, SHARED: told})
-            return await process.wait()
+            try:
+                return await process.wait()
+            finally:
+                if process.returncode is None:
+                    process.terminate()
+                    await process.wait()
 
 
 if __name__ == "__main__":
