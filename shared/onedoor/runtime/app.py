@@ -80,7 +80,8 @@ class _Api(FastAPI):
     """An application whose description is made when somebody asks for it, not at each start."""
 
     def openapi(self) -> dict[str, Any]:
-        http.describe([self.router])
+        if self.openapi_schema is None:
+            http.describe([self.router])
         return super().openapi()
 
 
