@@ -163,6 +163,7 @@ class BareReader(_Hand):
             session_timeout_ms=int(SESSION_SECONDS * 1000),
             heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
             max_poll_records=self._batch,
+            fetch_max_wait_ms=1500,
             max_poll_interval_ms=int(MAX_POLL_SECONDS * 1000),
         )
         drivers.heedful(reader)
