@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from onedoor.dev.topics import delete_topics, ensure_topics
 from tests.migrated import Templates
@@ -14,22 +15,38 @@ sys.modules["sniffio"] = None  # type: ignore[assignment]
 Python would look through its whole path."""
 
 LONGEST = (
-    "integration/test_up",
-    "chaos/test_kills",
-    "integration/test_schemathesis",
-    "e2e/test_cases",
-    "e2e/test_walk",
-    "integration/test_replay",
-    "e2e/test_referrals",
-    "integration/test_alarm",
+    "tests/e2e",
+    "tests/integration/test_up.py",
+    "tests/integration/test_schemathesis.py",
+    "tests/chaos/test_kills.py",
+    "tests/integration/test_replay.py",
+    "tests/integration/test_notify_telling.py",
+    "tests/integration/test_runtime_stream.py",
 )
-"""Files that take longest: begun first, so that no process is left alone with them at the end."""
+"""What takes longest: begun first, so that no process is left alone with it at the end."""
+
+
+def part(nodeid: str) -> str:
+    """What one process does in one go: a file, or all walks, which share a system and a browser."""
+    file = nodeid.partition("::")[0]
+    return "tests/e2e" if file.startswith("tests/e2e/") else file
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first; otherwise in their order."""
+    """The longest parts first; otherwise in their order."""
     rank = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.stem}", len(rank)))
+    items.sort(key=lambda item: rank.get(part(item.nodeid), len(rank)))
+
+
+class ByPart(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each process one part after another."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return part(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPart | None:
+    return ByPart(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from tests.system import System, running_system
 from tests.visitor import CHROMIUM, QUIET, Visit, Visitor
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def system(
     servers: Servers, template_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[System]:
@@ -31,7 +31,7 @@ async def system(
     await delete_topics(servers.kafka, suffix)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def browser() -> AsyncIterator[Browser]:
     if not CHROMIUM.is_file():
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
