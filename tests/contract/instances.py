@@ -1,6 +1,7 @@
 """Instances of event models for property tests: every field drawn, optional ones too."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
@@ -51,6 +52,7 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
     return _KNOWN[annotation]
 
 
+@cache
 def instances(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     """Instances of a model."""
     fields = {name: values(field.annotation) for name, field in model.model_fields.items()}
@@ -67,8 +69,9 @@ _ACTORS = st.builds(
 )
 
 
-def envelopes(data: st.SearchStrategy[Event]) -> st.SearchStrategy[Envelope]:
-    """Envelopes around events, with and without what is optional."""
+@cache
+def envelopes(event: type[Event]) -> st.SearchStrategy[Envelope]:
+    """Envelopes around events of that type, with and without what is optional."""
     return st.builds(
         Envelope,
         id=st.uuids(),
@@ -76,7 +79,7 @@ def envelopes(data: st.SearchStrategy[Event]) -> st.SearchStrategy[Envelope]:
         subject=st.uuids(),
         time=MOMENTS,
         key=st.text(max_size=40),
-        data=data,
+        data=instances(event),
         classification=st.sampled_from(("public", "internal", "restricted", "child")),
         actor=_ACTORS,
         cause=st.none() | st.uuids(),

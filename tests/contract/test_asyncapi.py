@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from onedoor.contracts import asyncapi, codec, schemas
 from onedoor.contracts.core import Event
 from onedoor.contracts.registry import BY_VERSION, TOPICS
 from onedoor.dev.topics import declared
-from tests.contract.instances import envelopes, instances
+from tests.contract.instances import envelopes
 
 DOCUMENT: dict[str, Any] = json.loads(asyncapi.FILE.read_text("utf-8"))
 PUBLISHED = [event for event in BY_VERSION.values() if event.topics]
@@ -44,10 +45,15 @@ def references(node: object) -> Iterator[str]:
             yield from references(value)
 
 
+@cache
+def read(file: str) -> Any:
+    return json.loads((asyncapi.FILE.parent / file).read_text("utf-8"))
+
+
 def resolve(reference: str) -> Any:
     """What a reference of the document means. Raises KeyError or FileNotFoundError if nothing."""
     file, _, pointer = reference.partition("#")
-    found = json.loads((asyncapi.FILE.parent / file).read_text("utf-8")) if file else DOCUMENT
+    found = read(file) if file else DOCUMENT
     for part in pointer.removeprefix("/").split("/") if pointer else ():
         found = found[part.replace("~1", "/").replace("~0", "~")]
     return found
@@ -119,16 +125,23 @@ def registry() -> Registry[Any]:
 REGISTRY = registry()
 
 
+@cache
+def described(event: type[Event], part: str) -> Draft202012Validator:
+    """What the document says of that part of its messages."""
+    message = f"{PLACE}{asyncapi.FILE.name}#/components/messages/{event.type}.v{event.version}"
+    return Draft202012Validator(
+        {"$ref": f"{message}/{part}"}, registry=REGISTRY, format_checker=FormatChecker()
+    )
+
+
 @pytest.mark.parametrize("event", MODELS)
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(draw=st.data())
 def test_messages_of_the_codec_follow_it(event: type[Event], draw: st.DataObject) -> None:
-    message = codec.encode(draw.draw(envelopes(instances(event))))
-    described = f"{PLACE}{asyncapi.FILE.name}#/components/messages/{event.type}.v{event.version}"
+    message = codec.encode(draw.draw(envelopes(event)))
     values = {
         "headers": {name: value.decode() for name, value in message.headers},
         "payload": json.loads(message.value) if message.value else None,
     }
     for part, value in values.items():
-        schema = {"$ref": f"{described}/{part}"}
-        Draft202012Validator(schema, registry=REGISTRY, format_checker=FormatChecker()).validate(value)
+        described(event, part).validate(value)

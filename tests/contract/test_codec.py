@@ -20,7 +20,7 @@ from onedoor.contracts.events.case import CaseClosed
 from onedoor.contracts.events.intake import PersonErased, PersonRecorded
 from onedoor.contracts.events.notify import ReferralAcknowledged
 from onedoor.contracts.registry import BY_VERSION
-from tests.contract.instances import envelopes, instances
+from tests.contract.instances import envelopes
 
 EVENTS = [pytest.param(event, id=f"{event.type}.v{event.version}") for event in BY_VERSION.values()]
 SECRET = "Planted Name 13800000000"
@@ -86,7 +86,7 @@ def expected(envelope: Envelope) -> Envelope:
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(draw=st.data())
 def test_we_and_the_sdk_write_and_read_the_same(event: type[Event], draw: st.DataObject) -> None:
-    envelope = draw.draw(envelopes(instances(event)))
+    envelope = draw.draw(envelopes(event))
     ours = codec.encode(envelope)
 
     read = kafka.from_binary_event(to_sdk(ours))
