@@ -1,5 +1,6 @@
 """A referral at the desk, by those who hold it: more time, a return, an answer, two who answer at once."""
 
+import asyncio
 import re
 from uuid import uuid4
 
@@ -35,18 +36,27 @@ async def same(visitor: Visitor, sent: Locator) -> Locator:
 async def opens(visitor: Visitor, row: Locator, verb: str) -> Locator:
     """The dialog of a verb, from the row's button or from its details."""
     await expect(row).to_be_visible(timeout=LIVE)
+    dialog = visitor.page.get_by_role("dialog")
     button = row.get_by_role("button", name=re.compile(f"^{verb}："))
     if await button.count() == 0:
-        await row.get_by_role("button", name="详情：").click()
         # Not the button of the same name that sends the form which this one fetches.
         fetching = visitor.page.locator("[hx-get]")
-        button = (
-            visitor.page.get_by_role("dialog").get_by_role("button", name=verb, exact=True).and_(fetching)
-        )
+        button = dialog.get_by_role("button", name=verb, exact=True).and_(fetching)
+        await row.get_by_role("button", name="详情：").click()
+        async with asyncio.timeout(2 * LIVE / 1000):
+            while not await _offered(dialog, button):
+                await dialog.get_by_role("button", name="关闭").click()
+                await expect(dialog).to_be_hidden()
+                await row.get_by_role("button", name="详情：").click()
     await button.click()
-    dialog = visitor.page.get_by_role("dialog")
     await expect(dialog.locator("button[type=submit]")).to_be_visible(timeout=LIVE)
     return dialog
+
+
+async def _offered(dialog: Locator, button: Locator) -> bool:
+    """Whether the details offer it: opened too early they show what was, and one looks again."""
+    await expect(dialog.get_by_role("button", name="关闭")).to_be_visible()
+    return bool(await button.count())
 
 
 async def submits(dialog: Locator) -> None:
