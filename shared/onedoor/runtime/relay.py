@@ -94,8 +94,7 @@ class _Message:
 
     def joins(self, batch: Batch) -> bool:
         """Whether the batch had room for it."""
-        fields = {"key": self.key, "value": self.value}
-        return batch.append(timestamp=None, headers=self.headers, **fields) is not None
+        return batch.append(timestamp=None, key=self.key, value=self.value, headers=self.headers) is not None
 
 
 _Failed = tuple[asyncpg.Record, Exception]
